@@ -1,0 +1,67 @@
+"""`Cluster`: which Kubernetes, and as whom. The kubeconfig is a secret, unlike prefect-kubernetes' own block's."""
+
+from __future__ import annotations
+
+import yaml
+from kubernetes import client, config
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr, field_validator
+
+from errors import AccessError, InputError
+
+
+class Cluster(Block):
+    """A Kubernetes cluster, by kubeconfig text or from inside one of its pods."""
+
+    _block_type_name = "Cluster"
+    _block_type_slug = "kubernetes-cluster"
+    _description = "A Kubernetes cluster that services run on: EKS, AKS, GKE, on-premises."
+
+    kubeconfig: SecretStr | None = Field(
+        default=None, title="Kubeconfig", description="Text of the kubeconfig; leave empty to use the pod's service account."
+    )
+    context: str | None = Field(default=None, title="Context", description="Context to use; default: the current one.")
+    timeout_seconds: float = Field(default=20.0, gt=0, title="Timeout", description="Seconds a request may take.")
+
+    @field_validator("kubeconfig")
+    @classmethod
+    def _is_kubeconfig(cls, text: SecretStr | None) -> SecretStr | None:
+        if text is None or not text.get_secret_value().strip():
+            return None
+        try:
+            document = yaml.safe_load(text.get_secret_value())
+        except yaml.YAMLError as error:
+            raise ValueError("the kubeconfig is not YAML") from error.__class__("malformed")  # the text is a secret
+        if not isinstance(document, dict) or "clusters" not in document:
+            raise ValueError("the kubeconfig has no clusters")
+        return text
+
+    def get_client(self) -> client.ApiClient:
+        """A Kubernetes API client that surely has credentials.
+
+        Raises:
+            InputError: The context does not exist or the kubeconfig is malformed.
+            AccessError: A credential plugin failed (the client itself would go on without credentials).
+        """
+        configuration = client.Configuration()
+        try:
+            if self.kubeconfig is None:
+                config.load_incluster_config(client_configuration=configuration)
+            else:
+                config.load_kube_config_from_dict(
+                    yaml.safe_load(self.kubeconfig.get_secret_value()),
+                    context=self.context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                    temp_file_path=None,
+                )
+        except config.ConfigException as error:
+            raise InputError(f"The cluster's kubeconfig cannot be used: {error}", remedy="Check its contexts.") from error
+        if not (configuration.api_key.get("authorization") or configuration.api_key.get("BearerToken")
+                or configuration.cert_file or configuration.username):
+            raise AccessError(
+                f"No credentials for the cluster at {configuration.host}: the kubeconfig has none, or its plugin failed.",
+                remedy="Use a token or certificate, or install the credential plugin where the worker runs.",
+            )
+        configuration.retries = False
+        return client.ApiClient(configuration)

@@ -1,0 +1,53 @@
+"""`ImageRegistry`: where images are pushed to and pulled from. Nests prefect-docker's credentials block."""
+
+from __future__ import annotations
+
+import httpx
+from prefect.blocks.core import Block
+from prefect_docker import DockerRegistryCredentials
+from pydantic import Field, field_validator
+
+
+class ImageRegistry(Block):
+    """A Docker registry (v2 API). Images are named ``<address>/<namespace>/<project path>``."""
+
+    _block_type_name = "Image Registry"
+    _block_type_slug = "image-registry"
+    _description = "A Docker registry that images are pushed to and pulled from."
+
+    address: str = Field(title="Address", description="Host and port, e.g. registry.example.com or 127.0.0.1:5000.")
+    namespace: str = Field(default="", title="Namespace", description="Path before the project's own, may be empty.")
+    credentials: DockerRegistryCredentials | None = Field(
+        default=None, title="Credentials", description="None for a registry without a login."
+    )
+    plain_http: bool = Field(default=False, title="Plain HTTP", description="Only for registries on a loopback or test network.")
+    timeout_seconds: float = Field(default=20.0, gt=0, title="Timeout", description="Seconds a request may take.")
+    verify_tls: bool = Field(default=True, title="Verify TLS")
+    ca_file: str | None = Field(default=None, title="CA file", description="PEM file of a private certificate authority.")
+
+    @field_validator("address")
+    @classmethod
+    def _host_only(cls, address: str) -> str:
+        if "://" in address or "/" in address or "@" in address:
+            raise ValueError("give host and port only, without scheme, path or credentials")
+        return address
+
+    def repository(self, project_path: str) -> str:
+        """Repository of a project in this registry, in lower case as registries demand.
+
+        >>> ImageRegistry(address="r:5000", namespace="apps").repository("Group/App")
+        'apps/group/app'
+        """
+        return "/".join(part for part in (self.namespace.strip("/"), project_path.lower()) if part)
+
+    def login(self) -> tuple[str, str] | None:
+        """User name and password, or None. The caller must not log it."""
+        if self.credentials is None:
+            return None
+        return self.credentials.username, self.credentials.password.get_secret_value()
+
+    def get_client(self) -> httpx.Client:
+        """An HTTP client for the registry's API, without authentication: see `tasks.image.registry`."""
+        scheme = "http" if self.plain_http else "https"
+        verify: bool | str = self.ca_file or self.verify_tls
+        return httpx.Client(base_url=f"{scheme}://{self.address}", timeout=self.timeout_seconds, verify=verify)

@@ -1,0 +1,41 @@
+"""`JenkinsServer`: which Jenkins, as whom, and where in it our jobs live."""
+
+from __future__ import annotations
+
+import jenkins
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr, field_validator
+
+
+class JenkinsServer(Block):
+    """A Jenkins controller. An API token is required: passwords need crumbs, which die with the session."""
+
+    _block_type_name = "Jenkins Server"
+    _block_type_slug = "jenkins-server"
+    _description = "A Jenkins controller that builds, tests and packages."
+
+    url: str = Field(title="URL", description="Address of the controller, e.g. https://jenkins.example.com.")
+    username: str = Field(title="User")
+    api_token: SecretStr = Field(title="API token", description="User > Security > API Token in Jenkins.")
+    folder: str = Field(default="smartclide", title="Folder", description="Folder that holds our jobs; created when absent.")
+    timeout_seconds: float = Field(default=20.0, gt=0, title="Timeout", description="Seconds a request may take.")
+    verify_tls: bool = Field(default=True, title="Verify TLS")
+    ca_file: str | None = Field(default=None, title="CA file", description="PEM file of a private certificate authority.")
+
+    @field_validator("url")
+    @classmethod
+    def _no_credentials_in_url(cls, url: str) -> str:
+        if "@" in url.split("/", 3)[2 if "://" in url else 0]:
+            raise ValueError("put the user name and the token in their own fields, not in the URL")
+        return url.rstrip("/")
+
+    def get_client(self) -> jenkins.Jenkins:
+        """A python-jenkins client. One per thread: it keeps a `requests.Session`."""
+        client = jenkins.Jenkins(
+            self.url,
+            username=self.username,
+            password=self.api_token.get_secret_value(),
+            timeout=self.timeout_seconds,
+        )
+        client._session.verify = self.ca_file or self.verify_tls
+        return client

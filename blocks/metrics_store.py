@@ -1,0 +1,28 @@
+"""`MetricsStore`: where samples are kept, as an fsspec URL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fsspec
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+
+class MetricsStore(Block):
+    """A folder of Parquet files: ``file:///var/lib/smartclide/metrics``, ``s3://bucket/metrics``, ..."""
+
+    _block_type_name = "Metrics Store"
+    _block_type_slug = "metrics-store"
+    _description = "Where samples of CPU, RAM, network and status are kept."
+
+    url: str = Field(title="URL", description="fsspec URL of a folder.")
+    storage_options: dict[str, SecretStr] = Field(
+        default_factory=dict, title="Storage options", description="fsspec options such as key and secret."
+    )
+
+    def get_client(self) -> tuple[Any, str]:
+        """The fsspec file system and the folder's path in it."""
+        options = {name: value.get_secret_value() for name, value in self.storage_options.items()}
+        filesystem, path = fsspec.core.url_to_fs(self.url, **options)
+        return filesystem, str(path)

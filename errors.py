@@ -1,0 +1,122 @@
+"""The errors of this project: one root, a class only where someone catches it.
+
+The tree::
+
+    SmartClideError                 anything this project raises on purpose
+    ├── InputError                  the user's input is wrong: exit code 2, never retried
+    │   └── InterpretationError     .gitlab-ci.yml has errors; carries every diagnostic
+    ├── NotFoundError               a named thing is not there (project, ref, file, job, image, Environment)
+    ├── AccessError                 credentials refused (401) or a permission missing (403)
+    ├── ConflictError               someone else owns or holds it (409, name taken, lease held)
+    ├── UnavailableError            a server's fault: timeout, 429, 5xx, dropped connection; the only one retried
+    ├── ProtocolError               a server answered what its API does not say
+    ├── DeadlineError               a wait of ours ran out of time
+    ├── BuildFailedError            Jenkins finished, and not with success; carries the outcome
+    └── RolloutFailedError          Kubernetes did not get the release running; carries the cause
+
+Messages name the place; ``remedy`` says what to do. Neither ever contains a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SmartClideError(Exception):
+    """Root of the tree.
+
+    Args:
+        message: What went wrong and where, in one sentence.
+        remedy: What the reader can do about it, in one sentence.
+    """
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all attributes: Prefect persists exceptions of task runs."""
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+def _rebuild(cls: type[SmartClideError], args: tuple[object, ...], state: dict[str, object]) -> SmartClideError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class InputError(SmartClideError):
+    """The user's input is wrong: a parameter, a file, a descriptor."""
+
+
+class InterpretationError(InputError):
+    """The pipeline definition has errors.
+
+    Attributes:
+        diagnostics: All of them, in the order of the text (`tasks.interpretation.diagnostics.Diagnostic`).
+    """
+
+    def __init__(self, message: str, *, diagnostics: Sequence[object] = (), remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.diagnostics = tuple(diagnostics)
+
+
+class NotFoundError(SmartClideError):
+    """A thing named by the user or by configuration does not exist, or is hidden from these credentials."""
+
+
+class AccessError(SmartClideError):
+    """Credentials were refused, or a permission is missing."""
+
+
+class ConflictError(SmartClideError):
+    """Someone else owns or holds what this step wants to change."""
+
+
+class UnavailableError(SmartClideError):
+    """A server failed in a way that may pass: timeout, 429, 5xx, dropped or refused connection.
+
+    Attributes:
+        retry_after: Seconds the server asked to wait, or None.
+    """
+
+    def __init__(self, message: str, *, remedy: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class ProtocolError(SmartClideError):
+    """A server answered something its API does not document (HTML for JSON, a missing field)."""
+
+
+class DeadlineError(SmartClideError):
+    """A wait of ours ran out of time."""
+
+
+class BuildFailedError(SmartClideError):
+    """Jenkins finished the build without success.
+
+    Attributes:
+        outcome: The `tasks.jenkins_build.outcome.BuildOutcome`.
+    """
+
+    def __init__(self, message: str, *, outcome: object = None, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.outcome = outcome
+
+
+class RolloutFailedError(SmartClideError):
+    """Kubernetes did not get the release running.
+
+    Attributes:
+        cause: The `tasks.rollout.status.Cause` found, or None.
+    """
+
+    def __init__(self, message: str, *, cause: object = None, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.cause = cause

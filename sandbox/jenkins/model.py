@@ -1,0 +1,95 @@
+"""What the two halves of the Jenkins stand-in share: the server keeps jobs, queue and builds; the executor runs scripts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+NodeStatus = Literal[
+    "IN_PROGRESS", "SUCCESS", "UNSTABLE", "FAILED", "ABORTED", "NOT_EXECUTED", "PAUSED_PENDING_INPUT"
+]
+Result = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
+
+
+@dataclass
+class FlowNode:
+    """One node of a build's flow graph: a stage, a parallel branch, or a step (times in epoch milliseconds)."""
+
+    id: str
+    kind: Literal["stage", "branch", "step"]
+    name: str
+    parents: tuple[str, ...]
+    started: int
+    ended: int | None = None
+    status: NodeStatus = "IN_PROGRESS"
+    error: str | None = None
+    enclosing: str | None = None
+
+
+@dataclass(frozen=True)
+class Credential:
+    """An entry of the credentials store; `fields` by the XML element's name (username, password, secret, ...)."""
+
+    id: str
+    kind: Literal["usernamePassword", "string", "file", "sshUserPrivateKey", "other"]
+    fields: Mapping[str, str]
+
+
+@dataclass
+class AgentLease:
+    """An executor and a workspace, leased to one `node` step."""
+
+    label: str
+    workspace: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class BuildAbortedError(Exception):
+    """The build was stopped (or a step was interrupted)."""
+
+
+class BuildHost(Protocol):
+    """What the executor may ask of the server while it runs one build. All methods are thread-safe."""
+
+    job_name: str  # full name, e.g. smartclide/group/app
+    number: int
+    script: str
+    parameters: Mapping[str, Any]
+    build_url: str
+    jenkins_url: str
+    folder: Path  # the build's own folder: stashes go to folder/"stashes", artifacts to folder/"archive"
+    aborted: threading.Event  # set by stop/term: the executor interrupts steps (SIGTERM to processes), runs post
+    killed: threading.Event  # set by kill: the executor gives up at once
+
+    def log(self, text: str) -> None:
+        """Append to the console (text with its own line ends; masking is done by the executor)."""
+
+    def begin(self, kind: Literal["stage", "branch", "step"], name: str, parents: tuple[str, ...],
+              enclosing: str | None = None) -> FlowNode:
+        """A node of the flow graph begins; the executor later calls `end`."""
+
+    def end(self, node: FlowNode, status: NodeStatus, error: str | None = None) -> None:
+        """The node is over."""
+
+    def lease(self, label: str | None) -> AbstractContextManager[AgentLease]:
+        """An executor with that label and a workspace of its own; blocks while all are busy; raises
+        `BuildAbortedError` when the build is stopped meanwhile."""
+
+    def credential(self, credentials_id: str) -> Credential | None:
+        """From the job's folders inside out, then the global store."""
+
+    def input(self, input_id: str, message: str, ok: str, parameters: list[dict[str, Any]],
+              cancelled: Callable[[], bool]) -> tuple[str, dict[str, Any]]:
+        """Wait for an answer: ``("proceed", {"name": value})`` or ``("abort", {})``; `cancelled` is polled."""
+
+    def trigger(self, job: str, parameters: Mapping[str, Any]) -> tuple[int, Result]:
+        """Run another job to its end (`build` step); its number and result."""
+
+    description: str | None
+    display_name: str | None
+    result: Result | None  # as currentBuild.result: None until something worsened it
+    test_reports: list[Path]  # JUnit XML files taken by the `junit` step

@@ -1,0 +1,172 @@
+"""The pipeline model: what the interpreter produces and the Jenkinsfile is rendered from. Immutable, pure values.
+
+All text is the user's own, unquoted and unescaped; quoting is the renderer's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tasks.interpretation.diagnostics import Diagnostic, Span
+
+When = Literal["on_success", "on_failure", "always", "manual", "delayed", "never"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """The image a job's script runs in (``image:``)."""
+
+    name: str
+    entrypoint: tuple[str, ...] | None = None
+    user: str | None = None
+    platform: str | None = None
+    pull_policy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Service:
+    """A container beside the job (``services:``); `aliases` are the host names the script reaches it by."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Files a job hands on (``artifacts:``). Paths are GitLab's globs, relative to the project folder.
+
+    Attributes:
+        reports: Report files by kind, e.g. ``{"junit": ("report.xml",), "dotenv": ("build.env",)}``.
+    """
+
+    paths: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    name: str | None = None
+    when: Literal["on_success", "on_failure", "always"] = "on_success"
+    untracked: bool = False
+    expire_in: str | None = None
+    reports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Need:
+    """One edge of the graph (``needs:``): the job waited for, and whether its artifacts are fetched."""
+
+    job: str
+    artifacts: bool = True
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a failed job is tried again (``retry:``); `max` is 0, 1 or 2."""
+
+    max: int = 0
+    when: tuple[str, ...] = ()
+    exit_codes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class AllowFailure:
+    """Which failures do not fail the pipeline: all (`always`), or those with one of `exit_codes`."""
+
+    always: bool = False
+    exit_codes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobEnvironment:
+    """The job's ``environment:`` keyword."""
+
+    name: str
+    url: str | None = None
+    action: str = "start"
+
+
+# A condition that could not be decided without values that are known only when the build runs.
+# Terms are built by `tasks.interpretation.expressions`; the renderer turns them into a `when { expression }`.
+@dataclass(frozen=True)
+class Undecided:
+    """A residual condition and what holds if it is true.
+
+    Attributes:
+        expression: A residual of `tasks.interpretation.expressions` (its `Expression` type).
+        when: The job's `when` if the expression holds.
+        allow_failure: Likewise.
+        variables: Variables that the matching rule adds.
+    """
+
+    expression: object
+    when: When = "on_success"
+    allow_failure: AllowFailure | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that runs, or may run.
+
+    Attributes:
+        name: GitLab's job name, any text.
+        stage: Its stage's name.
+        script: Commands of ``before_script`` are in `before_script`, not here.
+        variables: Job variables, then those of the matching rule, unexpanded order kept; values are final text
+            (references that could be resolved are expanded, others left as shell text).
+        needs: None = all jobs of earlier stages; () = none.
+        dependencies: None = artifacts of all earlier stages (or of `needs`); () = none.
+        rules: Undecided rules in order, first match wins; empty = decided, `when` holds.
+        timeout_seconds: None = the renderer's default.
+        span: Where the job is defined.
+    """
+
+    name: str
+    stage: str
+    script: tuple[str, ...]
+    before_script: tuple[str, ...] = ()
+    after_script: tuple[str, ...] = ()
+    image: Image | None = None
+    services: tuple[Service, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    artifacts: Artifacts = field(default_factory=Artifacts)
+    needs: tuple[Need, ...] | None = None
+    dependencies: tuple[str, ...] | None = None
+    when: When = "on_success"
+    start_in_seconds: int | None = None
+    allow_failure: AllowFailure = field(default_factory=AllowFailure)
+    retry: Retry = field(default_factory=Retry)
+    timeout_seconds: int | None = None
+    rules: tuple[Undecided, ...] = ()
+    environment: JobEnvironment | None = None
+    coverage: str | None = None
+    resource_group: str | None = None
+    interruptible: bool = False
+    span: Span = Span(".gitlab-ci.yml")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A whole pipeline, ready to be rendered.
+
+    Attributes:
+        name: ``workflow:name``, or None.
+        stages: Stage names in order; only stages with jobs.
+        jobs: In the order of the text.
+        variables: Pipeline-wide variables (global ``variables:`` and the predefined ones that are known), exported
+            to every job before its own.
+        decided: True when every rule was decided (a deployment of one commit); False for a Jenkinsfile to keep,
+            whose commit comes from the build's parameters.
+        diagnostics: Everything there is to say about the text.
+    """
+
+    name: str | None
+    stages: tuple[str, ...]
+    jobs: tuple[Job, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    decided: bool = True
+    diagnostics: tuple[Diagnostic, ...] = ()
