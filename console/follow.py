@@ -1,0 +1,229 @@
+"""Start a flow run, in this process or through the API, and show its steps as they go.
+
+Both ways the display reads Prefect's API, so what a user sees on the terminal is what the UI shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.sorting import LogSort, TaskRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.flow_engine import run_flow
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from errors import NotFoundError
+
+DEPLOYMENT = "smartclide"
+_POLL_SECONDS = 0.5
+_LOOK = {
+    "COMPLETED": ("✔", "green"),
+    "FAILED": ("✘", "red"),
+    "CRASHED": ("✘", "red"),
+    "CANCELLED": ("■", "yellow"),
+    "CANCELLING": ("■", "yellow"),
+    "RUNNING": ("▶", "cyan"),
+    "PENDING": ("·", "dim"),
+    "SCHEDULED": ("·", "dim"),
+    "PAUSED": ("‖", "yellow"),
+}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a flow run ended.
+
+    Attributes:
+        id: The flow run.
+        state: Prefect's state type, e.g. ``COMPLETED``.
+        message: The state's message: for a failed run the error, in one paragraph.
+        data: What the flow handed back as its table artifact ``result``, or None.
+    """
+
+    id: UUID
+    name: str
+    state: str
+    message: str
+    data: Any
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run completed."""
+        return self.state == "COMPLETED"
+
+
+def start_remote(flow_name: str, parameters: Mapping[str, Any]) -> UUID:
+    """Create a flow run of ``flow_name/smartclide`` for the worker to pick up.
+
+    Raises:
+        NotFoundError: The Prefect server has no such deployment.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name(f"{flow_name}/{DEPLOYMENT}")
+        except ObjectNotFound:
+            raise NotFoundError(
+                f"The Prefect server has no deployment {flow_name}/{DEPLOYMENT}.",
+                remedy="Run `smartclide serve` (it also starts a worker), or add --local to run in this process.",
+            ) from None
+        run = client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters))
+        return run.id
+
+
+def start_local(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> tuple[UUID, threading.Thread]:
+    """Run a flow in a thread of this process; its run is recorded on the server like any other."""
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(flow, parameters=dict(parameters))
+
+    def work() -> None:
+        state = run_flow(flow, flow_run=run, parameters=dict(parameters), return_type="state")
+        if inspect.iscoroutine(state):
+            asyncio.run(state)
+
+    thread = threading.Thread(target=work, name=f"flow-{run.name}", daemon=True)
+    thread.start()
+    return run.id, thread
+
+
+@contextmanager
+def quiet_logging() -> Iterator[None]:
+    """Keep Prefect's log off the terminal while a live display is on it; the server still gets it."""
+    quieted: list[tuple[logging.Handler, int]] = []
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "prefect"]
+    for logger in [logging.getLogger(), *(logging.getLogger(name) for name in names)]:
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler):
+                quieted.append((handler, handler.level))
+                handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in quieted:
+            handler.setLevel(level)
+
+
+def follow(run_id: UUID, console: Console, *, timeout: float | None = None) -> RunResult:
+    """Show the run's steps until it ends.
+
+    On a terminal a live table; elsewhere one line for each change. Leaving it (Ctrl-C) does not stop a remote run.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with get_client(sync_client=True) as client:
+        display = _LiveDisplay(console) if console.is_terminal else _LineDisplay(console)
+        with display:
+            while True:
+                run = client.read_flow_run(run_id)
+                display.show(run, _task_runs(client, run_id), _last_log(client, run_id))
+                if run.state is not None and run.state.is_final():
+                    break
+                if deadline is not None and time.monotonic() > deadline:
+                    break
+                time.sleep(_POLL_SECONDS)
+        assert run.state is not None
+        data = read_result(client, run_id)
+        return RunResult(run_id, run.name, run.state.type.value, run.state.message or "", data)
+
+
+def read_result(client: SyncPrefectClient, run_id: UUID) -> Any:
+    """The newest artifact of the run whose key starts with ``result-``, or None."""
+    artifacts = client.read_artifacts(
+        artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id])), limit=200
+    )
+    found = [a for a in artifacts if (a.key or "").startswith("result-")]
+    if not found:
+        return None
+    newest = max(found, key=lambda a: a.created or datetime.min.replace(tzinfo=UTC))
+    import json
+
+    return json.loads(newest.data) if isinstance(newest.data, str) else newest.data
+
+
+def _task_runs(client: SyncPrefectClient, run_id: UUID) -> list[TaskRun]:
+    return client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])),
+        sort=TaskRunSort.EXPECTED_START_TIME_ASC,
+        limit=200,
+    )
+
+
+def _last_log(client: SyncPrefectClient, run_id: UUID) -> str:
+    logs = client.read_logs(
+        LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id])), limit=1, sort=LogSort.TIMESTAMP_DESC
+    )
+    return logs[0].message.strip().splitlines()[-1] if logs and logs[0].message.strip() else ""
+
+
+def _seconds(run: TaskRun | FlowRun) -> str:
+    if run.start_time is None:
+        return ""
+    end = run.end_time or datetime.now(UTC)
+    return f"{(end - run.start_time).total_seconds():.1f} s"
+
+
+class _LiveDisplay:
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, refresh_per_second=8, transient=False)
+
+    def __enter__(self) -> _LiveDisplay:
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.live.__exit__(*exc)
+
+    def show(self, run: FlowRun, tasks: list[TaskRun], log: str) -> None:
+        table = Table.grid(padding=(0, 1))
+        for task in tasks:
+            icon, style = _LOOK.get(task.state_type.value if task.state_type else "PENDING", ("·", "dim"))
+            table.add_row(Text(icon, style=style), Text(task.name), Text(_seconds(task), style="dim"))
+        state = run.state.name if run.state else "Pending"
+        head = Text.assemble((run.flow_name if hasattr(run, "flow_name") else "flow run", "bold"), f" {run.name}: {state} ",
+                             (_seconds(run), "dim"))  # fmt: skip
+        final = run.state is not None and run.state.is_final()
+        last = [] if final or not log else [Text(f"  {log[: max(20, self.console.width - 4)]}", style="dim")]
+        self.live.update(Group(head, table, *last), refresh=True)
+
+
+class _LineDisplay:
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.seen: dict[object, str] = {}
+
+    def __enter__(self) -> _LineDisplay:
+        return self
+
+    def __exit__(self, *_exc: Any) -> None:
+        pass
+
+    def show(self, run: FlowRun, tasks: list[TaskRun], _log: str) -> None:
+        for item in [*tasks, run]:
+            state = item.state_name or "Pending"
+            if self.seen.get(item.id) != state and state not in ("Pending", "Scheduled"):
+                self.seen[item.id] = state
+                kind = "run" if isinstance(item, FlowRun) else "step"
+                print(f"{kind} {item.name}: {state} {_seconds(item)}".rstrip(), file=self.console.file, flush=True)

@@ -1,0 +1,81 @@
+"""Run a flow for a command: on a worker through the API, or in this process, and show how it goes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import httpx
+from prefect.settings import PREFECT_UI_URL
+from rich.console import Console
+
+from console.follow import RunResult, follow, quiet_logging, start_local, start_remote
+from errors import InputError, UnavailableError
+
+
+def run(flow_name: str, parameters: Mapping[str, Any], *, local: bool, wait: bool, as_json: bool) -> None:
+    """Start the flow run, follow it, print its result, and exit 1 when it failed."""
+    try:
+        if local:
+            result = run_here(flow_name, parameters, Console(stderr=as_json))
+        else:
+            run_id = start_remote(flow_name, parameters)
+            click.echo(f"Flow run: {run_link(run_id)}", err=as_json)
+            if not wait:
+                if as_json:
+                    click.echo(json.dumps({"flow_run_id": str(run_id)}))
+                return
+            result = follow(run_id, Console(stderr=as_json))
+    except (httpx.HTTPError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "API" not in str(error):
+            raise
+        raise UnavailableError(
+            f"The Prefect server cannot be reached: {error}",
+            remedy="Start one with `prefect server start` and set PREFECT_API_URL, or use --local.",
+        ) from error
+    show_result(result, as_json)
+    sys.exit(0 if result.ok else 1)
+
+
+def run_here(flow_name: str, parameters: Mapping[str, Any], console: Console) -> RunResult:
+    """Run the flow in this process and follow it.
+
+    Raises:
+        InputError: The parameters do not fit the flow.
+    """
+    flow = getattr(importlib.import_module(f"flows.{flow_name}"), flow_name)
+    try:
+        flow.validate_parameters(dict(parameters))
+    except Exception as error:
+        raise InputError(f"The parameters of {flow_name} are not valid: {error}") from error
+    with quiet_logging():
+        run_id, thread = start_local(flow, parameters)
+        result = follow(run_id, console)
+        thread.join(timeout=10)
+    return result
+
+
+def run_link(run_id: object) -> str:
+    """The run's page in the Prefect UI."""
+    base = PREFECT_UI_URL.value()
+    return f"{base}/runs/flow-run/{run_id}" if base else str(run_id)
+
+
+def show_result(result: RunResult, as_json: bool) -> None:
+    """Print what the flow handed back, or why it failed."""
+    if as_json:
+        click.echo(json.dumps({"flow_run_id": str(result.id), "state": result.state, "message": result.message,
+                               "result": result.data}, indent=2))  # fmt: skip
+        return
+    if not result.ok:
+        message = result.message.removeprefix("Flow run encountered an exception: ")
+        click.echo(f"{result.state.capitalize()}: {message or 'see its log in the Prefect UI'}", err=True)
+    rows = result.data if isinstance(result.data, list) else []
+    if rows:
+        from console.views import print_rows
+
+        print_rows(rows)

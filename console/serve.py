@@ -1,0 +1,73 @@
+"""``smartclide serve``: everything that makes the UI form, the schedules and REST calls start flow runs.
+
+It makes a process work pool, registers the blocks, runs ``prefect deploy --all`` on prefect.yaml (the only place
+that describes deployments) and starts a worker.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
+
+from errors import SmartClideError
+
+WORK_POOL = "smartclide"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def ensure_work_pool(name: str = WORK_POOL) -> bool:
+    """Create the process work pool; False when it was there already."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+        except ObjectAlreadyExists:
+            return False
+    return True
+
+
+def register_blocks() -> None:
+    """Make our block types known to the server, so that the UI offers them."""
+    import blocks
+
+    for name in blocks.__all__:
+        getattr(blocks, name).register_type_and_schema()
+
+
+def deploy_all() -> str:
+    """Run ``prefect deploy --all``; returns what it printed.
+
+    Raises:
+        SmartClideError: It failed.
+    """
+    done = _prefect(["--no-prompt", "deploy", "--all"])
+    if done.returncode != 0:
+        raise SmartClideError(
+            f"`prefect deploy --all` failed: {done.stdout[-800:].strip()}", remedy="Check the Prefect server's address."
+        )
+    return done.stdout
+
+
+def start_worker(limit: int = 10) -> subprocess.Popen[bytes]:
+    """Start a worker of the pool in a process of its own."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--limit", str(limit)]
+    return subprocess.Popen(command, cwd=ROOT, env=_environment())
+
+
+def _prefect(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        cwd=ROOT, env=_environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    from prefect.settings import get_current_settings
+
+    return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}

@@ -1,0 +1,101 @@
+"""An embedded Prefect server (SQLite, with the UI) in a folder of its own, for the demo and for trying things out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from errors import UnavailableError
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class PrefectServer:
+    """``prefect server start`` as a child process.
+
+    Args:
+        home: PREFECT_HOME of the server: its database and its log.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.resolve()
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def api_url(self) -> str:
+        """What PREFECT_API_URL is to be."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    @property
+    def ui_url(self) -> str:
+        """For a browser."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """Settings for this process and its children to talk to the server."""
+        return {
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_API_URL": self.api_url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        }
+
+    def start(self) -> PrefectServer:
+        """Start it; `wait` says when it answers."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        log = (self.home / "server.log").open("ab")
+        self._process = subprocess.Popen(
+            command, env={**os.environ, **self.environment(), "PREFECT_UI_ENABLED": "true"},
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        log.close()
+        return self
+
+    def wait(self, timeout: float = 90) -> None:
+        """Wait until it answers.
+
+        Raises:
+            UnavailableError: It did not in `timeout` seconds; the message holds the end of its log.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
+            try:
+                if httpx.get(f"{self.api_url}/health", timeout=2).status_code == httpx.codes.OK:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+        tail = (self.home / "server.log").read_text(errors="replace")[-800:]
+        raise UnavailableError(f"The Prefect server did not start in {timeout:.0f} s. Its log ends: {tail}")
+
+    def stop(self) -> None:
+        """End it and its children."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGINT)
+        try:
+            self._process.wait(timeout=8)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def __enter__(self) -> PrefectServer:
+        return self.start()
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
+        self.stop()

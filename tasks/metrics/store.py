@@ -1,0 +1,60 @@
+"""The store of samples: Parquet files under an fsspec URL, one folder a day and Environment, one file an append."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.metrics.frames import DTYPES, distinct, frame
+
+
+class Store(Protocol):
+    """What `blocks.MetricsStore` offers."""
+
+    def get_client(self) -> tuple[Any, str]:
+        """An fsspec file system and a folder in it."""
+
+
+def append(store: Store, samples: pd.DataFrame) -> list[str]:
+    """Write samples; returns the paths written. A file appears whole or not at all: it is moved into place."""
+    filesystem, root = store.get_client()
+    written = []
+    groups = samples.groupby([samples["time"].dt.strftime("%Y-%m-%d"), "environment"], sort=True)
+    for (day, environment), part in groups:
+        folder = f"{root}/{day}/{environment}"
+        path = f"{folder}/{datetime.now(UTC):%H%M%S%f}-{uuid.uuid4().hex[:8]}.parquet"
+        filesystem.makedirs(folder, exist_ok=True)
+        with filesystem.open(f"{path}.part", "wb") as file:
+            pq.write_table(pa.Table.from_pandas(part, preserve_index=False), file, compression="zstd")
+        filesystem.mv(f"{path}.part", path)
+        written.append(path)
+    return written
+
+
+def read(store: Store, start: datetime, end: datetime, environment: str | None = None) -> pd.DataFrame:
+    """Samples with start <= time < end, distinct and in time order; an empty frame of the same shape when there are none.
+
+    Args:
+        start: Aware datetime.
+        end: Aware datetime.
+        environment: Only this Environment's; None for all.
+    """
+    filesystem, root = store.get_client()
+    files: list[str] = []
+    day = start.astimezone(UTC).date()
+    while day <= end.astimezone(UTC).date():
+        files += filesystem.glob(f"{root}/{day}/{environment or '*'}/*.parquet")
+        day += timedelta(days=1)
+    parts = []
+    for path in sorted(files):
+        with filesystem.open(path, "rb") as file:
+            parts.append(pq.read_table(file).to_pandas())
+    if not parts:
+        return frame([])
+    samples = pd.concat(parts, ignore_index=True).astype(DTYPES)
+    return distinct(samples[(samples["time"] >= start) & (samples["time"] < end)])
