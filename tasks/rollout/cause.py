@@ -1,0 +1,284 @@
+"""Why a rollout does not get its pods ready: from Pods, Events and ReplicaSets to one `Cause`. Pure.
+
+Categories agree with prefect-kubernetes' ``diagnose_k8s_pod`` where that has one (held by a test); these rules go
+further: they read Events, ``lastState``, probes, quotas and missing configuration, and say when waiting is pointless.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from tasks.rollout.names import REVISION
+from tasks.rollout.status import Cause, Object, last_termination
+
+PULL_GRACE_SECONDS = 90.0
+"""How long a pull may fail for a passing reason (registry busy, name not resolved) before the rollout is given up."""
+
+FINAL_RESTARTS = 3
+_NOT_FOUND = re.compile(r"not found|manifest unknown|name unknown|repository does not exist", re.IGNORECASE)
+_NO_ACCESS = re.compile(r"unauthorized|authorization failed|\b401\b|\b403\b|denied|no basic auth", re.IGNORECASE)
+
+
+def find_cause(
+    pods: Sequence[Object], events: Sequence[Object], replica_sets: Sequence[Object], revision: int, now: datetime
+) -> Cause | None:
+    """The weightiest reason why pods of `revision` are not ready, or None when there is nothing wrong (yet).
+
+    Args:
+        pods: The service's pods, of any revision.
+        events: The namespace's Events.
+        replica_sets: The service's ReplicaSets.
+        revision: The revision being rolled out.
+        now: The time by which ages are reckoned (with a time zone).
+    """
+    ours = [p for p in pods if _revision(p) == str(revision) and not p["metadata"].get("deletionTimestamp")]
+    causes = [cause for pod in ours if (cause := _pod_cause(pod, _events_of(pod, events), now))]
+    sets = [rs for rs in replica_sets if _revision(rs) == str(revision)]
+    causes += [cause for rs in sets if (cause := _replica_set_cause(rs, _events_of(rs, events)))]
+    return max(causes, key=lambda cause: cause.final, default=None)
+
+
+def _revision(thing: Object) -> str:
+    return str((thing["metadata"].get("labels") or {}).get(REVISION, ""))
+
+
+def _events_of(thing: Object, events: Iterable[Object]) -> list[Object]:
+    """Events about one object, oldest first."""
+    uid, name = thing["metadata"].get("uid"), thing["metadata"]["name"]
+    about = [e for e in events if e["involvedObject"].get("uid") == uid and e["involvedObject"].get("name") == name]
+    return sorted(about, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
+
+
+def _pod_cause(pod: Object, events: Sequence[Object], now: datetime) -> Cause | None:
+    rules: tuple[Callable[[Object, Sequence[Object], datetime], Cause | None], ...] = (
+        _evicted,
+        _unschedulable,
+        _image,
+        _configuration,
+        _ended,
+        _mount,
+        _probe,
+    )
+    return next((cause for rule in rules if (cause := rule(pod, events, now))), None)
+
+
+def _containers(pod: Object) -> list[Any]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _waiting(container: Object) -> tuple[str, str]:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return str(waiting.get("reason") or ""), str(waiting.get("message") or "")
+
+
+def _said(events: Sequence[Object], *reasons: str) -> str:
+    """The last message of these reasons, or nothing."""
+    return next((str(e.get("message") or "") for e in reversed(events) if e.get("reason") in reasons), "")
+
+
+def _age(pod: Object, now: datetime) -> float:
+    created = pod["metadata"].get("creationTimestamp")
+    return (now - datetime.fromisoformat(created.replace("Z", "+00:00"))).total_seconds() if created else 0.0
+
+
+def _evicted(pod: Object, _events: Sequence[Object], _now: datetime) -> Cause | None:
+    status = pod.get("status") or {}
+    if status.get("reason") != "Evicted":
+        return None
+    return Cause(
+        "evicted",
+        "The pod was evicted from its node.",
+        str(status.get("message") or ""),
+        "Give it resource requests that match its use, or more disk and memory on the nodes.",
+        pod["metadata"]["name"],
+    )
+
+
+def _unschedulable(pod: Object, _events: Sequence[Object], _now: datetime) -> Cause | None:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    found = next((c for c in conditions if c["type"] == "PodScheduled" and c.get("reason") == "Unschedulable"), None)
+    if found is None:
+        return None
+    message = str(found.get("message") or "")
+    kind, advice = _scheduling(message.lower())
+    return Cause(kind, "No node can take the pod.", message, advice, pod["metadata"]["name"])
+
+
+def _scheduling(text: str) -> tuple[str, str]:
+    if "insufficient" in text:
+        return "unschedulable-resources", "Lower resources.requests in the descriptor, or add nodes."
+    if "taint" in text:
+        return "unschedulable-taint", "Every node with room has a taint the pod does not tolerate; ask for other nodes."
+    if "affinity" in text or "selector" in text:
+        return "unschedulable-affinity", "No node matches the pod's node selector, affinity or volume."
+    return "unschedulable", "Look at the cluster's nodes."
+
+
+def _image(pod: Object, events: Sequence[Object], now: datetime) -> Cause | None:
+    for container in _containers(pod):
+        reason, message = _waiting(container)
+        if reason == "InvalidImageName":
+            return Cause(
+                "image-invalid",
+                "The image's name is not valid.",
+                message,
+                "Correct the image reference.",
+                pod["metadata"]["name"],
+                final=True,
+            )
+        if reason in {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"}:
+            pulls = [e for e in events if "pull" in str(e.get("message")) and e.get("reason") == "Failed"]
+            detail = message if reason == "ErrImagePull" and message else _said(pulls, "Failed") or message
+            return _pull_cause(pod, detail, now)
+    return None
+
+
+def _pull_cause(pod: Object, detail: str, now: datetime) -> Cause:
+    name = pod["metadata"]["name"]
+    if _NO_ACCESS.search(detail):
+        return Cause(
+            "image-access",
+            "The registry refuses the cluster's credentials for the image.",
+            detail,
+            "Check the login of the Environment's ImageRegistry block.",
+            name,
+            final=True,
+        )
+    if _NOT_FOUND.search(detail):
+        return Cause(
+            "image-not-found",
+            "The image is not in the registry.",
+            detail,
+            "Check that the build pushed it, and to the registry that the cluster pulls from.",
+            name,
+            final=True,
+        )
+    return Cause(
+        "image-pull",
+        "The image cannot be pulled.",
+        detail,
+        "Check that the nodes reach the registry.",
+        name,
+        final=_age(pod, now) > PULL_GRACE_SECONDS,
+    )
+
+
+def _configuration(pod: Object, events: Sequence[Object], _now: datetime) -> Cause | None:
+    for container in _containers(pod):
+        reason, message = _waiting(container)
+        if reason == "CreateContainerConfigError":
+            return Cause(
+                "configuration",
+                "A Secret, ConfigMap or setting that the container needs is missing.",
+                message or _said(events, "Failed"),
+                "Create it in the Environment's namespace, or correct the variables.",
+                pod["metadata"]["name"],
+                final=True,
+            )
+        if reason == "CreateContainerError":
+            return Cause(
+                "container-create",
+                "The container cannot be created.",
+                message or _said(events, "Failed"),
+                "Check command, user and volumes.",
+                pod["metadata"]["name"],
+            )
+    return None
+
+
+def _ended(pod: Object, _events: Sequence[Object], _now: datetime) -> Cause | None:
+    """Containers that ended, whatever they are doing now (backing off, or running again)."""
+    for container in _containers(pod):
+        state = container.get("state") or {}
+        ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+        if not ended or (container.get("ready") and "running" in state):
+            continue
+        if container in ((pod.get("status") or {}).get("initContainerStatuses") or []) and ended.get("exitCode") == 0:
+            continue
+        return _ended_cause(pod, container, ended)
+    return None
+
+
+def _ended_cause(pod: Object, container: Object, ended: Object) -> Cause:
+    restarts = int(container.get("restartCount") or 0)
+    name, final = pod["metadata"]["name"], restarts >= FINAL_RESTARTS
+    how = f"It ended with {last_termination(container)}, {restarts} restarts."
+    detail = f"{how} {ended.get('message') or ''}".strip()
+    if ended.get("reason") == "OOMKilled":
+        return Cause(
+            "out-of-memory",
+            "The container needed more memory than its limit.",
+            how,
+            "Raise resources.limits.memory, or make it need less.",
+            name,
+            final,
+        )
+    if ended.get("reason") in {"StartError", "ContainerCannotRun"}:
+        return Cause(
+            "container-start",
+            "The container's command cannot be started.",
+            detail,
+            "Check command and args, and that the program is in the image and executable.",
+            name,
+            final,
+        )
+    return Cause(
+        "crash-loop",
+        "The container ends instead of running on.",
+        detail,
+        "Read its last log lines; check command, variables and what it connects to.",
+        name,
+        final,
+    )
+
+
+def _mount(pod: Object, events: Sequence[Object], _now: datetime) -> Cause | None:
+    message = _said(events, "FailedMount", "FailedAttachVolume")
+    started = any("running" in (c.get("state") or {}) for c in _containers(pod))
+    if not message or started:
+        return None
+    return Cause("volume", "A volume cannot be mounted.", message, "Check the volume.", pod["metadata"]["name"])
+
+
+def _probe(pod: Object, events: Sequence[Object], _now: datetime) -> Cause | None:
+    for container in _containers(pod):
+        if container.get("ready") or "running" not in (container.get("state") or {}):
+            continue
+        message = _said(events, "Unhealthy")
+        if message:
+            kind = message.split(" ", 1)[0].lower()
+            kind = kind if kind in {"readiness", "liveness", "startup"} else "readiness"
+            return Cause(
+                f"{kind}-probe",
+                f"The container runs, but its {kind} probe fails.",
+                message,
+                "Check the port and path it listens on, and the probes of the descriptor.",
+                pod["metadata"]["name"],
+            )
+    return None
+
+
+def _replica_set_cause(replica_set: Object, events: Sequence[Object]) -> Cause | None:
+    conditions = (replica_set.get("status") or {}).get("conditions") or []
+    condition: Object = next((c for c in conditions if c["type"] == "ReplicaFailure"), {})
+    message = str(condition.get("message") or "")
+    if condition.get("reason") != "FailedCreate":
+        return None
+    message = message or _said(events, "FailedCreate")
+    if "exceeded quota" in message:
+        return Cause(
+            "quota",
+            "The namespace's quota does not allow the pod.",
+            message,
+            "Lower resources in the descriptor, or ask for a larger quota.",
+        )
+    return Cause(
+        "pod-refused",
+        "The cluster refuses to create the pod.",
+        message,
+        "Read the reason: an admission policy, a missing service account, or a limit range.",
+    )

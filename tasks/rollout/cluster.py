@@ -1,0 +1,315 @@
+"""The adapter to a cluster: dicts in, dicts out, by the DynamicClient. Synchronous: call it in `asyncio.to_thread`.
+
+Every request has the block's timeout and no retry of its own; every foreign error is translated in `_translated`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3.exceptions
+from kubernetes.client.exceptions import ApiException, OpenApiException
+from kubernetes.dynamic import DynamicClient
+
+from blocks.cluster import Cluster
+from errors import (
+    AccessError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    ProtocolError,
+    SmartClideError,
+    UnavailableError,
+)
+from tasks.rollout.kinds import StableKinds
+from tasks.rollout.manifest import Manifest
+from tasks.rollout.names import ENVIRONMENT, FIELD_MANAGER, MANAGED_BY, PROJECT, PROJECT_PATH, Identity
+
+_API_VERSIONS = {
+    "Deployment": "apps/v1",
+    "ReplicaSet": "apps/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v1",
+    "Lease": "coordination.k8s.io/v1",
+    "SelfSubjectReview": "authentication.k8s.io/v1",
+    "SelfSubjectAccessReview": "authorization.k8s.io/v1",
+}
+
+
+class ClusterClient:
+    """One cluster, as one identity."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Connect to what `cluster` names (no request is made yet).
+
+        Raises:
+            InputError: The kubeconfig cannot be used.
+            AccessError: It has no credentials.
+        """
+        self._api = cluster.get_client()
+        self._timeout = cluster.timeout_seconds
+        self.host: str = self._api.configuration.host
+        self._dynamic: Any = DynamicClient(self._api, discoverer=StableKinds)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._api.rest_client.close()
+
+    def apply(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Server-side apply as field manager ``smartclide``, never forced.
+
+        Raises:
+            ConflictError: Another manager owns a field; the message names both.
+        """
+        with self._translated(manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"]):
+            answer = self._resource(manifest["kind"], manifest["apiVersion"]).server_side_apply(
+                body=manifest,
+                namespace=manifest["metadata"].get("namespace"),
+                field_manager=FIELD_MANAGER,
+                dry_run="All" if dry_run else None,
+                _request_timeout=self._timeout,
+            )
+        return _plain(answer)
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create; ConflictError when the name is taken."""
+        return self._write("create", manifest)
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        """Replace; ConflictError when its ``resourceVersion`` is no longer the current one."""
+        return self._write("replace", manifest)
+
+    def _write(self, verb: str, manifest: Manifest) -> Manifest:
+        metadata = manifest["metadata"]
+        with self._translated(manifest["kind"], metadata.get("namespace"), metadata.get("name", "")):
+            resource = self._resource(manifest["kind"], manifest["apiVersion"])
+            answer = getattr(resource, verb)(
+                body=manifest,
+                namespace=metadata.get("namespace"),
+                field_manager=FIELD_MANAGER,
+                _request_timeout=self._timeout,
+            )
+        return _plain(answer)
+
+    def find(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
+        """One object, or None when it is not there."""
+        try:
+            with self._translated(kind, namespace, name):
+                answer = self._resource(kind).get(name=name, namespace=namespace, _request_timeout=self._timeout)
+        except NotFoundError:
+            return None
+        return _plain(answer)
+
+    def list(self, kind: str, namespace: str, selector: str | None = None) -> list[Manifest]:
+        """All objects of a kind in a namespace."""
+        with self._translated(kind, namespace, ""):
+            answer = self._resource(kind).get(
+                namespace=namespace, label_selector=selector, _request_timeout=self._timeout
+            )
+        return list(_plain(answer).get("items") or [])
+
+    def delete(self, kind: str, namespace: str, name: str) -> bool:
+        """Delete with all that depends on it, in the foreground; False when it was not there."""
+        try:
+            with self._translated(kind, namespace, name):
+                self._resource(kind).delete(
+                    name=name, namespace=namespace, propagation_policy="Foreground", _request_timeout=self._timeout
+                )
+        except NotFoundError:
+            return False
+        return True
+
+    def ensure_namespace(self, manifest: Manifest) -> bool:
+        """Create the Namespace when absent; whether it was created.
+
+        Who may not read namespaces (403) is taken to have one: the next request will tell.
+        """
+        try:
+            if self.find("Namespace", None, manifest["metadata"]["name"]) is not None:
+                return False
+            self.create(manifest)
+        except ConflictError:
+            return False
+        except AccessError:
+            return False
+        return True
+
+    def refuse_foreign(self, manifest: Manifest, identity: Identity) -> Manifest | None:
+        """The object in the cluster that `manifest` would change, surely ours; None when there is none.
+
+        Raises:
+            ConflictError: An object of that name belongs to someone else, or to another project or Environment.
+        """
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        found = self.find(kind, identity.namespace, name)
+        if found is not None and not owned(found, identity):
+            raise ConflictError(
+                f"{kind} {name} in namespace {identity.namespace} belongs to {_owner(found)}, not to project "
+                f"{identity.project} in Environment {identity.environment}; it was left alone.",
+                remedy="Choose another name in the deploy descriptor, or another namespace.",
+            )
+        return found
+
+    def log_tail(self, namespace: str, pod: str, *, previous: bool, lines: int = 20) -> tuple[str, ...]:
+        """The last lines of a pod's (first) container; nothing when it never ran."""
+        query = [("tailLines", str(lines)), ("previous", "true" if previous else "false")]
+        try:
+            with self._translated("log of Pod", namespace, pod):
+                response = self._dynamic.request(
+                    "get",
+                    f"/api/v1/namespaces/{namespace}/pods/{pod}/log",
+                    query_params=query,
+                    header_params={"Accept": "*/*"},
+                    serialize=False,
+                    _request_timeout=self._timeout,
+                )
+                return tuple(response.data.decode("utf-8", "replace").splitlines())
+        except (NotFoundError, InputError):  # no such container instance: nothing was logged
+            return ()
+
+    def get_json(self, path: str, what: str) -> Manifest:
+        """What a GET of any API path answers, e.g. a node's ``/stats/summary`` through the API server's proxy."""
+        with self._translated(what, None, ""):
+            return _plain(self._dynamic.request("get", path, serializer=_json, _request_timeout=self._timeout))
+
+    def version(self) -> str:
+        """The server's version, e.g. ``v1.20.2``."""
+        with self._translated("version of the cluster", None, ""):
+            answer = self._dynamic.request("get", "/version", serializer=_json, _request_timeout=self._timeout)
+        return str(answer.get("gitVersion") or answer)
+
+    def whoami(self) -> str:
+        """The identity the cluster sees, or ``unknown`` where it cannot say (Kubernetes before 1.28).
+
+        Raises:
+            AccessError: The credentials are refused.
+        """
+        review: Manifest = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
+        try:
+            answer = self._write("create", review)
+        except NotFoundError:
+            self.may("get", "pods", "default")  # the credentials are at least accepted
+            return "unknown"
+        return str(answer.get("status", {}).get("userInfo", {}).get("username", "unknown"))
+
+    def may(self, verb: str, resource: str, namespace: str, group: str = "") -> bool:
+        """Whether this identity may do `verb` on a resource (plural, e.g. ``deployments``) in a namespace."""
+        attributes = {"verb": verb, "resource": resource, "namespace": namespace, "group": group}
+        answer = self._write(
+            "create",
+            {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "metadata": {},
+                "spec": {"resourceAttributes": attributes},
+            },
+        )
+        return bool(answer.get("status", {}).get("allowed"))
+
+    def _resource(self, kind: str, api_version: str | None = None) -> Any:
+        return self._dynamic.resources.get(api_version=api_version or _API_VERSIONS.get(kind, "v1"), kind=kind)
+
+    @contextmanager
+    def _translated(self, kind: str, namespace: str | None, name: str) -> Iterator[None]:
+        what = f"{kind} {name}".strip() + (f" in namespace {namespace}" if namespace else "")
+        try:
+            yield
+        except ApiException as error:
+            raise _from_status(error, what, self.host) from None  # its text holds headers and whole answers
+        except urllib3.exceptions.HTTPError as error:
+            raise UnavailableError(
+                f"The cluster at {self.host} did not answer ({what}): {_reason(error)}.",
+                remedy="Check the address in the kubeconfig, the network, and that the API server is up.",
+            ) from error
+        except KeyError as error:
+            raise NotFoundError(f"The cluster at {self.host} does not know {error}.") from error
+        except (OpenApiException, ValueError) as error:
+            raise ProtocolError(
+                f"The cluster at {self.host} answered what is not Kubernetes' API ({what}).",
+                remedy="Check that the address in the kubeconfig is an API server's.",
+            ) from error
+
+
+def owned(thing: Manifest, identity: Identity) -> bool:
+    """Whether an object is of this project and Environment, by its labels and the full project path."""
+    metadata = thing["metadata"]
+    labels, wanted = metadata.get("labels") or {}, identity.labels
+    same = all(labels.get(key) == wanted[key] for key in (MANAGED_BY, ENVIRONMENT, PROJECT))
+    return same and (metadata.get("annotations") or {}).get(PROJECT_PATH, identity.project) == identity.project
+
+
+def _owner(thing: Manifest) -> str:
+    metadata = thing["metadata"]
+    labels = metadata.get("labels") or {}
+    if labels.get(MANAGED_BY) != FIELD_MANAGER:
+        return labels.get(MANAGED_BY) or "someone else"
+    path = (metadata.get("annotations") or {}).get(PROJECT_PATH) or labels.get(PROJECT)
+    return f"project {path} in Environment {labels.get(ENVIRONMENT)}"
+
+
+def _plain(answer: Any) -> Manifest:
+    plain: Any = answer.to_dict() if hasattr(answer, "to_dict") else answer
+    if not isinstance(plain, dict):
+        raise ValueError("not a JSON object")
+    return plain
+
+
+def _json(_client: Any, plain: Any) -> Any:
+    return plain
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    text = str(reason if isinstance(reason, Exception) else error)
+    return text.rpartition(">: ")[2] or text  # without the repr of the connection
+
+
+def _from_status(error: ApiException, what: str, host: str) -> SmartClideError:
+    """Our error for an HTTP status; Kubernetes' own message is in the ``Status`` object it answers with."""
+    status: Mapping[str, Any] = _status(error.body)
+    message = str(status.get("message") or error.reason or "no reason given").rstrip(".")
+    code = int(error.status or 0)
+    if code == 401:
+        return AccessError(f"The cluster at {host} refuses the credentials.", remedy="Renew the kubeconfig's token.")
+    if code == 403:
+        if "exceeded quota" in message or "not allowed" in message:
+            return InputError(f"{what}: {message}.")
+        return AccessError(f"{what}: {message}.", remedy="Grant the identity of the kubeconfig this permission.")
+    if code == 404:
+        return NotFoundError(f"{what}: {message}.")
+    if code == 409:
+        return ConflictError(f"{what}: {_conflict(message, status)}.", remedy=_conflict_remedy(status))
+    if code == 429 or (code >= 500 and code != 501):
+        retry_after = (error.headers or {}).get("Retry-After", "")
+        return UnavailableError(
+            f"{what}: {message}.", retry_after=float(retry_after) if retry_after.isdigit() else None
+        )
+    if code in {400, 413, 422}:
+        return InputError(f"{what}: {message}.", remedy="Correct the deploy descriptor.")
+    return ProtocolError(f"{what}: the cluster answered {code}: {message}.")
+
+
+def _status(body: Any) -> Mapping[str, Any]:
+    try:
+        status = json.loads(body or "{}")
+    except (TypeError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _conflicts(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    causes = (status.get("details") or {}).get("causes") or []
+    return [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
+
+
+def _conflict(message: str, status: Mapping[str, Any]) -> str:
+    causes = [f"{c.get('field')} ({c.get('message')})" for c in _conflicts(status)]
+    return f"another manager owns {'; '.join(causes)}" if causes else message
+
+
+def _conflict_remedy(status: Mapping[str, Any]) -> str | None:
+    if not _conflicts(status):
+        return None
+    return "Take the field out of the other manager's hands (kubectl edit, an operator), or out of the descriptor."

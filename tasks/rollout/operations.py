@@ -1,0 +1,209 @@
+"""The rollout's effects on a cluster, each safe to repeat. Synchronous; `task` wraps them for Prefect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from errors import ConflictError, InputError, NotFoundError, SmartClideError
+from tasks.rollout import history, manifest, names
+from tasks.rollout.cause import find_cause
+from tasks.rollout.cluster import ClusterClient, owned
+from tasks.rollout.history import ReleaseRecord
+from tasks.rollout.lease import lease_name
+from tasks.rollout.manifest import Manifest, RegistryLogin
+from tasks.rollout.names import Identity
+from tasks.rollout.plan import Change, change
+from tasks.rollout.status import Cause, Progress, ServiceStatus, rollout_progress, service_status
+
+_LOGGED = {"crash-loop", "out-of-memory", "readiness-probe", "liveness-probe", "startup-probe"}
+
+
+def plan(
+    client: ClusterClient, identity: Identity, manifests: tuple[Manifest, ...], login: RegistryLogin | None
+) -> tuple[Change, ...]:
+    """What applying would change, found by dry runs on the server."""
+    changes = []
+    fresh = client.find("Namespace", None, identity.namespace) is None
+    for wanted in _with_pull_secret(client, identity, manifests, login):
+        found = client.refuse_foreign(wanted, identity)
+        changes.append(change(found, wanted if fresh else client.apply(wanted, dry_run=True)))
+    return tuple(changes)
+
+
+def apply(
+    client: ClusterClient, identity: Identity, manifests: tuple[Manifest, ...], login: RegistryLogin | None
+) -> tuple[Manifest, ...]:
+    """Apply the objects of one revision; all are tried on the server first, so that a refusal changes nothing.
+
+    Returns:
+        The objects as the server answered.
+
+    Raises:
+        ConflictError: A name is taken, or another manager owns a field.
+        InputError: The API server finds an object invalid.
+    """
+    client.ensure_namespace(manifest.namespace(identity.namespace))
+    wanted = _with_pull_secret(client, identity, manifests, login)
+    for one in wanted:
+        client.refuse_foreign(one, identity)
+        client.apply(one, dry_run=True)
+    return tuple(client.apply(one) for one in wanted)
+
+
+def _with_pull_secret(
+    client: ClusterClient, identity: Identity, manifests: tuple[Manifest, ...], login: RegistryLogin | None
+) -> tuple[Manifest, ...]:
+    secrets = (manifest.pull_secret(identity, login),) if login else ()
+    return secrets + _replicas(client, identity, manifests)
+
+
+def _replicas(client: ClusterClient, identity: Identity, manifests: tuple[Manifest, ...]) -> tuple[Manifest, ...]:
+    """Leave the number of pods to a HorizontalPodAutoscaler where there is one.
+
+    A field that we alone own and stop applying would fall back to its default, 1 pod. So while we still own
+    ``replicas``, it is applied with the value it has.
+    """
+    scalers = client.list("HorizontalPodAutoscaler", identity.namespace)
+    targets = [s["spec"]["scaleTargetRef"] for s in scalers]
+    if not any(t.get("kind") == "Deployment" and t.get("name") == identity.service for t in targets):
+        return manifests
+    live = client.find("Deployment", identity.namespace, identity.service)
+    if live is None or not _own_replicas(live):
+        return manifest.without_replicas(manifests)
+    return tuple(
+        {**m, "spec": {**m["spec"], "replicas": live["spec"]["replicas"]}} if m["kind"] == "Deployment" else m
+        for m in manifests
+    )
+
+
+def _own_replicas(deployment: Manifest) -> bool:
+    entries = deployment["metadata"].get("managedFields") or []
+    return any(
+        e.get("manager") == names.FIELD_MANAGER and "f:replicas" in e.get("fieldsV1", {}).get("f:spec", {})
+        for e in entries
+    )
+
+
+def observe(client: ClusterClient, identity: Identity, revision: int) -> tuple[Progress, Cause | None]:
+    """How far the rollout of `revision` is, and what holds it up.
+
+    Raises:
+        ConflictError: The Deployment is gone, or is of another revision now.
+    """
+    deployment = client.find("Deployment", identity.namespace, identity.service)
+    if deployment is None:
+        raise ConflictError(f"Deployment {identity.service} was deleted while revision {revision} was rolled out.")
+    found = deployment["metadata"].get("labels", {}).get(names.REVISION)
+    if found != str(revision):
+        raise ConflictError(f"Deployment {identity.service} is of revision {found} now, not {revision}.")
+    progress = rollout_progress(deployment)
+    if progress.state == "done":
+        return progress, None
+    selector = names.selector_text(identity.selector)
+    pods, sets = (client.list(kind, identity.namespace, selector) for kind in ("Pod", "ReplicaSet"))
+    events = client.list("Event", identity.namespace)
+    return progress, find_cause(pods, events, sets, revision, datetime.now(UTC))
+
+
+def with_log(client: ClusterClient, identity: Identity, cause: Cause | None) -> Cause | None:
+    """The cause with the container's last lines, where it ran."""
+    if cause is None or cause.category not in _LOGGED or not cause.pod:
+        return cause
+    ended = cause.category in {"crash-loop", "out-of-memory"}
+    try:
+        lines = client.log_tail(identity.namespace, cause.pod, previous=ended)
+        lines = lines or client.log_tail(identity.namespace, cause.pod, previous=not ended)
+    except SmartClideError:  # a help for the reader; the cause itself stands without
+        return cause
+    return replace(cause, log_tail=lines)
+
+
+def status(client: ClusterClient, identity: Identity) -> ServiceStatus:
+    """How the service is now."""
+    deployment = client.find("Deployment", identity.namespace, identity.service)
+    pods = client.list("Pod", identity.namespace, names.selector_text(identity.selector)) if deployment else []
+    endpoints = client.find("Endpoints", identity.namespace, identity.service)
+    return service_status(identity.service, identity.namespace, deployment, pods, endpoints)
+
+
+def records(client: ClusterClient, identity: Identity) -> tuple[ReleaseRecord, ...]:
+    """All recorded revisions of this project in this Environment, oldest first."""
+    selector = names.selector_text({**identity.selector, names.PART: "release"})
+    secrets = client.list("Secret", identity.namespace, selector)
+    return tuple(sorted((history.decode(s) for s in secrets if owned(s, identity)), key=lambda r: r.revision))
+
+
+def record(client: ClusterClient, identity: Identity, release: ReleaseRecord) -> None:
+    """Write one record, creating or replacing it, and forget those too old.
+
+    Raises:
+        ConflictError: The revision's name is taken by someone else.
+    """
+    secret = history.encode(release, identity)
+    if client.refuse_foreign(secret, identity) is None:
+        client.create(secret)
+    else:
+        client.replace(secret)
+    if release.state == "deployed":
+        _supersede(client, identity, release.revision)
+
+
+def _supersede(client: ClusterClient, identity: Identity, newest: int) -> None:
+    kept = records(client, identity)
+    for old in kept:
+        if old.revision < newest and old.state == "deployed":
+            client.replace(history.encode(replace(old, state="superseded"), identity))
+    for revision in history.to_prune(kept):
+        client.delete("Secret", identity.namespace, history.secret_name(identity.service, revision))
+
+
+def choose(found: tuple[ReleaseRecord, ...], wanted: int | None, not_revision: int | None = None) -> ReleaseRecord:
+    """The revision to go back to: `wanted`, or the last good one before what runs.
+
+    Raises:
+        NotFoundError: There is none.
+        InputError: The wanted one never ran.
+    """
+    good = [r for r in found if r.state in {"deployed", "superseded"} and r.revision != not_revision]
+    if wanted is None:
+        if not good:
+            raise NotFoundError("There is no earlier release to go back to.", remedy="Deploy a working version.")
+        return good[-1]
+    chosen = next((r for r in found if r.revision == wanted), None)
+    if chosen is None:
+        known = ", ".join(str(r.revision) for r in found) or "none"
+        raise NotFoundError(f"There is no revision {wanted}; recorded: {known}.")
+    if chosen not in good:
+        raise InputError(f"Revision {wanted} is {chosen.state}.", remedy="Choose one that was deployed.")
+    return chosen
+
+
+def remove(client: ClusterClient, identity: Identity, *, purge: bool) -> tuple[str, ...]:
+    """Delete what we own of a service; the history stays (``uninstalled``) unless `purge`. Never the Namespace.
+
+    Returns:
+        What was deleted, e.g. ``Deployment shop``.
+    """
+    selector = names.selector_text(identity.selector)
+    deleted = []
+    for kind in ("Deployment", "Service", "Secret"):
+        for one in client.list(kind, identity.namespace, selector):
+            of_history = one["metadata"]["labels"].get(names.PART) == "release"
+            name = one["metadata"]["name"]
+            if owned(one, identity) and (purge or not of_history) and client.delete(kind, identity.namespace, name):
+                deleted.append(f"{kind} {name}")
+    if not purge:
+        for old in records(client, identity):
+            if old.state == "deployed":
+                client.replace(history.encode(replace(old, state="uninstalled"), identity))
+    else:
+        client.delete("Lease", identity.namespace, lease_name(identity.service))
+    return tuple(deleted)
+
+
+def login_of(registry: Any) -> RegistryLogin | None:
+    """The login the cluster pulls with, from an `ImageRegistry` block (None: no registry, or no login)."""
+    login = registry.login() if registry is not None else None
+    return RegistryLogin(registry.address, *login) if login else None

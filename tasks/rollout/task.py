@@ -1,0 +1,167 @@
+"""The rollout's Prefect tasks: one effect each, named as the timeline shows them. See `rollout` for their order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.cluster import Cluster
+from blocks.image_registry import ImageRegistry
+from errors import RolloutFailedError, UnavailableError
+from tasks.retrying import TRANSIENT
+from tasks.rollout import lease, operations
+from tasks.rollout.cluster import ClusterClient
+from tasks.rollout.history import ReleaseRecord
+from tasks.rollout.lease import DEFAULT_TIMES, LeaseTimes
+from tasks.rollout.manifest import Manifest
+from tasks.rollout.names import Identity
+from tasks.rollout.plan import Change
+from tasks.rollout.release import Release
+from tasks.rollout.status import Cause, Progress, ServiceStatus
+
+POLL_SECONDS = 2.0
+_T = TypeVar("_T")
+
+
+async def _with(cluster: Cluster, work: Callable[[ClusterClient], _T]) -> _T:
+    """Run `work` on a client of its own, in a thread."""
+
+    def run() -> _T:
+        client = ClusterClient(cluster)
+        try:
+            return work(client)
+        finally:
+            client.close()
+
+    return await asyncio.to_thread(run)
+
+
+@asynccontextmanager
+async def hold_lease(
+    cluster: Cluster, namespace: str, service: str, holder: str, times: LeaseTimes = DEFAULT_TIMES
+) -> AsyncIterator[None]:
+    """Exclude every other rollout of the service while the body runs. Not a task: it lasts.
+
+    Args:
+        cluster: Where.
+        namespace: The service's namespace; created when absent.
+        service: Its name.
+        holder: Who, for those who wait; unique to a run, e.g. ``flow run brave-otter (1f0c...)``.
+        times: Seconds.
+
+    Raises:
+        ConflictError: Another run kept it too long, or it was lost (then the body is cancelled).
+    """
+    client = ClusterClient(cluster)
+    try:
+        async with lease.hold(client, (namespace, service), holder, times):
+            yield
+    finally:
+        client.close()
+
+
+@task(name="plan release", cache_policy=NO_CACHE, **TRANSIENT)
+async def plan_release(
+    cluster: Cluster, registry: ImageRegistry | None, release: Release, revision: int = 1
+) -> tuple[Change, ...]:
+    """What rolling `release` out would change, by dry runs on the API server; nothing is changed."""
+    login = operations.login_of(registry)
+    changes = await _with(cluster, lambda c: operations.plan(c, release.identity, release.manifests(revision), login))
+    for one in changes:
+        get_run_logger().info("%s %s: %s", one.kind, one.name, one.action)
+        for difference in one.differences:
+            get_run_logger().info("  %s: %s -> %s", difference.path, difference.before, difference.after)
+    return changes
+
+
+@task(name="apply release", cache_policy=NO_CACHE, **TRANSIENT)
+async def apply_release(
+    cluster: Cluster, registry: ImageRegistry | None, identity: Identity, manifests: tuple[Manifest, ...]
+) -> None:
+    """Apply one revision's objects (and the pull Secret, when the registry has a login) by server-side apply."""
+    login = operations.login_of(registry)
+    applied = await _with(cluster, lambda c: operations.apply(c, identity, manifests, login))
+    get_run_logger().info("Applied %s", ", ".join(f"{m['kind']} {m['metadata']['name']}" for m in applied))
+
+
+@task(name="wait for rollout", cache_policy=NO_CACHE)
+async def wait_for_rollout(cluster: Cluster, identity: Identity, revision: int, timeout_seconds: float) -> Progress:
+    """Wait until all pods of `revision` are updated and available.
+
+    Ends early when waiting is pointless (image not there, three crashes, a missing Secret). A server that does not
+    answer for a while is waited for, within the same deadline.
+
+    Raises:
+        RolloutFailedError: With the cause.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    said, failed = "", 0
+    cause: Cause | None = None
+    while True:
+        try:
+            progress, cause = await _with(cluster, lambda c: operations.observe(c, identity, revision))
+        except UnavailableError as error:
+            message, failed = error.message, 0
+        else:
+            message = f"{progress.message}. {cause.summary} {cause.detail}" if cause else progress.message
+            if progress.state == "done":
+                get_run_logger().info("%s", message)
+                return progress
+            # the condition may be the last generation's for a moment: believe it when seen twice
+            failed = failed + 1 if progress.state == "failed" else 0
+        if message != said:
+            get_run_logger().info("%s", message)
+            said = message
+        if (cause and cause.final) or failed > 1 or time.monotonic() > deadline:
+            raise await _failure(cluster, identity, (revision, said), cause)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _failure(
+    cluster: Cluster, identity: Identity, seen: tuple[int, str], cause: Cause | None
+) -> RolloutFailedError:
+    revision, said = seen
+    try:
+        cause = await _with(cluster, lambda c: operations.with_log(c, identity, cause))
+    except UnavailableError:
+        get_run_logger().warning("The logs of %s cannot be read now", identity.service)
+    why = str(cause) if cause else said
+    return RolloutFailedError(
+        f"Revision {revision} of {identity.service} did not get running: {why}",
+        cause=cause,
+        remedy=cause.resolution if cause else None,
+    )
+
+
+@task(name="record release", cache_policy=NO_CACHE, **TRANSIENT)
+async def record_release(cluster: Cluster, identity: Identity, record: ReleaseRecord) -> ReleaseRecord:
+    """Write a release's record into the cluster; a ``deployed`` one supersedes those before it."""
+    await _with(cluster, lambda c: operations.record(c, identity, record))
+    get_run_logger().info("Revision %d of %s: %s", record.revision, identity.service, record.state)
+    return record
+
+
+@task(name="list releases", cache_policy=NO_CACHE, **TRANSIENT)
+async def list_releases(cluster: Cluster, identity: Identity) -> tuple[ReleaseRecord, ...]:
+    """The service's recorded revisions, oldest first."""
+    return await _with(cluster, lambda c: operations.records(c, identity))
+
+
+@task(name="service status", cache_policy=NO_CACHE, **TRANSIENT)
+async def service_status(cluster: Cluster, identity: Identity) -> ServiceStatus:
+    """How the service is now: pods, their images by digest, restarts, and whether it has an endpoint."""
+    return await _with(cluster, lambda c: operations.status(c, identity))
+
+
+@task(name="delete objects", cache_policy=NO_CACHE, **TRANSIENT)
+async def delete_objects(cluster: Cluster, identity: Identity, *, purge: bool = False) -> tuple[str, ...]:
+    """Delete what we own of the service; keep its history unless `purge`."""
+    deleted = await _with(cluster, lambda c: operations.remove(c, identity, purge=purge))
+    get_run_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
+    return deleted
