@@ -76,13 +76,19 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
         output.write_text(result.jenkinsfile, encoding="utf-8")
 
 
-@smartclide.command(**_example("smartclide deploy group/app main -e staging\nsmartclide deploy group/app v1.2 -e production --set replicas=3"))
+@smartclide.command(
+    **_example(
+        "smartclide deploy group/app main -e staging\nsmartclide deploy group/app v1.2 -e production --set replicas=3"
+    )
+)
 @click.argument("project")
 @click.argument("ref", default="main")
 @_ENVIRONMENT
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a descriptor key; dots nest.")
 @click.option("--rebuild", is_flag=True, help="Build again although this commit was built.")
-@click.option("--dry-run", is_flag=True, help="Show the Jenkinsfile's diagnostics and what would change; change nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the Jenkinsfile's diagnostics and what would change; change nothing."
+)
 @click.option("--run-deploy-jobs", is_flag=True, help="Keep jobs that deploy by themselves.")
 @click.option("--generate-pipeline", is_flag=True, help="Build the image only, where there is no .gitlab-ci.yml.")
 @click.option("--strict", is_flag=True, help="Treat the interpreter's warnings as errors.")
@@ -154,7 +160,9 @@ def monitor(environment: str | None, samples: int, interval: float, local: bool,
 @_LOCAL
 @_NO_WAIT
 @_JSON
-def report(environment: str | None, hours: float, output: Path | None, local: bool, no_wait: bool, as_json: bool) -> None:
+def report(
+    environment: str | None, hours: float, output: Path | None, local: bool, no_wait: bool, as_json: bool
+) -> None:
     """Write the report: HTML with plots, Markdown, CSV and JSON."""
     from console.runs import run
 
@@ -191,17 +199,31 @@ def history(service: str, environment: str, as_json: bool) -> None:
 @click.option("--gitlab-token", envvar="SMARTCLIDE_GITLAB_TOKEN", help="Better by [SMARTCLIDE_GITLAB_TOKEN] or prompt.")
 @click.option("--jenkins-url", envvar="SMARTCLIDE_JENKINS_URL", help="[SMARTCLIDE_JENKINS_URL]")
 @click.option("--jenkins-user", envvar="SMARTCLIDE_JENKINS_USER", help="[SMARTCLIDE_JENKINS_USER]")
-@click.option("--jenkins-token", envvar="SMARTCLIDE_JENKINS_TOKEN", help="Better by [SMARTCLIDE_JENKINS_TOKEN] or prompt.")
+@click.option(
+    "--jenkins-token", envvar="SMARTCLIDE_JENKINS_TOKEN", help="Better by [SMARTCLIDE_JENKINS_TOKEN] or prompt."
+)
 @click.option("--registry", envvar="SMARTCLIDE_REGISTRY", help="Host and port. [SMARTCLIDE_REGISTRY]")
-@click.option("--registry-namespace", envvar="SMARTCLIDE_REGISTRY_NAMESPACE", default="", help="Path before the project's.")
+@click.option(
+    "--registry-namespace", envvar="SMARTCLIDE_REGISTRY_NAMESPACE", default="", help="Path before the project's."
+)
 @click.option("--registry-user", envvar="SMARTCLIDE_REGISTRY_USER", help="[SMARTCLIDE_REGISTRY_USER]")
-@click.option("--registry-password", envvar="SMARTCLIDE_REGISTRY_PASSWORD", help="Better by [SMARTCLIDE_REGISTRY_PASSWORD] or prompt.")
-@click.option("--registry-http", is_flag=True, envvar="SMARTCLIDE_REGISTRY_HTTP", help="The registry speaks plain HTTP.")
+@click.option(
+    "--registry-password",
+    envvar="SMARTCLIDE_REGISTRY_PASSWORD",
+    help="Better by [SMARTCLIDE_REGISTRY_PASSWORD] or prompt.",
+)
+@click.option(
+    "--registry-http", is_flag=True, envvar="SMARTCLIDE_REGISTRY_HTTP", help="The registry speaks plain HTTP."
+)
 @click.option("--kubeconfig", envvar="KUBECONFIG", type=click.Path(path_type=Path, dir_okay=False), help="[KUBECONFIG]")
 @click.option("--context", help="Context of the kubeconfig.")
 @click.option("--in-cluster", is_flag=True, help="Use the service account of the pod the worker runs in.")
-@click.option("--namespace", envvar="SMARTCLIDE_NAMESPACE", help="Kubernetes namespace; default: the Environment's name.")
-@click.option("--metrics-store", envvar="SMARTCLIDE_METRICS_STORE", help="fsspec URL for samples; default: a local folder.")
+@click.option(
+    "--namespace", envvar="SMARTCLIDE_NAMESPACE", help="Kubernetes namespace; default: the Environment's name."
+)
+@click.option(
+    "--metrics-store", envvar="SMARTCLIDE_METRICS_STORE", help="fsspec URL for samples; default: a local folder."
+)
 @click.option("--ca-file", envvar="SMARTCLIDE_CA_FILE", help="PEM file of a private certificate authority.")
 @click.option("--skip-checks", is_flag=True, help="Save without asking the servers.")
 @click.option("--non-interactive", is_flag=True, help="Never prompt; missing values are errors.")
@@ -273,14 +295,18 @@ def sandbox_down(home: Path, purge: bool) -> None:
     """Stop the stand-ins."""
     from sandbox.launcher import stop_background
 
-    click.echo("The sandbox is down." if stop_background(home.resolve(), purge=purge) else "The sandbox was not running.")
+    click.echo(
+        "The sandbox is down." if stop_background(home.resolve(), purge=purge) else "The sandbox was not running."
+    )
 
 
 @smartclide.command(**_example("smartclide demo --keep"))
 @click.option("--keep", is_flag=True, help="Leave everything up to click through, until Ctrl-C.")
 @click.option("--engine", type=click.Choice(["builtin", "docker"]), default="builtin", show_default=True,
               help="The agents' docker command.")  # fmt: skip
-@click.option("--home", type=click.Path(path_type=Path, file_okay=False), default=Path(".smartclide/demo"), show_default=True)
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), default=Path(".smartclide/demo"), show_default=True
+)
 def demo(keep: bool, engine: str, home: Path) -> None:
     """Run the main job end to end on the sandbox: deploy, monitor, report."""
     from console.demo import run_demo
@@ -316,7 +342,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - the last resort: say what it is, without a traceback
         if os.environ.get("SMARTCLIDE_TRACEBACK"):
             raise
-        _fail(SmartClideError(f"{type(error).__name__}: {error}", remedy="Set SMARTCLIDE_TRACEBACK=1 for the traceback."), 1)
+        _fail(
+            SmartClideError(f"{type(error).__name__}: {error}", remedy="Set SMARTCLIDE_TRACEBACK=1 for the traceback."),
+            1,
+        )
 
 
 if __name__ == "__main__":

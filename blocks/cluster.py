@@ -18,7 +18,9 @@ class Cluster(Block):
     _description = "A Kubernetes cluster that services run on: EKS, AKS, GKE, on-premises."
 
     kubeconfig: SecretStr | None = Field(
-        default=None, title="Kubeconfig", description="Text of the kubeconfig; leave empty to use the pod's service account."
+        default=None,
+        title="Kubeconfig",
+        description="Text of the kubeconfig; leave empty to use the pod's service account.",
     )
     context: str | None = Field(default=None, title="Context", description="Context to use; default: the current one.")
     timeout_seconds: float = Field(default=20.0, gt=0, title="Timeout", description="Seconds a request may take.")
@@ -56,9 +58,15 @@ class Cluster(Block):
                     temp_file_path=None,
                 )
         except config.ConfigException as error:
-            raise InputError(f"The cluster's kubeconfig cannot be used: {error}", remedy="Check its contexts.") from error
-        if not (configuration.api_key.get("authorization") or configuration.api_key.get("BearerToken")
-                or configuration.cert_file or configuration.username):
+            raise InputError(
+                f"The cluster's kubeconfig cannot be used: {error}", remedy="Check its contexts."
+            ) from error
+        if not (
+            configuration.api_key.get("authorization")
+            or configuration.api_key.get("BearerToken")
+            or configuration.cert_file
+            or configuration.username
+        ):
             raise AccessError(
                 f"No credentials for the cluster at {configuration.host}: the kubeconfig has none, or its plugin failed.",
                 remedy="Use a token or certificate, or install the credential plugin where the worker runs.",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from prefect.blocks.core import Block
-from pydantic import Field, field_validator
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from pydantic import Field, ValidationError, field_validator
 
 from blocks.cluster import Cluster
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
+from errors import InputError, NotFoundError
 
 _DNS_LABEL_LENGTH = 63
 
@@ -26,9 +29,15 @@ class Environment(Block):
     registry: ImageRegistry = Field(title="Registry")
     cluster: Cluster = Field(title="Cluster")
     metrics: MetricsStore = Field(title="Metrics store")
-    namespace: str = Field(default="default", title="Namespace", description="Kubernetes namespace; created when absent.")
-    build_timeout_seconds: int = Field(default=3600, gt=0, title="Build timeout", description="Seconds a Jenkins build may take.")
-    rollout_timeout_seconds: int = Field(default=600, gt=0, title="Rollout timeout", description="Seconds a rollout may take.")
+    namespace: str = Field(
+        default="default", title="Namespace", description="Kubernetes namespace; created when absent."
+    )
+    build_timeout_seconds: int = Field(
+        default=3600, gt=0, title="Build timeout", description="Seconds a Jenkins build may take."
+    )
+    rollout_timeout_seconds: int = Field(
+        default=600, gt=0, title="Rollout timeout", description="Seconds a rollout may take."
+    )
 
     @field_validator("namespace")
     @classmethod
@@ -42,3 +51,32 @@ class Environment(Block):
     def name(self) -> str:
         """The Environment's name, that of its block document."""
         return self._block_document_name or "unsaved"
+
+
+async def environment_names() -> list[str]:
+    """Names of all saved Environments, sorted."""
+    async with get_client() as client:
+        try:
+            documents = await client.read_block_documents_by_type(Environment.get_block_type_slug())
+        except ObjectNotFound:
+            return []
+    return sorted(document.name for document in documents if document.name)
+
+
+async def load_environment(name: str) -> Environment:
+    """The saved Environment of that name.
+
+    Raises:
+        NotFoundError: There is none; the message lists those that are.
+        InputError: It was saved by another version and does not fit any more.
+    """
+    try:
+        return await Environment.aload(name)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise InputError(f"Environment {name} is not valid: {problems}.", remedy="Run `smartclide init` again.") from None
+    except (ValueError, ObjectNotFound):
+        known = ", ".join(await environment_names()) or "none"
+        raise NotFoundError(
+            f"There is no Environment named {name!r}; saved ones: {known}.", remedy=f"Make it with `smartclide init {name}`."
+        ) from None

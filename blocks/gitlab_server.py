@@ -18,11 +18,15 @@ class GitLabServer(Block):
 
     url: str = Field(default="https://gitlab.com", title="URL", description="Address of the GitLab instance.")
     credentials: GitLabCredentials | None = Field(
-        default=None, title="Credentials", description="A token with read_api and read_repository; none for public projects."
+        default=None,
+        title="Credentials",
+        description="A token with read_api and read_repository; none for public projects.",
     )
     timeout_seconds: float = Field(default=20.0, gt=0, title="Timeout", description="Seconds a request may take.")
     verify_tls: bool = Field(default=True, title="Verify TLS")
-    ca_file: str | None = Field(default=None, title="CA file", description="PEM file of a private certificate authority.")
+    ca_file: str | None = Field(
+        default=None, title="CA file", description="PEM file of a private certificate authority."
+    )
 
     def token(self) -> SecretStr | None:
         """The token, or None for anonymous access."""

@@ -20,10 +20,14 @@ class ImageRegistry(Block):
     credentials: DockerRegistryCredentials | None = Field(
         default=None, title="Credentials", description="None for a registry without a login."
     )
-    plain_http: bool = Field(default=False, title="Plain HTTP", description="Only for registries on a loopback or test network.")
+    plain_http: bool = Field(
+        default=False, title="Plain HTTP", description="Only for registries on a loopback or test network."
+    )
     timeout_seconds: float = Field(default=20.0, gt=0, title="Timeout", description="Seconds a request may take.")
     verify_tls: bool = Field(default=True, title="Verify TLS")
-    ca_file: str | None = Field(default=None, title="CA file", description="PEM file of a private certificate authority.")
+    ca_file: str | None = Field(
+        default=None, title="CA file", description="PEM file of a private certificate authority."
+    )
 
     @field_validator("address")
     @classmethod

@@ -17,10 +17,14 @@ class JenkinsServer(Block):
     url: str = Field(title="URL", description="Address of the controller, e.g. https://jenkins.example.com.")
     username: str = Field(title="User")
     api_token: SecretStr = Field(title="API token", description="User > Security > API Token in Jenkins.")
-    folder: str = Field(default="smartclide", title="Folder", description="Folder that holds our jobs; created when absent.")
+    folder: str = Field(
+        default="smartclide", title="Folder", description="Folder that holds our jobs; created when absent."
+    )
     timeout_seconds: float = Field(default=20.0, gt=0, title="Timeout", description="Seconds a request may take.")
     verify_tls: bool = Field(default=True, title="Verify TLS")
-    ca_file: str | None = Field(default=None, title="CA file", description="PEM file of a private certificate authority.")
+    ca_file: str | None = Field(
+        default=None, title="CA file", description="PEM file of a private certificate authority."
+    )
 
     @field_validator("url")
     @classmethod

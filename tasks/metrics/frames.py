@@ -7,7 +7,8 @@ A service without any pod has one row with an empty `pod`, so that an outage sho
 =====================  ===================  ==========================================================================
 Column                 dtype                Meaning, unit
 =====================  ===================  ==========================================================================
-time                   datetime64[us, UTC]  the source's own time of the CPU and memory sample; of reading where none
+sampled_at             datetime64[us, UTC]  when we asked: the same for all rows of one sample
+time                   datetime64[us, UTC]  the source's own time of the CPU and memory figures; `sampled_at` where none
 environment            string               name of the Environment
 namespace              string               Kubernetes namespace
 service                string               name of the service
@@ -41,7 +42,8 @@ from typing import Any
 
 import pandas as pd
 
-DTYPES: dict[str, str] = {
+DTYPES: dict[str, Any] = {  # Any: the stubs know dtypes as literals only
+    "sampled_at": "datetime64[us, UTC]",
     "time": "datetime64[us, UTC]",
     "environment": "string",
     "namespace": "string",
@@ -67,7 +69,7 @@ DTYPES: dict[str, str] = {
     "source": "string",
     "gap": "string",
 }
-KEY = ["service", "pod_uid", "time"]
+KEY = ["sampled_at", "environment", "service", "pod"]
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -85,7 +87,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         if dtype.startswith("datetime"):
             table[column] = pd.to_datetime(table[column], utc=True, format="ISO8601").astype(dtype)
         elif dtype == "string":
-            table[column] = table[column].fillna("").astype("string")
+            table[column] = table[column].astype("string").fillna("")
         elif dtype == "float64":
             table[column] = pd.to_numeric(table[column]).astype("float64")
         else:
@@ -94,8 +96,8 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def distinct(samples: pd.DataFrame) -> pd.DataFrame:
-    """One row for each sample, in time order: sources repeat a sample until they have a new one."""
-    return samples.drop_duplicates(KEY, keep="last").sort_values(["time", "service", "pod"]).reset_index(drop=True)
+    """Rows without exact repetitions, in time order."""
+    return samples.drop_duplicates(KEY, keep="last").sort_values(KEY, kind="stable").reset_index(drop=True)
 
 
 def with_rates(samples: pd.DataFrame) -> pd.DataFrame:

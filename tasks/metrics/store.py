@@ -24,7 +24,7 @@ def append(store: Store, samples: pd.DataFrame) -> list[str]:
     """Write samples; returns the paths written. A file appears whole or not at all: it is moved into place."""
     filesystem, root = store.get_client()
     written = []
-    groups = samples.groupby([samples["time"].dt.strftime("%Y-%m-%d"), "environment"], sort=True)
+    groups = samples.groupby([samples["sampled_at"].dt.strftime("%Y-%m-%d"), "environment"], sort=True)
     for (day, environment), part in groups:
         folder = f"{root}/{day}/{environment}"
         path = f"{folder}/{datetime.now(UTC):%H%M%S%f}-{uuid.uuid4().hex[:8]}.parquet"
@@ -37,7 +37,7 @@ def append(store: Store, samples: pd.DataFrame) -> list[str]:
 
 
 def read(store: Store, start: datetime, end: datetime, environment: str | None = None) -> pd.DataFrame:
-    """Samples with start <= time < end, distinct and in time order; an empty frame of the same shape when there are none.
+    """Samples with start <= sampled_at < end, distinct and in time order; an empty frame of the same shape when there are none.
 
     Args:
         start: Aware datetime.
@@ -57,4 +57,4 @@ def read(store: Store, start: datetime, end: datetime, environment: str | None =
     if not parts:
         return frame([])
     samples = pd.concat(parts, ignore_index=True).astype(DTYPES)
-    return distinct(samples[(samples["time"] >= start) & (samples["time"] < end)])
+    return distinct(samples[(samples["sampled_at"] >= start) & (samples["sampled_at"] < end)])
