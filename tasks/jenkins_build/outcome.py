@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from errors import BuildFailedError, ProtocolError
 
 BuildResult = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
 StageStatus = Literal["running", "success", "unstable", "failed", "aborted", "skipped"]
+BUILD_KEY = "BUILD_KEY"
+_KEY_VALUE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PASSED = ("SUCCESS", "UNSTABLE")
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,14 @@ class BuildRef:
     build_key: str
     attempt: int = 1
 
+    @property
+    def parameter(self) -> str:
+        """Value of the build's parameter ``BUILD_KEY``: the build key and the attempt."""
+        return f"{self.build_key}-{self.attempt}"
+
+    def __str__(self) -> str:
+        return f"{self.job} #{self.number}" if self.number is not None else f"{self.job} (queue item {self.queue_id})"
+
 
 @dataclass(frozen=True)
 class StageOutcome:
@@ -37,6 +55,21 @@ class StageOutcome:
     name: str
     status: StageStatus
     duration_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a build failed.
+
+    Attributes:
+        job: The GitLab job (or ``image``), or None when it was outside of every job (e.g. a Groovy error).
+        exit_line: The line that names the reason, e.g. ``ERROR: script returned exit code 3``, or None.
+        lines: The console's last lines before it failed.
+    """
+
+    job: str | None
+    exit_line: str | None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +84,8 @@ class BuildOutcome:
         image: ``repository:tag`` that the build pushed, or None.
         digest: ``sha256:...`` the build reported, or None.
         log_tail: The last lines of the console, secrets masked by Jenkins.
+        failure: Where it failed; None unless it did.
+        rewritten: The job's guard stopped the build because the job was rewritten for another commit meanwhile.
     """
 
     ref: BuildRef
@@ -60,3 +95,99 @@ class BuildOutcome:
     image: str | None = None
     digest: str | None = None
     log_tail: tuple[str, ...] = ()
+    failure: Failure | None = None
+    rewritten: bool = False
+
+
+@dataclass(frozen=True)
+class KnownBuild:
+    """A queue item or build of a job that carries a build key, as Jenkins lists it.
+
+    Attributes:
+        queue_id: Queue item id.
+        number: Build number, or None while it waits.
+        key: The build key.
+        attempt: The attempt.
+        result: Jenkins' result, or None while it waits or runs.
+        url: Address of the build, or None while it waits.
+    """
+
+    queue_id: int | None
+    number: int | None
+    key: str
+    attempt: int
+    result: str | None = None
+    url: str | None = None
+
+
+def build_key(project_id: int, sha: str, jenkinsfile: str, image_repository: str | None) -> str:
+    """What identifies a build: the same key never needs to be built twice.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    parts = json.dumps([project_id, sha, jenkinsfile, image_repository])
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def known_build(entry: Mapping[str, Any]) -> KnownBuild | None:
+    """Read an entry of a job's ``builds`` or of the queue's ``items``; None without one of our build keys."""
+    for action in entry.get("actions") or ():
+        for parameter in action.get("parameters") or ():
+            match = _KEY_VALUE.fullmatch(str(parameter.get("value"))) if parameter.get("name") == BUILD_KEY else None
+            if match:
+                queue_id, number = entry.get("queueId", entry.get("id")), entry.get("number")
+                result = None if entry.get("building") else entry.get("result")
+                url = entry.get("url") if number is not None else None
+                return KnownBuild(queue_id, number, match[1], int(match[2]), result, url)
+    return None
+
+
+def decide(known: Sequence[KnownBuild], key: str, rebuild: bool = False) -> tuple[int, KnownBuild | None]:
+    """Which attempt to make, and the build that already is that attempt, if any.
+
+    A build that waits, runs or passed is used again. A red or aborted one makes the next attempt, and so does `rebuild`
+    after one that passed; a build that waits or runs is fresh, so that `rebuild` joins it.
+    """
+    ours = [build for build in known if build.key == key]
+    if not ours:
+        return 1, None
+    last = max(ours, key=lambda build: (build.attempt, build.number or 0))
+    again = last.result is not None and (rebuild or last.result not in _PASSED)
+    return (last.attempt + 1, None) if again else (last.attempt, last)
+
+
+def read_image(text: str) -> tuple[str, str]:
+    """Image and digest out of the archived ``image.json``.
+
+    Raises:
+        ProtocolError: It is not what our Jenkinsfile writes.
+    """
+    try:
+        document = json.loads(text)
+        image, digest = document["image"], document["digest"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError("The build's image.json is malformed.") from error
+    if not isinstance(image, str) or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise ProtocolError("The build's image.json names no image with a sha256 digest.")
+    return image, digest
+
+
+def passed(outcome: BuildOutcome) -> bool:
+    """Whether the pipeline passed. UNSTABLE is a pass, as in GitLab: failed tests in a report fail no job there."""
+    return outcome.result in _PASSED
+
+
+def failed_error(outcome: BuildOutcome) -> BuildFailedError:
+    """The error for a build that did not pass: the job, the line that says why, and the lines before."""
+    ref = f"Build {outcome.ref}"
+    if outcome.rewritten:
+        message = f"{ref} was stopped: the Jenkins job was rewritten for another commit meanwhile."
+        return BuildFailedError(message, outcome=outcome, remedy="Run it again.")
+    cause = outcome.failure
+    where = f" in job {cause.job!r}" if cause and cause.job else ""
+    why = f": {cause.exit_line}" if cause and cause.exit_line else ""
+    lines = "".join(f"\n    {line}" for line in cause.lines) if cause else ""
+    word = {"ABORTED": "was aborted", "NOT_BUILT": "was not built"}.get(outcome.result, "failed")
+    message = f"{ref} {word}{where}{why}.{lines}\n"
+    return BuildFailedError(message, outcome=outcome, remedy=f"See {outcome.ref.url}console")

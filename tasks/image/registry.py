@@ -1,0 +1,241 @@
+"""Asks a Docker registry (v2 API) about images. The adapter of this step.
+
+Sources: OCI distribution-spec (``spec.md``: HEAD of a manifest, ``Docker-Content-Digest``, 429) and
+distribution.github.io/distribution/spec/auth/token (Bearer flow).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from blocks.image_registry import ImageRegistry
+from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
+from tasks.image.reference import ImageReference
+from tasks.transport import retry_after, untrusted
+
+MANIFEST_TYPES = ", ".join(
+    [
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    ]
+)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PARAMETER = re.compile(r'([A-Za-z_]+)="([^"]*)"|([A-Za-z_]+)=([^\s,"]+)')
+
+
+class Registry:
+    """One registry, as the user of its block. Keeps a token per scope; a context manager."""
+
+    def __init__(self, registry: ImageRegistry) -> None:
+        self.address = registry.address
+        self._plain_http = registry.plain_http
+        self._login = registry.login()
+        self._client = registry.get_client()
+        self._authorization: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        return f"registry {self.address}"
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._client.close()
+
+    def ping(self) -> None:
+        """Check that the address is a registry of API v2 that accepts the login."""
+        self._send("GET", "/v2/", "the v2 API", scope="")
+
+    def digest(self, image: ImageReference) -> str:
+        """Digest of the manifest, or of the index of a multi-platform image.
+
+        Args:
+            image: By digest if it has one, else by tag, else by ``latest``.
+
+        Raises:
+            NotFoundError: The registry does not have it.
+        """
+        answer = self._manifest("HEAD", image)
+        digest = answer.headers.get("Docker-Content-Digest")
+        if digest is None:  # old registries: the digest is that of the exact bytes
+            digest = "sha256:" + hashlib.sha256(self._manifest("GET", image).content).hexdigest()
+        if not _DIGEST.fullmatch(digest) or (image.digest is not None and digest != image.digest):
+            raise ProtocolError(f"The {self} names digest {digest[:80]!r} for image {image}.")
+        return digest
+
+    def tags(self, repository: str) -> list[str]:
+        """Tags of a repository, over all pages."""
+        path: str | None = f"/v2/{repository}/tags/list?n=500"
+        tags: list[str] = []
+        while path is not None:
+            answer = self._send("GET", path, f"tags of {repository}", scope=_pull(repository))
+            tags.extend(_object(answer, self).get("tags") or [])
+            path = self._next(answer)
+        return tags
+
+    def config(self, image: ImageReference) -> dict[str, Any]:
+        """The image's configuration (``config.Labels``, ``created``, ...); of the first platform where it has many."""
+        manifest = _object(self._manifest("GET", image), self)
+        if "manifests" in manifest:
+            platforms = [entry["digest"] for entry in manifest["manifests"] if not _is_attestation(entry)]
+            if not platforms:
+                raise ProtocolError(f"The index of image {image} names no platform.")
+            return self.config(ImageReference(image.registry, image.repository, digest=platforms[0]))
+        digest = (manifest.get("config") or {}).get("digest", "")
+        if not _DIGEST.fullmatch(digest):
+            raise ProtocolError(f"The manifest of image {image} names no configuration.")
+        path = f"/v2/{image.repository}/blobs/{digest}"
+        answer = self._send("GET", path, f"configuration of image {image}", scope=_pull(image.repository), follow=True)
+        return _object(answer, self)
+
+    def labels(self, image: ImageReference) -> dict[str, str]:
+        """The image's labels."""
+        return dict((self.config(image).get("config") or {}).get("Labels") or {})
+
+    def _manifest(self, method: str, image: ImageReference) -> httpx.Response:
+        path = f"/v2/{image.repository}/manifests/{image.digest or image.tag or 'latest'}"
+        return self._send(method, path, f"image {image}", scope=_pull(image.repository))
+
+    def _next(self, answer: httpx.Response) -> str | None:
+        link = answer.links.get("next", {}).get("url")
+        if link is None:
+            return None
+        parts = urlsplit(link)
+        return f"{parts.path}?{parts.query}"  # never to another host, whatever it names
+
+    def _send(self, method: str, path: str, what: str, *, scope: str, follow: bool = False) -> httpx.Response:
+        answer = self._transmit(method, path, scope, follow)
+        if answer.status_code == 401 and (challenge := answer.headers.get("WWW-Authenticate")):
+            self._authorization[scope] = self._authorize(challenge, scope)
+            answer = self._transmit(method, path, scope, follow)
+        if not answer.is_success:
+            raise self._refusal(answer, what)
+        return answer
+
+    def _transmit(self, method: str, path: str, scope: str, follow: bool) -> httpx.Response:
+        headers = {"Accept": MANIFEST_TYPES} if "/manifests/" in path else {}
+        if scope in self._authorization:
+            headers["Authorization"] = self._authorization[scope]
+        return self._request(method, path, headers=headers, follow_redirects=follow)
+
+    def _request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, url, **options)
+        except httpx.HTTPError as error:
+            raise self._fault(error) from error
+        except httpx.InvalidURL as error:
+            raise InputError(f"The address of {self} is malformed.", remedy="Give host and port.") from error
+
+    def _fault(self, error: httpx.HTTPError) -> SmartClideError:
+        server = f"The {self}"
+        if _is_certificate(error):
+            return untrusted(f"the {self}")
+        if isinstance(error, httpx.TimeoutException):
+            return UnavailableError(f"{server} did not answer in time.", remedy="Check that it is up.")
+        if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
+            tls = "If it speaks plain HTTP, say so in the block." if "SSL" in str(error) else ""
+            remedy = tls or "Check that it is up and its address is right."
+            return UnavailableError(f"{server} dropped or refused the connection.", remedy=remedy)
+        return ProtocolError(f"{server} gave an answer that cannot be read ({type(error).__name__}).")
+
+    def _authorize(self, challenge: str, scope: str) -> str:
+        kind, _, rest = challenge.partition(" ")
+        if kind.lower() == "basic":
+            if self._login is None:
+                raise AccessError(f"The {self} wants a login.", remedy="Put credentials in the ImageRegistry block.")
+            return _basic(self._login)
+        if kind.lower() == "bearer":
+            return f"Bearer {self._token(_parameters(rest), scope)}"
+        raise ProtocolError(f"The {self} wants a login of unknown kind {kind[:20]!r}.")
+
+    def _token(self, challenge: Mapping[str, str], scope: str) -> str:
+        realm = self._realm(challenge.get("realm", ""))
+        query = {"service": challenge.get("service", ""), "scope": challenge.get("scope") or scope}
+        headers = {"Authorization": _basic(self._login)} if self._login else {}
+        parameters = {name: value for name, value in query.items() if value}
+        answer = self._request("GET", realm, params=parameters, headers=headers)
+        if not answer.is_success:
+            raise self._refusal(answer, "a token")
+        document = _object(answer, self)
+        token = document.get("token") or document.get("access_token")
+        if not isinstance(token, str):
+            raise ProtocolError(f"The {self} gave no token.")
+        return token
+
+    def _realm(self, realm: str) -> str:
+        parts = urlsplit(realm)
+        if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+            raise ProtocolError(f"The {self} names no usable address for logging in.")
+        if parts.scheme == "http" and not self._plain_http:
+            raise ProtocolError(f"The {self} wants the login sent to {parts.hostname} without TLS; it was not sent.")
+        return realm
+
+    def _refusal(self, answer: httpx.Response, what: str) -> SmartClideError:
+        status, server = answer.status_code, f"The {self}"
+        if status == 401:
+            whom = f"the login of user {self._login[0]!r}" if self._login else "anonymous access"
+            return AccessError(
+                f"{server} refused {whom} to {what} (401).", remedy="Check the credentials in the ImageRegistry block."
+            )
+        if status == 403:
+            return AccessError(
+                f"{server} forbids {what} (403).", remedy="Give its user the right to pull and push there."
+            )
+        if status == 404:
+            return NotFoundError(f"{server} has no {what}{_code(answer)}.")
+        if status in (408, 429) or status >= 500:
+            return UnavailableError(f"{server} failed on {what} ({status}).", retry_after=retry_after(answer.headers))
+        return ProtocolError(f"{server} answered {status} for {what}{_code(answer)}.", remedy="Check its address.")
+
+
+def _pull(repository: str) -> str:
+    return f"repository:{repository}:pull"
+
+
+def _basic(login: tuple[str, str]) -> str:
+    return str(httpx.BasicAuth(*login)._auth_header)
+
+
+def _parameters(text: str) -> dict[str, str]:
+    found = _PARAMETER.findall(text)  # not split at commas: a scope may be "repository:x:pull,push"
+    return {(quoted or bare).lower(): value or word for quoted, value, bare, word in found}
+
+
+def _object(answer: httpx.Response, registry: Registry) -> dict[str, Any]:
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise ProtocolError(f"The {registry} gave no JSON object.", remedy="Check the address, and for a proxy.")
+    return document
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        code = answer.json()["errors"][0]["code"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        return ""
+    return f" ({code})" if isinstance(code, str) and re.fullmatch(r"[A-Z_]{1,40}", code) else ""
+
+
+def _is_attestation(entry: Mapping[str, Any]) -> bool:
+    return (entry.get("platform") or {}).get("architecture") == "unknown"  # BuildKit's provenance
+
+
+def _is_certificate(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

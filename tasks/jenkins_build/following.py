@@ -1,0 +1,256 @@
+"""Follows one Jenkins build from the queue to its end, and stops it when the run is cancelled or too late.
+
+Talks to Jenkins through `tasks.jenkins_build.server` only; every wait has a deadline on the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from errors import BuildFailedError, DeadlineError, NotFoundError, UnavailableError
+from tasks.jenkins_build.console import Console, LineAssembler, is_noise
+from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, StageOutcome, failed_error, passed, read_image
+from tasks.jenkins_build.server import BuildState, Jenkins
+from tasks.logs import Logger
+
+T = TypeVar("T")
+_STOPPING = (("stop", 8.0), ("term", 4.0), ("kill", 4.0))  # seconds to wait after each: 16 of Prefect's 30 s grace
+_BATCH = 200  # lines of the console in one log record
+_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds.
+
+    Attributes:
+        queue: Until the build must have left the queue.
+        build: Until it must have ended, from then on.
+        outage: How long Jenkins may be out of reach in between (it restarts, and the build goes on).
+        poll: Shortest and longest pause between two looks: short while the console grows.
+    """
+
+    queue: float = 900.0
+    build: float = 3600.0
+    outage: float = 300.0
+    poll: tuple[float, float] = (0.3, 3.0)
+
+
+@dataclass
+class Follower:
+    """Follows the build `ref`; `ref` is kept up to date with the build's number and address."""
+
+    jenkins: Jenkins
+    ref: BuildRef
+    limits: Limits
+    log: Logger
+    console: Console = field(default_factory=Console)
+    _down_since: float | None = None
+    _faults: int = 0
+
+    async def follow(self) -> BuildOutcome:
+        """Wait for the build's end.
+
+        Raises:
+            BuildFailedError: It did not pass; carries the outcome.
+            DeadlineError: It took too long, and was stopped.
+            NotFoundError: The queue item vanished without a build; to be triggered again.
+            UnavailableError: Jenkins was out of reach for longer than `Limits.outage`.
+        """
+        try:
+            number = await self._leave_queue()
+            state = await self._to_end(number)
+            return await self._outcome(state)
+        except DeadlineError:
+            await self.stop()
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+            self.log.warning("cancelled (%s): stopping %s", type(error).__name__, self.ref)
+            await self.stop()
+            raise
+        except BaseException as error:
+            if not isinstance(error, (Exception, GeneratorExit)):  # Prefect's TerminationSignal
+                await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Take it out of the queue, or stop the build: stop, then term, then kill. Never raises."""
+        try:
+            if self.ref.number is None and self.ref.queue_id is not None:
+                await _call(self.jenkins.cancel, self.ref.queue_id)
+                item = await _call(self.jenkins.queue_item, self.ref.queue_id)
+                if item.number is None:
+                    return
+                self._began(item.number, item.url)
+            if self.ref.number is not None:
+                await self._stop_build(self.ref.number)
+        except Exception as error:  # noqa: BLE001 - what stopped us must be raised, not this
+            self.log.warning("%s could not be stopped: %s", self.ref, error)
+
+    async def _stop_build(self, number: int) -> None:
+        for how, seconds in _STOPPING:
+            await _call(self.jenkins.stop, self.ref.job, number, how)
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                if not (await _call(self.jenkins.build, self.ref.job, number)).building:
+                    self.log.warning("%s is stopped (%s)", self.ref, how)
+                    return
+                await asyncio.sleep(0.3)
+        self.log.warning("%s still runs after stop, term and kill", self.ref)
+
+    async def _leave_queue(self) -> int:
+        deadline, shown, pause = time.monotonic() + self.limits.queue, "", self.limits.poll[0]
+        while self.ref.number is None:
+            why = await self._tolerant(self._look_into_queue)
+            if why and _steady(why) != shown:
+                self.log.info("%s waits: %s", self.ref.job, why)
+                shown = _steady(why)
+            if self.ref.number is None:
+                if time.monotonic() > deadline:
+                    raise self._queued_too_long(shown)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.3, self.limits.poll[1])
+        self.log.info("build %s: %s", self.ref, self.ref.url)
+        return self.ref.number
+
+    def _queued_too_long(self, why: str) -> DeadlineError:
+        seconds = f"{self.limits.queue:.0f} s"
+        return DeadlineError(
+            f"{self.ref.job} did not leave Jenkins' queue within {seconds}: {why or 'Jenkins gave no reason'}.",
+            remedy="Check Jenkins' executors and labels.",
+        )
+
+    async def _look_into_queue(self) -> str | None:
+        if self.ref.queue_id is None:
+            await self._find_again()
+            return None
+        try:
+            item = await _call(self.jenkins.queue_item, self.ref.queue_id)
+        except NotFoundError:  # forgotten: some minutes after it left, or by a restart
+            await self._find_again()
+            return None
+        if item.number is not None:
+            self._began(item.number, item.url)
+        elif item.cancelled:
+            outcome = BuildOutcome(self.ref, "ABORTED", 0.0)
+            raise BuildFailedError(
+                f"Somebody took {self.ref} out of Jenkins' queue.", outcome=outcome, remedy="Run it again."
+            )
+        return item.why
+
+    async def _find_again(self) -> None:
+        for known in await _call(self.jenkins.find_builds, self.ref.job):
+            if (known.key, known.attempt) == (self.ref.build_key, self.ref.attempt):
+                self.ref = replace(self.ref, queue_id=known.queue_id)
+                if known.number is not None:
+                    self._began(known.number, known.url)
+                return
+        raise NotFoundError(f"{self.ref} is gone from {self.jenkins}, and no build came of it.", remedy="Run it again.")
+
+    def _began(self, number: int, url: str | None) -> None:
+        self.ref = replace(self.ref, number=number, url=url or self.ref.url)
+
+    async def _to_end(self, number: int) -> BuildState:
+        deadline, pause, start = time.monotonic() + self.limits.build, self.limits.poll[0], 0
+        lines = LineAssembler()
+        state = await self._tolerant(lambda: _call(self.jenkins.build, self.ref.job, number))
+        quiet = not state.building  # a build found again after its end: its console was shown when it ran
+        while True:
+            chunk = await self._tolerant(lambda at=start: _call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
+            self._show(lines.feed(chunk.text), quiet)
+            start = chunk.next
+            if not chunk.more:
+                state = await self._tolerant(lambda: _call(self.jenkins.build, self.ref.job, number))
+                if not state.building and state.result is not None:
+                    self._show(lines.finish(), quiet)
+                    return state
+            if time.monotonic() > deadline:
+                raise DeadlineError(
+                    f"Build {self.ref} did not end within {self.limits.build:.0f} s, and was stopped.",
+                    remedy="Raise the Environment's build timeout, or make the pipeline faster.",
+                )
+            pause = self.limits.poll[0] if chunk.text else min(pause * 1.3, self.limits.poll[1])
+            await asyncio.sleep(pause)
+
+    def _show(self, lines: list[str], quiet: bool) -> None:
+        shown: list[str] = []
+        for line in lines:
+            change = self.console.read(line)
+            if quiet:
+                continue
+            if change is not None:
+                self._write(shown)
+                self.log.info("%s: %s", change.name, change.status)
+            elif not is_noise(line):
+                shown.append(line)
+        self._write(shown)
+
+    def _write(self, lines: list[str]) -> None:
+        for at in range(0, len(lines), _BATCH):
+            self.log.info("%s", "\n".join(lines[at : at + _BATCH]))
+        lines.clear()
+
+    async def _outcome(self, state: BuildState) -> BuildOutcome:
+        outcome = BuildOutcome(self.ref, state.result, state.duration_seconds)  # type: ignore[arg-type]
+        self.console.close(passed(outcome))
+        stages = await self._tolerant(lambda: _call(self.jenkins.stages, self.ref.job, state.number))
+        outcome = replace(
+            outcome,
+            stages=_timed(self.console, stages),
+            log_tail=tuple(self.console.tail),
+            failure=self.console.failure,
+            rewritten=self.console.rewritten,
+        )
+        if not passed(outcome):
+            raise failed_error(outcome)
+        text = await self._tolerant(lambda: _call(self.jenkins.artifact, self.ref.job, state.number, "image.json"))
+        image, digest = read_image(text.decode("utf-8", "replace")) if text is not None else (None, None)
+        return replace(outcome, image=image, digest=digest)
+
+    async def _tolerant(self, look: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                found = await look()
+            except UnavailableError as error:
+                await self._bear(error)
+            else:
+                if self._down_since is not None:
+                    self.log.info("%s is back after %.0f s", self.jenkins, time.monotonic() - self._down_since)
+                self._down_since, self._faults = None, 0
+                return found
+
+    async def _bear(self, error: UnavailableError) -> None:
+        now = time.monotonic()
+        if self._down_since is None:
+            self._down_since = now
+            self.log.warning("%s Trying again for %.0f s.", error.message, self.limits.outage)
+        if now - self._down_since > self.limits.outage:
+            raise error
+        pause = error.retry_after or _BACKOFF[min(self._faults, len(_BACKOFF) - 1)]
+        self._faults += 1
+        await asyncio.sleep(min(pause, self.limits.outage))
+
+
+async def _call(method: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.to_thread(method, *arguments)
+
+
+def _steady(why: str) -> str:
+    return why.partition(" Expires in")[0]  # the quiet period counts down
+
+
+def _timed(console: Console, described: list[Mapping[str, Any]] | list[dict[str, Any]]) -> tuple[StageOutcome, ...]:
+    times = {str(s.get("name")): s.get("durationMillis") for s in described}
+    if not console.stages:  # not our Jenkinsfile: Jenkins' own words are all there is
+        words = {"SUCCESS": "success", "UNSTABLE": "unstable", "FAILED": "failed", "ABORTED": "aborted"}
+        found = [(str(s.get("name")), words.get(str(s.get("status")), "skipped")) for s in described]
+        return tuple(StageOutcome(name, status, _seconds(times[name])) for name, status in found)  # type: ignore[arg-type]
+    return tuple(StageOutcome(name, status, _seconds(times.get(name))) for name, status in console.stages.items())
+
+
+def _seconds(millis: Any) -> float | None:
+    return millis / 1000 if isinstance(millis, (int, float)) and millis >= 0 else None

@@ -1,0 +1,100 @@
+"""Writes to Jenkins what a build needs: folders, credentials, the job. The second half of the adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from errors import ConflictError, InputError, NotFoundError
+from tasks.jenkins_build.connection import job_path
+from tasks.jenkins_build.server import Jenkins
+
+_FOLDER_CLASSES = ("Folder", "OrganizationFolder")
+_STORE = "credentials/store/folder/domain/_"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user name and password that Jenkinsfiles use by `id`; kept in the folder's credentials store only."""
+
+    id: str
+    username: str
+    password: SecretStr
+    description: str = ""
+
+
+def ensure_folders(jenkins: Jenkins, path: str) -> None:
+    """Create the folder `path` (``a/b/c``) and those above it, where they are absent."""
+    parts = [part for part in path.split("/") if part]
+    for depth in range(1, len(parts) + 1):
+        name = "/".join(parts[:depth])
+        if not _is_folder(jenkins, name):
+            _create(jenkins, name, folder_config(), f"folder {name}")
+
+
+def upsert_credential(jenkins: Jenkins, folder: str, credential: Credential) -> None:
+    """Create a credential in a folder's store, or replace it: what is stored cannot be read back and compared."""
+    store = f"{job_path(folder)}/{_STORE}"
+    xml = username_password_xml(
+        credential.id, credential.username, credential.password.get_secret_value(), credential.description
+    )
+    what = f"credential {credential.id} of folder {folder}"
+    try:
+        jenkins.connection.send("POST", f"{store}/createCredentials", what=what, xml=xml)
+    except ConflictError:
+        jenkins.connection.send("POST", f"{store}/credential/{quote(credential.id)}/config.xml", what=what, xml=xml)
+
+
+def upsert_job(jenkins: Jenkins, name: str, config: str) -> bool:
+    """Create the job, or rewrite it where its config.xml says something else.
+
+    Returns:
+        Whether anything was written.
+
+    Raises:
+        ConflictError: A job of that name exists that is not ours.
+    """
+    path, what = f"{job_path(name)}/config.xml", f"job {name}"
+    try:
+        present = jenkins.connection.send("GET", path, what=what).content.decode("utf-8", "replace")
+    except NotFoundError:
+        if _create(jenkins, name, config, what):
+            return True
+        present = jenkins.connection.send("GET", path, what=what).content.decode("utf-8", "replace")
+    if not is_managed(present):
+        raise ConflictError(
+            f"{jenkins} has a job {name} that smartclide did not make.",
+            remedy="Rename or delete it, or set another folder in the JenkinsServer block.",
+        )
+    if canonical(present) == canonical(config):
+        return False
+    jenkins.connection.send("POST", path, what=what, xml=config)
+    return True
+
+
+def _is_folder(jenkins: Jenkins, name: str) -> bool:
+    try:
+        found = jenkins.connection.json(f"{job_path(name)}/api/json?tree=name", what=f"folder {name}")
+    except NotFoundError:
+        return False
+    kind = str(found.get("_class", "")).rpartition(".")[2]
+    if kind not in _FOLDER_CLASSES:
+        raise ConflictError(
+            f"{jenkins} has {name}, but as a {kind}, not as a folder.",
+            remedy="Rename it, or set another folder in the JenkinsServer block.",
+        )
+    return True
+
+
+def _create(jenkins: Jenkins, name: str, config: str, what: str) -> bool:
+    parent, _, short = name.rpartition("/")
+    path = f"{job_path(parent)}/" if parent else ""
+    try:
+        jenkins.connection.send("POST", f"{path}createItem?name={quote(short, safe='')}", what=what, xml=config)
+    except InputError as error:
+        if "already exists" in str(error):  # another run was faster
+            return False
+        raise
+    return True

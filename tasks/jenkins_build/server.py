@@ -1,0 +1,202 @@
+"""Everything this project asks of Jenkins, one method a request. The adapter of this step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from blocks.jenkins_server import JenkinsServer
+from errors import NotFoundError, ProtocolError
+from tasks.jenkins_build.connection import Connection, job_path
+from tasks.jenkins_build.outcome import KnownBuild, known_build
+
+_QUEUE_ITEM = re.compile(r"queue/item/(\d+)")
+_PARAMETERS = "actions[parameters[name,value]]"
+_RECENT = 100  # builds looked through for a build key; newer attempts come first
+
+
+@dataclass(frozen=True)
+class QueueItem:
+    """A queue item: `why` it waits, or the build it became, or that it was cancelled."""
+
+    why: str | None
+    number: int | None
+    url: str | None
+    cancelled: bool
+
+
+@dataclass(frozen=True)
+class BuildState:
+    """A build as Jenkins tells it; `result` is None until its end, `duration_seconds` 0 until then."""
+
+    number: int
+    building: bool
+    result: str | None
+    duration_seconds: float
+    url: str
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """A piece of the console: `next` is the start of the next piece, `more` whether the build still writes."""
+
+    text: bytes
+    next: int
+    more: bool
+
+
+class Jenkins:
+    """One Jenkins controller, as its API user. Not for two threads at once.
+
+    All methods raise `AccessError`, `NotFoundError`, `UnavailableError` (to be tried again) or `ProtocolError`.
+    """
+
+    def __init__(self, server: JenkinsServer) -> None:
+        self.folder = server.folder.strip("/")
+        self._connection = Connection(server)
+
+    def __str__(self) -> str:
+        return self._connection.server
+
+    def job_name(self, project_path: str) -> str:
+        """Full name of the Jenkins job of a GitLab project."""
+        return "/".join(part for part in (self.folder, project_path) if part)
+
+    def url(self, job: str) -> str:
+        """Address of a job, for people."""
+        return f"{self._connection.url(job_path(job))}/"
+
+    def whoami(self) -> str:
+        """The user Jenkins takes us for."""
+        return str(self._json("whoAmI", "name", "the user").get("name"))
+
+    def version(self) -> str:
+        """Jenkins' version."""
+        version = self._connection.send("GET", "api/json?tree=mode", what="its version").headers.get("X-Jenkins")
+        if not version:
+            raise ProtocolError(f"{self} does not look like a Jenkins: no X-Jenkins header.", remedy="Check the URL.")
+        return str(version)
+
+    def plugins(self) -> dict[str, str]:
+        """Version by short name of the active plugins. Needs the permission Overall/Read."""
+        found = (
+            self._json("pluginManager", "plugins[shortName,version,active]", "its list of plugins").get("plugins") or []
+        )
+        return {plugin["shortName"]: plugin["version"] for plugin in found if plugin.get("active", True)}
+
+    def lint(self, jenkinsfile: str) -> list[str]:
+        """Errors that the declarative linter of this Jenkins, with its plugins, finds; [] = none."""
+        what = "the linter (plugin pipeline-model-definition)"
+        path = "pipeline-model-converter/validateJenkinsfile"
+        answer = self._connection.send("POST", path, what=what, form={"jenkinsfile": jenkinsfile})
+        try:
+            data = answer.json()["data"]
+            return [] if data["result"] == "success" else _lint_errors(data.get("errors", []))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ProtocolError(f"{self} gave an unreadable answer to linting.") from error
+
+    def find_builds(self, job: str) -> list[KnownBuild]:
+        """Queue items, then builds, of a job that carry one of our build keys.
+
+        The queue is read first: what leaves it between the two requests is then found among the builds.
+        """
+        items = self._json("queue", f"items[id,why,task[url],{_PARAMETERS}]", "the queue").get("items") or []
+        ours = f"/{job_path(job)}/"
+        waiting = [item for item in items if str((item.get("task") or {}).get("url", "")).endswith(ours)]
+        tree = f"builds[number,url,queueId,building,result,{_PARAMETERS}]{{0,{_RECENT}}}"
+        try:
+            builds = self._json(job_path(job), tree, f"job {job}").get("builds") or []
+        except NotFoundError:
+            builds = []
+        return [known for known in map(known_build, [*waiting, *builds]) if known]
+
+    def trigger(self, job: str, parameters: Mapping[str, str]) -> int:
+        """Queue a build. Parameters travel in the body: they never show in an access log.
+
+        Returns:
+            The queue item's id; that of the item already queued with the same parameters, if there is one.
+
+        Raises:
+            ConflictError: The job is disabled.
+        """
+        path = f"{job_path(job)}/buildWithParameters?delay=0sec"
+        answer = self._connection.send("POST", path, what=f"a build of job {job}", form=dict(parameters))
+        location = _QUEUE_ITEM.search(answer.headers.get("Location", ""))
+        if location is None:
+            raise ProtocolError(f"{self} named no queue item for a build of job {job}.")
+        return int(location[1])
+
+    def queue_item(self, queue_id: int) -> QueueItem:
+        """State of a queue item; `NotFoundError` some minutes after it left the queue, or after a restart."""
+        tree = "why,cancelled,executable[number,url]"
+        found = self._json(f"queue/item/{queue_id}", tree, f"queue item {queue_id}")
+        build = found.get("executable") or {}
+        return QueueItem(found.get("why"), build.get("number"), build.get("url"), bool(found.get("cancelled")))
+
+    def build(self, job: str, number: int) -> BuildState:
+        """State of a build."""
+        tree = "number,url,building,result,duration"
+        found = self._json(f"{job_path(job)}/{number}", tree, f"build {job} #{number}")
+        try:
+            seconds = float(found.get("duration") or 0) / 1000
+            return BuildState(number, bool(found["building"]), found["result"], seconds, found["url"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ProtocolError(f"{self} gave an unreadable state of build {job} #{number}.") from error
+
+    def log(self, job: str, number: int, start: int) -> LogChunk:
+        """The console from byte `start` on; `start` is 0 or the `next` of the piece before."""
+        path = f"{job_path(job)}/{number}/logText/progressiveText?start={start}"
+        answer = self._connection.send("GET", path, what=f"the console of build {job} #{number}")
+        try:
+            size = int(answer.headers["X-Text-Size"])
+        except (KeyError, ValueError) as error:
+            raise ProtocolError(f"{self} gave a console without its size.", remedy="Check for a proxy.") from error
+        text = answer.content if size >= start else b""  # beyond the end Jenkins sends the whole log again
+        return LogChunk(text, size, answer.headers.get("X-More-Data") == "true")
+
+    def stages(self, job: str, number: int) -> list[dict[str, Any]]:
+        """The stages by the plugin pipeline-rest-api, [] without it. Trust its times, not its states."""
+        path = f"{job_path(job)}/{number}/wfapi/describe"
+        try:
+            found = self._connection.json(path, what=f"the stages of build {job} #{number}")
+        except NotFoundError:
+            return []
+        return list(found.get("stages") or [])
+
+    def artifact(self, job: str, number: int, path: str) -> bytes | None:
+        """An archived file, or None when there is none."""
+        url = f"{job_path(job)}/{number}/artifact/{quote(path)}"
+        try:
+            return self._connection.send("GET", url, what=f"artifact {path} of build {job} #{number}").content
+        except NotFoundError:
+            return None
+
+    def stop(self, job: str, number: int, how: str = "stop") -> None:
+        """Stop a build: ``stop``, then, for what resists it, ``term``, then ``kill``."""
+        self._connection.send("POST", f"{job_path(job)}/{number}/{how}", what=f"build {job} #{number}")
+
+    def cancel(self, queue_id: int) -> None:
+        """Take an item out of the queue; one that is not there is left alone."""
+        try:
+            self._connection.send("POST", f"queue/cancelItem?id={queue_id}", what="the queue item")
+        except NotFoundError:
+            return
+
+    def _json(self, path: str, tree: str, what: str) -> dict[str, Any]:
+        return self._connection.json(f"{path}/api/json?tree={quote(tree, safe=',')}", what=what)
+
+    @property
+    def connection(self) -> Connection:
+        """For `tasks.jenkins_build.jobs`, which writes."""
+        return self._connection
+
+
+def _lint_errors(errors: list[dict[str, Any]]) -> list[str]:
+    texts: list[str] = []
+    for entry in errors:
+        error = entry.get("error", entry)
+        texts.extend(map(str, error) if isinstance(error, list) else [str(error)])
+    return texts or ["the linter found an error without naming it"]

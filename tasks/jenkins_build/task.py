@@ -1,0 +1,161 @@
+"""The Prefect tasks of this step: lint, prepare the job, trigger the build once, follow it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.jenkins_server import JenkinsServer
+from errors import BuildFailedError, InputError, NotFoundError, UnavailableError
+from tasks.jenkins_build.following import Follower, Limits
+from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
+from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, decide
+from tasks.jenkins_build.server import Jenkins
+from tasks.logs import task_logger
+from tasks.retrying import TRANSIENT
+
+_CONFIRMING_SECONDS = 60.0
+_REWRITTEN_TRIES = 3
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What Jenkins is to build.
+
+    Attributes:
+        project_path: The GitLab project; the job is called so, below the JenkinsServer's folder.
+        config: The job's config.xml (`tasks.jenkins_build.job_config`).
+        commit_sha: The commit to build.
+        build_key: See `tasks.jenkins_build.outcome.build_key`.
+        parameters: Further string parameters the job declares. Never secrets.
+        credentials: What the Jenkinsfile uses by id.
+    """
+
+    project_path: str
+    config: str
+    commit_sha: str
+    build_key: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    credentials: tuple[Credential, ...] = ()
+
+
+@task(name="lint Jenkinsfile", cache_policy=NO_CACHE, **TRANSIENT)
+async def lint_jenkinsfile(jenkins: JenkinsServer, jenkinsfile: str) -> None:
+    """Have this Jenkins, with its plugins, check the Jenkinsfile before a job is made of it.
+
+    Raises:
+        InputError: It has errors; the message lists them all.
+    """
+    errors = await asyncio.to_thread(lambda: Jenkins(jenkins).lint(jenkinsfile))
+    if errors:
+        listed = "\n".join(f"    {error}" for error in errors)
+        raise InputError(
+            f"Jenkins at {jenkins.url} refuses the Jenkinsfile:\n{listed}\n",
+            remedy="If it names a step or section as unknown, install the plugin it needs.",
+        )
+    task_logger().info("the Jenkinsfile passes the linter of %s", jenkins.url)
+
+
+@task(name="prepare Jenkins job", cache_policy=NO_CACHE, **TRANSIENT)
+async def ensure_job(jenkins: JenkinsServer, spec: JobSpec) -> str:
+    """Make folders, credentials and the job what they must be. Safe to repeat.
+
+    Returns:
+        Full name of the job.
+
+    Raises:
+        ConflictError: A job or item of that name is not ours.
+    """
+    name, changed = await asyncio.to_thread(_ensure_job, jenkins, spec)
+    task_logger().info("Jenkins job %s %s", name, "written" if changed else "is up to date")
+    return name
+
+
+def _ensure_job(block: JenkinsServer, spec: JobSpec) -> tuple[str, bool]:
+    jenkins = Jenkins(block)
+    name = jenkins.job_name(spec.project_path)
+    folder = name.rpartition("/")[0]
+    ensure_folders(jenkins, folder)
+    for credential in spec.credentials:
+        upsert_credential(jenkins, jenkins.folder or folder, credential)
+    return name, upsert_job(jenkins, name, spec.config)
+
+
+@task(name="trigger Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
+async def trigger_build(jenkins: JenkinsServer, spec: JobSpec, rebuild: bool = False) -> BuildRef:
+    """Find the build of this build key, else start it. Safe to repeat: see `outcome.decide`."""
+    ref, found = await asyncio.to_thread(_trigger, Jenkins(jenkins), spec, rebuild)
+    task_logger().info("%s %s (build key %s)", "found again:" if found else "triggered:", ref, ref.parameter)
+    return ref
+
+
+def _trigger(jenkins: Jenkins, spec: JobSpec, rebuild: bool) -> tuple[BuildRef, bool]:
+    job = jenkins.job_name(spec.project_path)
+    attempt, known = decide(jenkins.find_builds(job), spec.build_key, rebuild)
+    url = jenkins.url(job)
+    if known is not None:
+        return BuildRef(job, known.queue_id, known.number, known.url or url, spec.build_key, attempt), True
+    ref = BuildRef(job, None, None, url, spec.build_key, attempt)
+    return _start(jenkins, ref, {**spec.parameters, "COMMIT_SHA": spec.commit_sha, BUILD_KEY: ref.parameter}), False
+
+
+def _start(jenkins: Jenkins, ref: BuildRef, parameters: Mapping[str, str]) -> BuildRef:
+    deadline, pause = time.monotonic() + _CONFIRMING_SECONDS, 0.5
+    while True:
+        try:
+            return _replaced(ref, jenkins.trigger(ref.job, parameters))
+        except UnavailableError:  # it may have arrived all the same: look before sending it again
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, 8.0)
+        if found := _confirmed(jenkins, ref):
+            return found
+
+
+def _confirmed(jenkins: Jenkins, ref: BuildRef) -> BuildRef | None:
+    try:
+        known = jenkins.find_builds(ref.job)
+    except UnavailableError:
+        return None
+    for build in known:
+        if (build.key, build.attempt) == (ref.build_key, ref.attempt):
+            return BuildRef(ref.job, build.queue_id, build.number, build.url or ref.url, ref.build_key, ref.attempt)
+    return None
+
+
+def _replaced(ref: BuildRef, queue_id: int) -> BuildRef:
+    return BuildRef(ref.job, queue_id, None, ref.url, ref.build_key, ref.attempt)
+
+
+@task(name="follow Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
+async def follow_build(jenkins: JenkinsServer, ref: BuildRef, limits: Limits | None = None) -> BuildOutcome:
+    """Wait for the end of a build, its console in this task's log. Cancelling it stops the build. See `Follower`."""
+    return await Follower(Jenkins(jenkins), ref, limits or Limits(), task_logger()).follow()
+
+
+async def run_build(
+    jenkins: JenkinsServer, spec: JobSpec, limits: Limits | None = None, rebuild: bool = False
+) -> BuildOutcome:
+    """Prepare, trigger and follow, by the tasks above; once more where another run got in between.
+
+    The job of a project holds one Jenkinsfile. When another run rewrote it for another commit before our build began,
+    the guard in the Jenkinsfile stops our build; and a restart of Jenkins may lose a queue item.
+    """
+    for _ in range(_REWRITTEN_TRIES - 1):
+        await ensure_job(jenkins, spec)
+        ref = await trigger_build(jenkins, spec, rebuild)
+        try:
+            return await follow_build(jenkins, ref, limits)
+        except BuildFailedError as error:
+            if not (isinstance(error.outcome, BuildOutcome) and error.outcome.rewritten):
+                raise
+        except NotFoundError as error:
+            task_logger().warning("%s", error)
+    await ensure_job(jenkins, spec)
+    return await follow_build(jenkins, await trigger_build(jenkins, spec, rebuild), limits)

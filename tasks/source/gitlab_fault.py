@@ -1,0 +1,78 @@
+"""Translates what python-gitlab raises: once, here, by class. Used by `repository`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gitlab
+import requests
+from gitlab.exceptions import GitlabError, GitlabHttpError, GitlabParsingError, RedirectError
+
+from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
+from tasks.transport import requests_fault, retry_after
+
+
+class Translator:
+    """Knows one python-gitlab client and remembers the headers of its last answer, which its exceptions lack."""
+
+    def __init__(self, client: gitlab.Gitlab, url: str, has_token: bool) -> None:
+        self.server = f"GitLab at {url}"
+        self.has_token = has_token
+        self._headers: requests.structures.CaseInsensitiveDict[str] | dict[str, str] = {}
+        client.session.hooks["response"].append(self._remember)
+
+    def _remember(self, response: requests.Response, *_args: object, **_options: object) -> None:
+        self._headers = response.headers
+
+    @contextmanager
+    def translated(self, what: str) -> Iterator[None]:
+        """Raise our error for any exception inside; `what` was asked for, e.g. ``branches of project a/b``."""
+        try:
+            yield
+        except GitlabError as error:
+            raise self._error(error, what) from error
+        except requests.RequestException as error:
+            raise requests_fault(error, self.server) from error
+
+    def _error(self, error: GitlabError, what: str) -> SmartClideError:
+        status = error.response_code
+        if isinstance(error, (GitlabParsingError, RedirectError)) or status is None:
+            return ProtocolError(
+                f"{self.server} gave an unreadable answer for {what}.",
+                remedy="Check the URL in the GitLabServer block, and for a proxy or login page in between.",
+            )
+        if status == 401:
+            return self._unauthorized(what)
+        if status == 403:
+            return AccessError(
+                f"{self.server} forbids access to {what} (403).",
+                remedy="Use a token with the scopes read_api and read_repository, of a user who is at least Reporter.",
+            )
+        if status == 404:
+            return NotFoundError(f"{self.server} has no {what}, or hides it{self.from_whom()}.")
+        if status in (408, 429) or status >= 500:
+            seconds = retry_after(self._headers)
+            return UnavailableError(f"{self.server} failed on {what} ({status}).", retry_after=seconds)
+        if status in (400, 422):
+            return InputError(f"{self.server} refused {what} ({status}){_reason(error)}.")
+        return ProtocolError(f"{self.server} answered {status} for {what}.")
+
+    def _unauthorized(self, what: str) -> AccessError:
+        if self.has_token:
+            return AccessError(
+                f"{self.server} refused the token (401).",
+                remedy="It may be expired or revoked: put a new one in the block.",
+            )
+        return AccessError(
+            f"{self.server} wants a login for {what} (401).", remedy="Put a token in the GitLabServer block."
+        )
+
+    def from_whom(self) -> str:
+        """Who a thing may be hidden from, as part of a sentence."""
+        return " from this token" if self.has_token else " from anonymous users (no token is configured)"
+
+
+def _reason(error: GitlabError) -> str:
+    text = error.error_message if isinstance(error, GitlabHttpError) else ""
+    return f": {text}" if isinstance(text, str) and 0 < len(text) < 200 and "<" not in text else ""

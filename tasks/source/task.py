@@ -1,0 +1,35 @@
+"""The Prefect tasks of this step: a project and a ref become a commit, a commit becomes its files."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.gitlab_server import GitLabServer
+from tasks.logs import task_logger
+from tasks.retrying import TRANSIENT
+from tasks.source.model import Commit, Snapshot
+from tasks.source.repository import GitLab
+
+
+@task(name="resolve commit", cache_policy=NO_CACHE, **TRANSIENT)
+async def resolve_commit(gitlab: GitLabServer, project: str, ref: str = "") -> Commit:
+    """Find the commit a branch, tag or SHA of a project names. See `GitLab.commit`."""
+    commit = await asyncio.to_thread(lambda: GitLab(gitlab).commit(project, ref))
+    task_logger().info(
+        "%s at %s %s is %s: %s", commit.project_path, commit.ref_kind, commit.ref, commit.sha, commit.title
+    )
+    return commit
+
+
+@task(name="read source", cache_policy=NO_CACHE, **TRANSIENT)
+async def read_source(gitlab: GitLabServer, commit: Commit, generate_pipeline: bool = False) -> Snapshot:
+    """Read what the later steps need of the commit's files. See `GitLab.snapshot`."""
+    snapshot = await asyncio.to_thread(
+        lambda: GitLab(gitlab).snapshot(commit, generate_pipeline=generate_pipeline, includes=None)
+    )
+    origin = "generated, the project has none" if snapshot.generated else "read"
+    task_logger().info("pipeline definition %s %s; files: %s", snapshot.ci_path, origin, ", ".join(snapshot.files))
+    return snapshot
