@@ -1,0 +1,69 @@
+"""GitLab's artifact globs as Ant patterns, and which earlier jobs a job takes artifacts from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tasks.interpretation.pipeline import Job, Pipeline
+
+_PROJECT_DIR = re.compile(r"^\$(?:CI_PROJECT_DIR|\{CI_PROJECT_DIR\})(?:/|$)")
+_BRACES = re.compile(r"\{([^{}]*)\}")
+# Ant separates patterns by commas, has no character classes and takes a backslash for a slash: one `?` each.
+_NOT_IN_ANT = re.compile(r"\[[^\]/]+\]|[,\\]|^ | $")
+
+
+def ant_patterns(paths: Iterable[str]) -> str:
+    """Patterns that select what GitLab's `paths` select: a folder stands for everything below it.
+
+    >>> ant_patterns(["dist/", "*.log", "a/**"])
+    'dist/**,*.log,*.log/**,a/**'
+    """
+    return ",".join(dict.fromkeys(pattern for path in paths for pattern in _patterns(path)))
+
+
+def file_patterns(paths: Iterable[str]) -> str:
+    """Patterns for files only (reports): no folder stands for what is below it, unless it says so by a slash."""
+    return ",".join(dict.fromkeys(found[0] for path in paths for found in map(_with_folder, _plain(path))))
+
+
+def _patterns(path: str) -> list[str]:
+    return [found for plain in _plain(path) for found in _with_folder(plain)]
+
+
+def _plain(path: str) -> list[str]:
+    relative = re.sub(r"^(?:\./)+", "", _PROJECT_DIR.sub("", path)) or "**"
+    return [_NOT_IN_ANT.sub("?", plain) for plain in _without_braces(relative)]
+
+
+def _with_folder(pattern: str) -> list[str]:
+    if pattern.endswith("/"):
+        return [f"{pattern.rstrip('/')}/**"]
+    if pattern == "**" or pattern.endswith(("/**", "/**/*")) or pattern == ".":
+        return ["**" if pattern == "." else pattern]
+    return [pattern, f"{pattern}/**"]
+
+
+def _without_braces(path: str) -> list[str]:
+    match = _BRACES.search(path)
+    if match is None:
+        return [path]
+    before, after = path[: match.start()], path[match.end() :]
+    return [done for choice in match[1].split(",") for done in _without_braces(before + choice + after)]
+
+
+def has_stash(job: Job) -> bool:
+    """Whether the job hands on files."""
+    return bool(job.artifacts.paths) or job.artifacts.untracked
+
+
+def sources_of(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:
+    """The jobs whose artifacts GitLab would put into this job's folder, in the order of the pipeline."""
+    if job.needs is not None:
+        names = {need.job for need in job.needs if need.artifacts}
+    else:
+        earlier = pipeline.stages[: pipeline.stages.index(job.stage)]
+        names = {other.name for other in pipeline.jobs if other.stage in earlier}
+    if job.dependencies is not None:
+        names &= set(job.dependencies)
+    return tuple(other for other in pipeline.jobs if other.name in names)

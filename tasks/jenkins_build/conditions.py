@@ -1,0 +1,136 @@
+"""Residual rule expressions as Groovy conditions, evaluated when the build runs.
+
+Jenkins cannot tell an empty value from an undefined one: `value` gives null for both, which is what GitLab's ``null``
+comparisons and most rules mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tasks.interpretation import expressions as terms
+from tasks.jenkins_build.groovy import literal
+
+VALUE = """
+// A variable as rules see it: a parameter of the build or of Jenkins' environment; null when empty or absent.
+String value(String name) {
+  return params[name] ?: env[name] ?: null
+}
+"""
+
+PRESENT = """
+boolean present(String text) {
+  return (text ?: '').trim() != ''
+}
+"""
+
+MATCHES = """
+// A pattern that is itself a variable: /source/flags, or else a text that must hold the value.
+boolean matches(String text, String pattern) {
+  int end = (pattern ?: '').lastIndexOf('/')
+  if (end > 0 && pattern.startsWith('/')) {
+    String flags = pattern.substring(end + 1)
+    return (text ?: '') =~ (flags ? "(?${flags})" : '') + pattern.substring(1, end)
+  }
+  return pattern != null && pattern.contains(text ?: '')
+}
+"""
+
+_POSIX = {
+    "alnum": r"\p{Alnum}",
+    "alpha": r"\p{Alpha}",
+    "digit": r"\p{Digit}",
+    "lower": r"\p{Lower}",
+    "upper": r"\p{Upper}",
+    "punct": r"\p{Punct}",
+    "space": r"\s",
+    "word": r"\w",
+    "xdigit": r"\p{XDigit}",
+}
+
+
+def condition(node: terms.Expression) -> str:
+    """The condition as a Groovy expression of type boolean, in parentheses where it needs them."""
+    if isinstance(node, terms.Constant):
+        return "true" if node.value else "false"
+    if isinstance(node, terms.Truth):
+        return f"present({_value(node.value)})"
+    if isinstance(node, terms.Equal):
+        return f"{_value(node.left)} == {_value(node.right)}"
+    if isinstance(node, terms.Match):
+        return _match(node)
+    if isinstance(node, terms.Not):
+        return _negated(node.term)
+    operator = " && " if isinstance(node, terms.And) else " || "
+    return operator.join(
+        f"({condition(term)})" if isinstance(term, terms.And | terms.Or) else condition(term) for term in node.terms
+    )
+
+
+def _negated(term: terms.Expression) -> str:
+    if isinstance(term, terms.Equal):
+        return f"{_value(term.left)} != {_value(term.right)}"
+    inner = condition(term)
+    return f"!{inner}" if isinstance(term, terms.Truth) else f"!({inner})"
+
+
+def _value(node: terms.Value) -> str:
+    if isinstance(node, terms.Null):
+        return "null"
+    return literal(node.value) if isinstance(node, terms.Text) else f"value({literal(node.name)})"
+
+
+def _match(node: terms.Match) -> str:
+    if isinstance(node.pattern, terms.Pattern):
+        return f"({_value(node.value)} ?: '') =~ {literal(java_pattern(node.pattern))}"
+    return f"matches({_value(node.value)}, {_value(node.pattern)})"
+
+
+def java_pattern(pattern: terms.Pattern) -> str:
+    """RE2's syntax as Java's, where they differ: flags, named groups, classes, and what ends a line.
+
+    >>> java_pattern(terms.Pattern("^(?P<v>[[:alpha:]&&]+)$", "i"))
+    '(?di)^(?<v>[\\\\p{Alpha}\\\\&\\\\&]+)\\\\z'
+    """
+    flags = "".join(flag for flag in "ims" if flag in pattern.flags)
+    end = "$" if "m" in flags else r"\z"
+    return f"(?d{flags})" + "".join(_java(pattern.source, end))
+
+
+def _java(source: str, end: str) -> Iterator[str]:
+    token = re.compile(r"\\.|\(\?P<|\[\^?\]?|\[:\^?\w+:\]|.", re.DOTALL)
+    posix = re.compile(r"\[:(\^?)(\w+):\]")
+    inside, at = False, 0
+    while at < len(source):
+        if inside and (found := posix.match(source, at)) and found[2] in _POSIX:
+            name = _POSIX[found[2]]
+            yield f"[^{name}]" if found[1] else name
+            at = found.end()
+            continue
+        match = token.match(source, at)
+        assert match is not None  # noqa: S101 - the last alternative takes any character
+        text = match[0] if not inside or match[0][0] != "[" else "["
+        at += len(text)
+        if inside:
+            yield f"\\{text}" if text in {"[", "&"} else text
+            inside = text != "]"
+        elif text.startswith("["):
+            inside = True
+            yield text.replace("]", r"\]")
+        else:
+            yield {"(?P<": "(?<", "$": end}.get(text, text)
+
+
+def walk(node: object) -> Iterator[object]:
+    """The term and all terms inside it."""
+    yield node
+    for field in getattr(node, "__dataclass_fields__", ()):
+        child = getattr(node, field)
+        for part in child if isinstance(child, tuple) else (child,):
+            yield from walk(part)
+
+
+def variables_of(node: object) -> set[str]:
+    """Names of the variables that a residual asks for."""
+    return {term.name for term in walk(node) if isinstance(term, terms.Var)}

@@ -1,0 +1,182 @@
+"""Groovy as small frozen nodes, the one escaper for text, and an indenting printer.
+
+Only the Groovy a declarative Jenkinsfile needs. User text enters as `Text` (or inside `Comment`) and nowhere else;
+`Code` and `Source` are for words of our own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+INDENT = "  "
+# A class file's constant holds 65,535 bytes of modified UTF-8, at most 6 a code point outside the BMP, 3 inside.
+MAX_CONSTANT_BYTES = 65_535
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_PLAIN = re.compile(r"[\x20-\x26\x28-\x5b\x5d-\x7e]*")
+_UNSAFE_IN_COMMENT = re.compile(r"[^\x20-\x5b\x5d-\x7e]")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Any text, printed as a literal (or several, joined by ``+``, when it is too long for one)."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """An expression in our own words: an identifier, a number, ``true``. Never user text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list literal."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class MapOf:
+    """A map literal; keys are identifiers of ours."""
+
+    entries: tuple[tuple[str, Expression], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """``name(arguments)`` as an expression."""
+
+    name: str
+    arguments: tuple[Expression, ...] = ()
+
+
+Expression = Text | Code | ListOf | MapOf | Call
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement: a pipeline step, positional arguments before named ones, and perhaps a block."""
+
+    name: str
+    arguments: tuple[Expression, ...] = ()
+    named: tuple[tuple[str, Expression], ...] = ()
+    body: tuple[Statement, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """``head { body }`` over several lines: Groovy's declarative parser wants each section on lines of its own."""
+
+    head: str
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Comment:
+    """One line of comment. Backslashes and what is not printable ASCII become ``?``: Groovy decodes escapes there."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Fixed lines of our own, printed as they are at the current indentation."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Lines:
+    """``return [line, ...].join('\\n')``: a text of many lines, one literal a line, with a line end after the last."""
+
+    items: tuple[Expression, ...]
+
+
+Statement = Step | Block | Comment | Source | Lines
+
+
+def literal(text: str) -> str:
+    """The text as Groovy: single-quoted literals of pure ASCII, decoded by Groovy to exactly `text`.
+
+    >>> print(literal("it's $5 \\\\ \\n é"))
+    'it\\'s $5 \\\\ \\n \\u00e9'
+    """
+    return " + ".join(f"'{''.join(map(_escape, part))}'" for part in _split(text))
+
+
+def _escape(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if " " <= character <= "~":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _split(text: str) -> list[str]:
+    parts, start, size = [], 0, 0
+    for index, character in enumerate(text):
+        width = 1 if character < "\x7f" else 6 if character > "\uffff" else 3
+        if size + width > MAX_CONSTANT_BYTES:
+            parts.append(text[start:index])
+            start, size = index, 0
+        size += width
+    return [*parts, text[start:]]
+
+
+def expression(node: Expression) -> str:
+    """The node as Groovy, on one line."""
+    if isinstance(node, Text):
+        return literal(node.value)
+    if isinstance(node, Code):
+        return node.text
+    if isinstance(node, ListOf):
+        return f"[{', '.join(map(expression, node.items))}]"
+    if isinstance(node, MapOf):
+        return f"[{_named(node.entries) or ':'}]"
+    return f"{node.name}({', '.join(map(expression, node.arguments))})"
+
+
+def _named(entries: Iterable[tuple[str, Expression]]) -> str:
+    return ", ".join(f"{name}: {expression(value)}" for name, value in entries)
+
+
+def comment(text: str) -> str:
+    """The text as a line comment that ends where the line ends."""
+    return f"// {_UNSAFE_IN_COMMENT.sub('?', text)}".rstrip()
+
+
+def lines(node: Statement) -> list[str]:
+    """The statement as lines without indentation of their own."""
+    if isinstance(node, Comment):
+        return [comment(node.text)]
+    if isinstance(node, Source):
+        return node.text.strip("\n").split("\n")
+    if isinstance(node, Block):
+        return [f"{node.head} {{", *_indented(node.body), "}"]
+    if isinstance(node, Lines):
+        return ["return [", *(f"{INDENT}{expression(item)}," for item in node.items), f"{INDENT}''", "].join('\\n')"]
+    return _step_lines(node)
+
+
+def _step_lines(step: Step) -> list[str]:
+    arguments = ", ".join(filter(None, [*map(expression, step.arguments), _named(step.named)]))
+    if step.body is not None:
+        head = f"{step.name}({arguments})" if arguments else step.name
+        return [f"{head} {{", *_indented(step.body), "}"]
+    parenthesised = not arguments or (step.arguments and not step.named and not isinstance(step.arguments[0], Text))
+    return [f"{step.name}({arguments})" if parenthesised else f"{step.name} {arguments}"]
+
+
+def _indented(body: Iterable[Statement]) -> list[str]:
+    return [INDENT + line if line else line for node in body for line in lines(node)]
+
+
+def render(paragraphs: Iterable[Sequence[Statement]]) -> str:
+    """A whole file: paragraphs of statements, a blank line between them."""
+    texts = ("\n".join(line for node in nodes for line in lines(node)) for nodes in paragraphs)
+    return "\n\n".join(texts) + "\n"

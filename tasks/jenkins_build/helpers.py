@@ -1,0 +1,254 @@
+"""The fixed Groovy functions on top of a Jenkinsfile; each is there only when something calls it.
+
+`states` holds GitLab's state of every job that ended, by its marker name. A failed job never stops the build by itself:
+every later job looks at the states, so that jobs of `when: on_failure` and `always` run as on GitLab.
+"""
+
+from __future__ import annotations
+
+from tasks.jenkins_build.groovy import literal
+
+INTERRUPTED = "org.jenkinsci.plugins.workflow.steps.FlowInterruptedException"
+
+STATES = """
+// How each GitLab job ended, by its name: success, unstable (failed, but allowed to), failed, canceled or skipped.
+@Field Map states = [:]
+"""
+
+FAILED_STAGES = """
+// GitLab stages with a failed job.
+@Field List failedStages = []
+"""
+
+STASHES = """
+// Jobs whose artifacts are there to be fetched.
+@Field List stashes = []
+"""
+
+EXIT_CODES = """
+// Exit codes of scripts whose job allows some of them to fail.
+@Field Map exitCodes = [:]
+"""
+
+DOTENV = """
+// Variables that jobs report to later ones (artifacts:reports:dotenv), as text, by job.
+@Field Map dotenv = [:]
+"""
+
+LIMITED = """
+// Jenkins ends a timeout like an abort, and an abort must stop the build: a job that took too long fails instead.
+void limited(int seconds, Closure body) {
+  long start = System.currentTimeMillis()
+  try {
+    timeout(time: seconds, unit: 'SECONDS') {
+      body()
+    }
+  } catch (FlowInterruptedException e) {
+    if (System.currentTimeMillis() - start >= 1000L * seconds) {
+      error "timed out after ${seconds} s"
+    }
+    throw e
+  }
+}
+"""
+
+_RUN_JOB = """
+// Runs one GitLab job. Its failure marks the stage and the build and stops nothing: later jobs look at the states.
+void runJob(String name, Map job, Closure body) {
+  echo "gl-job name=${name} state=running"
+  String state = 'success'
+  try {
+    @ATTEMPTS@
+  } catch (FlowInterruptedException e) {
+    states[name] = 'canceled'
+    echo "gl-job name=${name} state=canceled"
+    throw e
+  } catch (Exception e) {
+    boolean allowed = @ALLOWED@
+    state = allowed ? 'unstable' : 'failed'
+    catchError(buildResult: allowed ? 'SUCCESS' : 'FAILURE', stageResult: allowed ? 'UNSTABLE' : 'FAILURE', catchInterruptions: false) {
+      throw e
+    }
+  }
+  states[name] = state
+  @FAILED@
+  echo "gl-job name=${name} state=${state}"
+}
+"""
+
+_RETRY = """retry(1 + (job.retries ?: 0)) {
+      limited(job.timeout) {
+        body()
+      }
+    }"""
+_ONCE = """limited(job.timeout) {
+      body()
+    }"""
+_FAILED = """if (state == 'failed') {
+    failedStages.add(job.stage)
+  }"""
+
+
+def run_job(*, retries: bool, exit_codes: bool, stages: bool) -> str:
+    """The function every job runs in, without the parts no job uses."""
+    allowed = "(job.allowFailure ?: false)" + (
+        " || exitCodes[name] in (job.allowedExitCodes ?: [])" if exit_codes else ""
+    )
+    text = _RUN_JOB.replace("@ATTEMPTS@", _RETRY if retries else _ONCE).replace("@ALLOWED@", allowed)
+    return text.replace("@FAILED@", _FAILED) if stages else text.replace("  @FAILED@\n", "")
+
+
+AFTER_STAGES = """
+// Whether a job without `needs` runs, by what the stages before its own came to.
+boolean afterStages(String name, String when, List earlier) {
+  boolean failed = earlier.any { it in failedStages }
+  return decided(name, when == 'always' || (when == 'on_failure' ? failed : !failed))
+}
+"""
+
+AFTER_NEEDS = """
+// Whether a job with `needs` runs. One that needs a job that did not run is skipped itself, unless it always runs.
+boolean afterNeeds(String name, String when, List needed) {
+  boolean skipped = needed.any { states[it] == 'skipped' }
+  boolean failed = needed.any { states[it] == 'failed' }
+  return decided(name, when == 'always' || (!skipped && (when == 'on_failure' ? failed : !failed)))
+}
+"""
+
+DECIDED = """
+// Notes a job that does not run.
+boolean decided(String name, boolean runs) {
+  if (!runs) {
+    states[name] = 'skipped'
+    echo "gl-job name=${name} state=skipped"
+  }
+  return runs
+}
+"""
+
+APPROVED_OPTIONAL = """
+// An optional manual job: without a yes in time, or with a no, it is skipped and the pipeline goes on.
+boolean approvedOptional(String name, String id, String question) {
+  boolean yes = false
+  try {
+    timeout(time: @WAIT@, unit: 'SECONDS') {
+      input id: id, message: question, ok: 'Run'
+    }
+    yes = true
+  } catch (FlowInterruptedException e) {
+    echo 'not started by hand'
+  }
+  return decided(name, yes)
+}
+"""
+
+APPROVED = """
+// A manual job that the pipeline waits for; a no aborts the build.
+boolean approved(String id, String question) {
+  input id: id, message: question, ok: 'Run'
+  return true
+}
+"""
+
+DELAYED = """
+// A delayed job waits before it takes an agent.
+boolean waited(int seconds) {
+  sleep time: seconds, unit: 'SECONDS'
+  return true
+}
+"""
+
+FETCH = """
+// Artifacts of earlier jobs, as far as there are any.
+void fetch(List jobs) {
+  for (job in jobs) {
+    if (job in stashes) {
+      unstash job
+    }
+  }
+}
+"""
+
+AFTER_SCRIPT = """
+// after_script: in a shell of its own, five minutes at most, and never of weight for the result.
+void afterScript(String name, Closure body) {
+  Map words = [success: 'success', canceled: 'canceled']
+  catchError(buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
+    limited(300) {
+      withEnv(["CI_JOB_STATUS=${words[states[name]] ?: 'failed'}"]) {
+        body()
+      }
+    }
+  }
+}
+"""
+
+SHELL = """
+// Runs a script and keeps its exit code.
+void shell(String name, String text) {
+  exitCodes[name] = 0
+  int code = sh(label: 'script', returnStatus: true, script: text)
+  exitCodes[name] = code
+  if (code != 0) {
+    error "script returned exit code ${code}"
+  }
+}
+"""
+
+CONTAINED = """
+// Runs `body` with the job's script in a file beside the workspace; then removes what the job left in Docker.
+void contained(String script, String cleanup, Closure body) {
+  writeFile file: "${env.WORKSPACE_TMP}/job.sh", encoding: 'UTF-8', text: script
+  try {
+    body()
+  } finally {
+    sh label: 'clean up', script: cleanup
+  }
+}
+"""
+
+
+def sources(name: str, checkout: str) -> str:
+    """The function that gives a job an empty folder with the sources of the commit."""
+    return f"""
+// The sources at the exact commit, in an empty folder.
+void {name}() {{
+  deleteDir()
+  {checkout}
+}}
+"""
+
+
+REPORTED = """
+// The variables that `jobs` reported, as shell text.
+String reported(List jobs) {
+  return jobs.collect { dotenv[it] ?: '' }.join('')
+}
+"""
+
+READ_DOTENV = """
+// Reads dotenv reports the way GitLab does: NAME=VALUE lines, nothing unquoted.
+@NonCPS
+String exportsOf(String text) {
+  List lines = []
+  for (line in text.split('\\n')) {
+    int equals = line.indexOf('=')
+    String name = equals > 0 ? line.substring(0, equals).trim() : ''
+    if (name ==~ /[A-Za-z_][A-Za-z0-9_]*/) {
+      lines.add('export ' + name + "='" + line.substring(equals + 1).trim().replace("'", "'\\\\''") + "'\\n")
+    }
+  }
+  return lines.join('')
+}
+"""
+
+# Ant's patterns cannot hold commas, backslashes or line ends: a `?` takes their place.
+_LIST_UNTRACKED = r"git ls-files --others -z | tr ',\\\n' '???' | tr '\0' ','"
+
+UNTRACKED = f"""
+// Patterns of the files git does not know, after those given (artifacts:untracked).
+String untracked(String patterns) {{
+  String found = sh(label: 'untracked files', returnStdout: true, script: {literal(_LIST_UNTRACKED)}).trim()
+  return [patterns, found].findAll {{ it }}.join(',')
+}}
+"""

@@ -1,0 +1,64 @@
+"""The last stage: build the image from the Dockerfile at the commit, push it, and tell its digest."""
+
+from __future__ import annotations
+
+from tasks.jenkins_build.groovy import Block, Code, Lines, Source, Statement, Step, Text, literal
+from tasks.jenkins_build.job_script import word
+from tasks.jenkins_build.settings import ImageBuild
+
+PUSH_FUNCTION = "pushImage"
+
+
+def script_lines(image: ImageBuild, commit: str) -> list[str]:
+    """The stage's shell text; `commit` is a shell word."""
+    reference = word(image.repository) + ":" + (word(image.tag) if image.tag else commit)
+    arguments = [
+        f'--label "org.opencontainers.image.revision=$COMMIT" -f {word(f"./{image.dockerfile}")}',
+        *(f"--build-arg={word(f'{name}={value}')}" for name, value in image.build_args.items()),
+    ]
+    return [
+        "#!/bin/sh",
+        "set -e",
+        f"IMAGE={reference}",
+        f"COMMIT={commit}",
+        'export DOCKER_CONFIG="$WORKSPACE_TMP/docker"  # a login must not reach the home of the agent\'s user',
+        "trap 'rm -rf \"$DOCKER_CONFIG\"' EXIT",
+        'mkdir -p "$DOCKER_CONFIG"',
+        *_login(image),
+        f'docker build {" ".join(arguments)} -t "$IMAGE" .',
+        'docker push "$IMAGE"',
+        "digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' \"$IMAGE\""
+        ' | grep -F "${IMAGE%:*}@" | head -n 1)',
+        'test -n "$digest"',
+        'printf \'{"image": "%s", "digest": "%s", "commit": "%s"}\\n\' "$IMAGE" "${digest#*@}" "$COMMIT" > image.json',
+    ]
+
+
+def _login(image: ImageBuild) -> list[str]:
+    if image.registry_credentials_id is None:
+        return []
+    registry = word(image.repository.partition("/")[0])
+    return [f'printf %s "$REGISTRY_PASSWORD" | docker login -u "$REGISTRY_USER" --password-stdin {registry}']
+
+
+def function(image: ImageBuild, commit: str) -> Block:
+    """The function that holds the shell text."""
+    return Block(f"@NonCPS\nString {PUSH_FUNCTION}()", (Lines(tuple(Text(x) for x in script_lines(image, commit))),))
+
+
+def steps(image: ImageBuild) -> tuple[Statement, ...]:
+    """Build and push, with the login where there is one; then hand back what was pushed."""
+    push: Statement = Step("sh", (), (("label", Text("build and push")), ("script", Code(f"{PUSH_FUNCTION}()"))))
+    if image.registry_credentials_id is not None:
+        binding = Step("withCredentials", (Code(_binding(image.registry_credentials_id)),), body=(push,))
+        push = binding
+    return (
+        push,
+        Step("archiveArtifacts", (), (("artifacts", Text("image.json")), ("fingerprint", Code("true")))),
+        Block("script", (Source("currentBuild.description = readFile('image.json').trim()"),)),
+    )
+
+
+def _binding(credentials_id: str) -> str:
+    names = "usernameVariable: 'REGISTRY_USER', passwordVariable: 'REGISTRY_PASSWORD'"
+    return f"[usernamePassword(credentialsId: {literal(credentials_id)}, {names})]"

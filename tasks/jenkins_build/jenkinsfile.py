@@ -1,0 +1,97 @@
+"""The pipeline model as a declarative Jenkinsfile.
+
+Consumes a `Pipeline`, produces text. One declarative stage per GitLab stage, its jobs in ``parallel``; the shell text
+of each job is a function above the pipeline, so that the pipeline block reads as a table of contents and stays small
+enough for the JVM.
+"""
+
+from __future__ import annotations
+
+from errors import InputError
+from tasks.interpretation.pipeline import Pipeline
+from tasks.jenkins_build import conditions, helpers, image_stage
+from tasks.jenkins_build.artifacts import has_stash
+from tasks.jenkins_build.groovy import Block, Comment, Source, Statement, Step, Text, literal
+from tasks.jenkins_build.groovy import render as render_paragraphs
+from tasks.jenkins_build.job_stage import agent, fetch, functions, pipeline_stages
+from tasks.jenkins_build.plan import Plan, helper_functions, make_plan
+from tasks.jenkins_build.settings import ImageBuild, RenderSettings
+
+__all__ = ["ImageBuild", "RenderSettings", "parameter_names", "render"]
+
+COMMIT_PARAMETER = "COMMIT_SHA"
+BUILD_KEY_PARAMETER = "BUILD_KEY"
+URL_PARAMETER = "REPO_URL"
+_USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")
+
+
+def parameter_names(pipeline: Pipeline) -> tuple[str, ...]:
+    """The string parameters that the Jenkins job must declare for this pipeline's Jenkinsfile."""
+    if pipeline.decided:
+        return (COMMIT_PARAMETER, BUILD_KEY_PARAMETER)
+    asked = {name for job in pipeline.jobs for rule in job.rules for name in conditions.variables_of(rule.expression)}
+    return tuple(dict.fromkeys((COMMIT_PARAMETER, BUILD_KEY_PARAMETER, URL_PARAMETER, *_USUAL, *sorted(asked))))
+
+
+def render(pipeline: Pipeline, settings: RenderSettings) -> str:
+    """The Jenkinsfile of a pipeline; the same bytes for the same input.
+
+    Raises:
+        InputError: The pipeline has no jobs and no image to build, more stages than a declarative Jenkinsfile can
+            hold, needs that go in a circle, or a value that cannot be passed on (a NUL character, a name that is no
+            image's).
+    """
+    plan = make_plan(pipeline, settings)
+    stages = [*pipeline_stages(plan), *_image_stage(plan)]
+    if not stages:
+        raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")
+    guard = [_guard(settings.commit_sha)] if pipeline.decided else []
+    return render_paragraphs([*_top(plan), *functions(plan), *_image_function(plan), *guard, [_pipeline(stages)]])
+
+
+def _top(plan: Plan) -> list[list[Statement]]:
+    settings, pipeline = plan.settings, plan.pipeline
+    what = f"{settings.clone_url} at {settings.commit_sha}" if pipeline.decided else "any commit (COMMIT_SHA)"
+    header: list[Statement] = [Comment(f"Made from {settings.source} for {what}. Changes made here are lost.")]
+    if pipeline.name:
+        header.append(Comment(f"Workflow: {pipeline.name}"))
+    paragraphs = [header]
+    if pipeline.jobs:
+        paragraphs.append([Source("import groovy.transform.Field"), Source(f"import {helpers.INTERRUPTED}")])
+    return [*paragraphs, *([Source(text)] for text in helper_functions(plan))]
+
+
+def _guard(sha: str) -> list[Statement]:
+    return [
+        Comment("The job may have been rewritten for another commit between trigger and start."),
+        Block(
+            f"if (params.{COMMIT_PARAMETER} != {literal(sha)})",
+            (Step("error", (Text(f"job was rewritten for commit {sha}"),)),),
+        ),
+    ]
+
+
+def _image_function(plan: Plan) -> list[list[Statement]]:
+    image = plan.settings.image
+    return [] if image is None else [[image_stage.function(image, plan.commit_word)]]
+
+
+def _image_stage(plan: Plan) -> list[Statement]:
+    image = plan.settings.image
+    if image is None:
+        return []
+    fetched = fetch(plan, tuple(job for job in plan.pipeline.jobs if has_stash(job)))
+    when = Block("expression", (Source("currentBuild.currentResult == 'SUCCESS'"),))
+    body: list[Statement] = [Block("when", (Source("beforeAgent true"), when))] if plan.pipeline.jobs else []
+    return [
+        Comment(f"The image of {image.dockerfile}, when every job before it succeeded."),
+        Block(
+            "stage('image')",
+            (*body, agent(image.agent_label), Block("steps", (Source("sources()"), *fetched, *image_stage.steps(image)))),
+        ),
+    ]
+
+
+def _pipeline(stages: list[Statement]) -> Block:
+    options = Block("options", (Step("skipDefaultCheckout"),))
+    return Block("pipeline", (Source("agent none"), options, Block("stages", tuple(stages))))

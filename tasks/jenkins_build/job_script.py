@@ -1,0 +1,111 @@
+"""The shell text of a GitLab job: its variables exported, its commands echoed and run, as GitLab Runner would.
+
+All functions give lines (of shell, not of Groovy). User text is quoted by `word` wherever it is data; commands are
+code of the user's own and stay byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from errors import InputError
+from tasks.interpretation.pipeline import Job
+
+# The job's commands want bash, as on GitLab; `sh` must do where there is none (small images).
+START = (
+    "#!/bin/sh",
+    'if [ -n "${BASH_VERSION-}" ]; then set +o posix; set -eo pipefail',
+    'elif command -v bash >/dev/null 2>&1; then exec bash "$0"',
+    "else",
+    "  (set -o pipefail) 2>/dev/null && set -o pipefail",
+    "  set -e",
+    "fi",
+)
+# What only the agent knows, by GitLab's name: written as shell, in double quotes.
+AGENT_VARIABLES: Mapping[str, str] = {
+    "CI_PROJECT_DIR": "$WORKSPACE",
+    "CI_PIPELINE_ID": "$BUILD_NUMBER",
+    "CI_PIPELINE_IID": "$BUILD_NUMBER",
+    "CI_PIPELINE_URL": "$BUILD_URL",
+    "CI_JOB_URL": "${BUILD_URL}console",
+    "CI_CONCURRENT_ID": "${EXECUTOR_NUMBER:-0}",
+}
+JOB_ID = "CI_JOB_ID"
+_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+# bash refuses to set these, and ends the script.
+_READONLY = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"})
+
+
+def quoted(text: str) -> str:
+    """The text as one shell word, with nothing expanded.
+
+    >>> print(quoted("plain"), quoted("it's $5"), quoted(""))
+    plain 'it'\\''s $5' ''
+    """
+    if _NEEDS_NO_QUOTES.fullmatch(text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def word(text: str, known: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The text as one shell word; references to variables in `known` become the shell text that stands there.
+
+    >>> print(word("it's $HOME in $CI_PROJECT_DIR/x", AGENT_VARIABLES))
+    'it'\\''s $HOME in '"$WORKSPACE"/x
+    """
+    if "\0" in text:
+        raise InputError(f"{text[:40]!r} holds a NUL character, which no shell can pass on.", remedy="Remove it.")
+    parts, end = [], 0
+    for match in _REFERENCE.finditer(text):
+        name = match[1] or match[2]
+        if name in known:
+            parts += [text[end : match.start()] and quoted(text[end : match.start()]), f'"{known[name]}"']
+            end = match.end()
+    rest = text[end:]
+    return "".join(parts) + (quoted(rest) if rest or not parts else "")
+
+
+def agent_exports() -> list[str]:
+    """What the agent knows, under GitLab's names."""
+    return [f'export {name}="{value}"' for name, value in AGENT_VARIABLES.items()]
+
+
+def exports(variables: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
+    """One ``export`` a variable, empty ones too: Jenkins would drop those. Names no shell takes are named and left."""
+    result = []
+    for name, value in variables.items():
+        if _NAME.fullmatch(name) and name not in _READONLY:
+            result.append(f"export {name}={word(value, known)}")
+        else:
+            result.append(f"printf '%s\\n' {quoted(f'variable {name!a} is not exported: no shell sets it')} >&2")
+    return result
+
+
+def job_variables(job: Job, index: int) -> list[str]:
+    """Predefined variables of one job; `index` makes its CI_JOB_ID unique in the build."""
+    known = {
+        "CI_JOB_NAME": job.name,
+        "CI_JOB_STAGE": job.stage,
+        "CI_NODE_TOTAL": "1",
+    }
+    if job.image is not None:
+        known["CI_JOB_IMAGE"] = job.image.name
+    if job.when == "manual":
+        known["CI_JOB_MANUAL"] = "true"
+    return [*exports(known, AGENT_VARIABLES), f'export {JOB_ID}="${{BUILD_NUMBER}}{index:03d}"']
+
+
+def commands(items: Iterable[str]) -> list[str]:
+    """Each command after a line that shows it, as in GitLab's job log."""
+    result = []
+    for item in items:
+        if "\0" in item:
+            raise InputError(f"The command {item[:40]!r} holds a NUL character.", remedy="Remove it.")
+        first, newline, _ = item.partition("\n")
+        shown = f"$ {first}" + (" # collapsed multi-line command" if newline else "")
+        result += [f"printf '%s\\n' {quoted(shown)}", item]
+    return result

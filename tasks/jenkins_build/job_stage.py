@@ -1,0 +1,294 @@
+"""One GitLab job as a declarative stage, and its shell text as functions above the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tasks.interpretation.pipeline import Job, Undecided
+from tasks.jenkins_build import conditions, containers, job_script
+from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash
+from tasks.jenkins_build.groovy import (
+    Block,
+    Call,
+    Code,
+    Comment,
+    Expression,
+    Lines,
+    ListOf,
+    MapOf,
+    Source,
+    Statement,
+    Step,
+    Text,
+    expression,
+    literal,
+)
+from tasks.jenkins_build.names import label
+from tasks.jenkins_build.plan import Group, Plan, clones, depth_of, has_condition, is_delayed, is_manual, sources_name
+
+SETUP = "setup"
+
+
+def pipeline_stages(plan: Plan) -> list[Statement]:
+    """All stages of the pipeline: groups in order, a group of one without its frame."""
+    return [node for group in plan.groups for node in _group(plan, group)]
+
+
+def _group(plan: Plan, group: Group) -> list[Statement]:
+    stages = [node for job in group.jobs for node in _job_stage(plan, job)]
+    if len(group.jobs) == 1:
+        return stages
+    return [Block(f"stage({literal(group.title)})", (Block("parallel", tuple(stages)),))]
+
+
+def _job_stage(plan: Plan, job: Job) -> list[Statement]:
+    names = plan.names[job.name]
+    script = Block("script", (_run_job(plan, job),))
+    body = [*_when(plan, job), agent(label(job.tags) or None), Block("steps", (script,)), *_post(plan, job)]
+    return [Comment(place(job)), Block(f"stage({literal(names.stage)})", tuple(body))]
+
+
+def place(job: Job) -> str:
+    """Where the job is defined: ``file:line``."""
+    return f"{job.span.file}:{job.span.line}" if job.span.line else job.span.file
+
+
+def agent(wanted: str | None) -> Statement:
+    """The stage's agent section."""
+    if wanted is None:
+        return Source("agent any")
+    return Block("agent", (Step("label", (Text(wanted),)),))
+
+
+def fetch(plan: Plan, jobs: tuple[Job, ...]) -> list[Statement]:
+    """Takes the artifacts of those jobs, as far as they ran."""
+    names = tuple(Text(plan.names[job.name].stash) for job in jobs)
+    return [Step("fetch", (ListOf(names),))] if names else []
+
+
+def _marks(plan: Plan, jobs: tuple[str, ...]) -> ListOf:
+    return ListOf(tuple(Text(plan.names[job].mark) for job in jobs))
+
+
+# --- when
+
+
+def _when(plan: Plan, job: Job) -> list[Statement]:
+    if not has_condition(plan, job):
+        return []
+    condition = " && ".join(_conditions(plan, job))
+    return [Block("when", (Source("beforeAgent true"), Block("expression", (Source(condition),))))]
+
+
+def _conditions(plan: Plan, job: Job) -> Iterator[str]:
+    names = plan.names[job.name]
+    when: Expression = Code(f"{names.function}Rule().when") if job.rules else Text(job.when)
+    mark = Text(names.mark)
+    if job.needs is None:
+        yield _call("afterStages", mark, when, ListOf(tuple(Text(stage) for stage in plan.earlier(job))))
+    else:
+        yield _call("afterNeeds", mark, when, _marks(plan, plan.needed(job)))
+    guard = f"{names.function}Rule().when != '{{}}' || " if job.rules else ""
+    if is_manual(job):
+        call = _approval(job, mark, names.index)
+        yield f"({guard.format('manual')}{call})" if guard else call
+    if is_delayed(job):
+        call = f"waited({job.start_in_seconds or 0})"
+        yield f"({guard.format('delayed')}{call})" if guard else call
+
+
+def _approval(job: Job, mark: Text, index: int) -> str:
+    question = Text(f"Run the job {job.name}?")
+    if job.allow_failure.always:
+        return _call("approvedOptional", mark, Text(f"Job-{index}"), question)
+    return _call("approved", Text(f"Job-{index}"), question)
+
+
+def _call(name: str, *arguments: Expression) -> str:
+    return expression(Call(name, arguments))
+
+
+# --- steps
+
+
+def _run_job(plan: Plan, job: Job) -> Statement:
+    options = MapOf(tuple(_options(plan, job)))
+    body = [*_prepare(plan, job), *_execute(plan, job)]
+    return Step("runJob", (Text(plan.names[job.name].mark), options), body=tuple(body))
+
+
+def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
+    yield "stage", Text(job.stage)
+    yield "timeout", Code(str(job.timeout_seconds or plan.settings.default_timeout_seconds))
+    if job.retry.max:
+        yield "retries", Code(str(job.retry.max))
+    if any(rule.allow_failure is not None for rule in job.rules):
+        yield "allowFailure", Code(f"{plan.names[job.name].function}Rule().allowFailure")
+    elif job.allow_failure.always:
+        yield "allowFailure", Code("true")
+    if job.allow_failure.exit_codes:
+        yield "allowedExitCodes", ListOf(tuple(Code(str(code)) for code in job.allow_failure.exit_codes))
+
+
+def _prepare(plan: Plan, job: Job) -> list[Statement]:
+    name = sources_name(plan, depth_of(plan, job)) if clones(plan, job) else "deleteDir"
+    return [Step(name), *fetch(plan, plan.fetched(job))]
+
+
+def _execute(plan: Plan, job: Job) -> list[Statement]:
+    names = plan.names[job.name]
+    if job.image is None:
+        return [_shell(job, names.mark, _script_call(plan, job, "Script"))]
+    body = (_shell(job, names.mark, Code(f"{names.function}Run()")),)
+    return [Step("contained", (_script_call(plan, job, "Script"), Code(f"{names.function}Cleanup()")), body=body)]
+
+
+def _shell(job: Job, mark: str, script: Expression) -> Statement:
+    if job.allow_failure.exit_codes:
+        return Step("shell", (Text(mark), script))
+    return Step("sh", (), (("label", Text("script")), ("script", script)))
+
+
+def _script_call(plan: Plan, job: Job, suffix: str) -> Call:
+    name = f"{plan.names[job.name].function}{suffix}"
+    arguments: list[Expression] = []
+    if _has_rule_variables(job):
+        arguments.append(Code(f"{plan.names[job.name].function}Rule().variables"))
+    informed = plan.informed_by(job)
+    if informed:
+        arguments.append(Call("reported", (_marks(plan, tuple(other.name for other in informed)),)))
+    return Call(name, tuple(arguments))
+
+
+def _has_rule_variables(job: Job) -> bool:
+    return any(rule.variables for rule in job.rules)
+
+
+# --- post
+
+
+def _post(plan: Plan, job: Job) -> list[Statement]:
+    steps = [*_after_script(plan, job), *_artifacts(plan, job), *_reports(plan, job)]
+    return [Block("post", (Block("always", (Block("script", tuple(steps)),)),))] if steps else []
+
+
+def _after_script(plan: Plan, job: Job) -> list[Statement]:
+    if not job.after_script:
+        return []
+    names = plan.names[job.name]
+    script = _script_call(plan, job, "AfterScript")
+    body: Statement = Step("sh", (), (("label", Text("after_script")), ("script", script)))
+    if job.image is not None:
+        run = Step("sh", (), (("label", Text("after_script")), ("script", Code(f"{names.function}AfterRun()"))))
+        body = Step("contained", (script, Code(f"{names.function}Cleanup()")), body=(run,))
+    return [Step("afterScript", (Text(names.mark),), body=(body,))]
+
+
+_ARTIFACTS_WHEN = {
+    "on_success": "states[{}] == 'success'",
+    "on_failure": "states[{}] in ['failed', 'unstable']",
+    "always": "states[{}] in ['success', 'failed', 'unstable']",
+}
+
+
+def _artifacts(plan: Plan, job: Job) -> list[Statement]:
+    if not has_stash(job):
+        return []
+    names, artifacts = plan.names[job.name], job.artifacts
+    includes: Expression = Text(ant_patterns(artifacts.paths))
+    if artifacts.untracked:
+        known = Text(ant_patterns(artifacts.paths))
+        includes = Call("untracked", (known,))
+    excludes = [("excludes", Text(ant_patterns(artifacts.exclude)))] if artifacts.exclude else []
+    stash = (("name", Text(names.stash)), ("includes", includes), *excludes)
+    archive = (("artifacts", includes), *excludes)
+    steps = (
+        Step("stash", (), (*stash, ("allowEmpty", Code("true")), ("useDefaultExcludes", Code("false")))),
+        Step("stashes.add", (Text(names.stash),)),
+        Step("archiveArtifacts", (), (*archive, ("allowEmptyArchive", Code("true")), ("defaultExcludes", Code("false")))),
+    )
+    condition = _ARTIFACTS_WHEN[artifacts.when].format(literal(names.mark))
+    return [Block(f"if ({condition})", tuple(steps))]
+
+
+def _reports(plan: Plan, job: Job) -> Iterator[Statement]:
+    reports, mark = job.artifacts.reports, literal(plan.names[job.name].mark)
+    if reports.get("junit"):
+        results = ("testResults", Text(file_patterns(reports["junit"])))
+        flags = ("allowEmptyResults", "skipPublishingChecks", "skipMarkingBuildUnstable")
+        yield Step("junit", (), (results, *((flag, Code("true")) for flag in flags)))
+    for path in reports.get("dotenv", ()):
+        read = Source(f"dotenv[{mark}] = (dotenv[{mark}] ?: '') + exportsOf(readFile({literal(path)}))")
+        yield Block(f"if (fileExists({literal(path)}))", (read,))
+
+
+# --- functions
+
+
+def functions(plan: Plan) -> list[list[Statement]]:
+    """The shell text of all jobs, and the rules that are left to decide."""
+    if not plan.pipeline.jobs:
+        return []
+    setup = [*job_script.START, *job_script.agent_exports(), *job_script.exports(plan.pipeline.variables, _known(plan))]
+    common = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
+    return [common, *(paragraph for job in plan.pipeline.jobs for paragraph in _job_functions(plan, job))]
+
+
+def _known(plan: Plan) -> dict[str, str]:
+    names = [*job_script.AGENT_VARIABLES, job_script.JOB_ID]
+    return {name: f"${{{name}}}" for name in names}
+
+
+def _function(head: str, lines: list[str], first: tuple[Expression, ...] = ()) -> Block:
+    texts = "\n".join(lines).split("\n")
+    return Block(f"@NonCPS\n{head}", (Lines((*first, *(Text(line) for line in texts))),))
+
+
+def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
+    names = plan.names[job.name]
+    stem, title = names.function, Comment(f"{job.name} ({place(job)})")
+    if job.rules:
+        yield [title, _rule_function(plan, job)]
+    script = job_script.commands((*job.before_script, *job.script))
+    yield [title, _script_function(plan, job, f"{stem}Script", script)]
+    if job.after_script:
+        yield [_script_function(plan, job, f"{stem}AfterScript", job_script.commands(job.after_script))]
+    if job.image is None:
+        return
+    variables = {**plan.pipeline.variables, **job.variables}
+    yield [_function(f"String {stem}Run()", containers.start(job, job.image, names.index, variables))]
+    if job.after_script:
+        yield [_function(f"String {stem}AfterRun()", containers.after(job.image, names.index))]
+    yield [_function(f"String {stem}Cleanup()", containers.clean_up(job, job.image, names.index))]
+
+
+def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Block:
+    predefined = job_script.job_variables(job, plan.names[job.name].index)
+    own = job_script.exports(job.variables, _known(plan))
+    parameters = []
+    extra: list[Expression] = []
+    if _has_rule_variables(job):
+        parameters.append("String variables")
+        extra.append(Code("variables"))
+    if plan.informed_by(job):
+        parameters.append("String reports")
+        extra.append(Code("reports"))
+    before = [Text(line) for line in "\n".join([*predefined, *own]).split("\n")]
+    after = [Text(line) for line in "\n".join(commands).split("\n")]
+    items = (Call(SETUP), *before, *extra, *after)
+    return Block(f"@NonCPS\nString {name}({', '.join(parameters)})", (Lines(items),))
+
+
+def _rule_function(plan: Plan, job: Job) -> Block:
+    body: list[Statement] = []
+    for rule in job.rules:
+        body.append(Block(f"if ({conditions.condition(rule.expression)})", (_rule_result(plan, job, rule),)))  # type: ignore[arg-type]
+    body.append(Source("return [when: 'never', allowFailure: false, variables: '']"))
+    return Block(f"Map {plan.names[job.name].function}Rule()", tuple(body))
+
+
+def _rule_result(plan: Plan, job: Job, rule: Undecided) -> Source:
+    allowed = rule.allow_failure if rule.allow_failure is not None else job.allow_failure
+    variables = "\n".join(job_script.exports(rule.variables, _known(plan)))
+    values = f"allowFailure: {str(allowed.always).lower()}, variables: {literal(variables)}"
+    return Source(f"return [when: {literal(rule.when)}, {values}]")

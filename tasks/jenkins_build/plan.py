@@ -1,0 +1,197 @@
+"""What is worked out about a pipeline before any Groovy is written: names, layers, which helper functions it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from errors import InputError
+from tasks.interpretation import expressions as terms
+from tasks.interpretation.pipeline import Job, Pipeline
+from tasks.jenkins_build import conditions, helpers
+from tasks.jenkins_build.artifacts import has_stash, sources_of
+from tasks.jenkins_build.groovy import literal
+from tasks.jenkins_build.job_script import word
+from tasks.jenkins_build.names import JobNames, Unique, job_names
+from tasks.jenkins_build.settings import RenderSettings
+
+IMAGE_STAGE = "image"
+DEFAULT_DEPTH = 20  # GitLab's own GIT_DEPTH
+
+
+@dataclass(frozen=True)
+class Group:
+    """Jobs that run side by side: a GitLab stage, or a part of one whose jobs need each other."""
+
+    stage: str
+    title: str
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pipeline, the settings, and what follows from both."""
+
+    pipeline: Pipeline
+    settings: RenderSettings
+    names: dict[str, JobNames]
+    groups: tuple[Group, ...]
+
+    @property
+    def commit_word(self) -> str:
+        """The commit as a word of shell."""
+        return word(self.settings.commit_sha) if self.pipeline.decided else '"$COMMIT_SHA"'
+
+    def earlier(self, job: Job) -> tuple[str, ...]:
+        """Stages before the job's own."""
+        return self.pipeline.stages[: self.pipeline.stages.index(job.stage)]
+
+    def needed(self, job: Job) -> tuple[str, ...]:
+        """Names of the jobs that `needs` waits for, as far as they are in the pipeline."""
+        return tuple(need.job for need in job.needs or () if need.job in self.names)
+
+    def fetched(self, job: Job) -> tuple[Job, ...]:
+        """Jobs whose files it takes."""
+        return tuple(other for other in sources_of(job, self.pipeline) if has_stash(other))
+
+    def informed_by(self, job: Job) -> tuple[Job, ...]:
+        """Jobs whose dotenv reports it takes."""
+        return tuple(other for other in sources_of(job, self.pipeline) if other.artifacts.reports.get("dotenv"))
+
+    def variable(self, job: Job, name: str) -> str | None:
+        """A variable's value as the job sees it."""
+        return job.variables.get(name, self.pipeline.variables.get(name))
+
+
+def make_plan(pipeline: Pipeline, settings: RenderSettings) -> Plan:
+    """Work out names and groups.
+
+    Raises:
+        InputError: Too many stages, or needs that go in a circle.
+    """
+    unique = Unique([IMAGE_STAGE] if settings.image else [])
+    names = job_names(pipeline, unique)
+    groups = tuple(
+        Group(stage, unique(stage) if len(layer) > 1 else "", layer)
+        for stage in pipeline.stages
+        for layer in _layers([job for job in pipeline.jobs if job.stage == stage])
+    )
+    count = len(pipeline.jobs) + sum(len(group.jobs) > 1 for group in groups) + bool(settings.image)
+    if count > settings.max_stages:
+        raise InputError(
+            f"The pipeline needs {count} Jenkins stages; a declarative Jenkinsfile holds {settings.max_stages}.",
+            remedy="Leave jobs out by rules, or join some.",
+        )
+    return Plan(pipeline, settings, names, groups)
+
+
+def _layers(jobs: list[Job]) -> Iterator[tuple[Job, ...]]:
+    waiting = list(jobs)
+    while waiting:
+        names = {job.name for job in waiting}
+        ready = [job for job in waiting if not names & {need.job for need in job.needs or ()}]
+        if not ready:
+            raise InputError(f"The jobs {sorted(names)} need each other in a circle.", remedy="Cut one of the needs.")
+        yield tuple(ready)
+        waiting = [job for job in waiting if job not in ready]
+
+
+def is_manual(job: Job) -> bool:
+    """Whether the job waits for a person, or may."""
+    return job.when == "manual" or any(rule.when == "manual" for rule in job.rules)
+
+
+def is_delayed(job: Job) -> bool:
+    """Whether the job waits for a time, or may."""
+    return job.when == "delayed" or any(rule.when == "delayed" for rule in job.rules)
+
+
+def has_condition(plan: Plan, job: Job) -> bool:
+    """Whether anything has to hold before the job starts."""
+    waits = bool(plan.needed(job)) if job.needs is not None else bool(plan.earlier(job))
+    return waits or bool(job.rules) or job.when in {"on_failure", "manual", "delayed", "never"}
+
+
+def helper_functions(plan: Plan) -> list[str]:
+    """The fixed functions and fields that this pipeline's jobs call, in a fixed order."""
+    jobs = plan.pipeline.jobs
+    some: Callable[[Callable[[Job], object]], bool] = lambda test: any(map(test, jobs))  # noqa: E731 - typed
+    exit_codes = some(lambda job: job.allow_failure.exit_codes)
+    stages = some(lambda job: job.needs is None and has_condition(plan, job))
+    needs = some(lambda job: job.needs is not None and has_condition(plan, job))
+    chosen = [
+        (bool(jobs), helpers.STATES),
+        (stages, helpers.FAILED_STAGES),
+        (some(has_stash), helpers.STASHES),
+        (exit_codes, helpers.EXIT_CODES),
+        (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.DOTENV),
+        (bool(jobs), helpers.LIMITED),
+        (bool(jobs), helpers.run_job(retries=some(lambda j: j.retry.max), exit_codes=exit_codes, stages=stages)),
+        (stages or needs, helpers.DECIDED),
+        (stages, helpers.AFTER_STAGES),
+        (needs, helpers.AFTER_NEEDS),
+        (some(lambda job: is_manual(job) and job.allow_failure.always), optional_approval(plan)),
+        (some(lambda job: is_manual(job) and not job.allow_failure.always), helpers.APPROVED),
+        (some(is_delayed), helpers.DELAYED),
+        *_condition_helpers(jobs),
+        *((True, helpers.sources(sources_name(plan, depth), checkout(plan, depth))) for depth in _depths(plan)),
+        (some(plan.fetched) or (some(has_stash) and plan.settings.image is not None), helpers.FETCH),
+        (some(plan.informed_by), helpers.REPORTED),
+        (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.READ_DOTENV),
+        (some(lambda job: job.artifacts.untracked), helpers.UNTRACKED),
+        (exit_codes, helpers.SHELL),
+        (some(lambda job: job.image), helpers.CONTAINED),
+        (some(lambda job: job.after_script), helpers.AFTER_SCRIPT),
+    ]
+    return [text for wanted, text in chosen if wanted]
+
+
+def optional_approval(plan: Plan) -> str:
+    """The helper with its waiting time."""
+    return helpers.APPROVED_OPTIONAL.replace("@WAIT@", str(plan.settings.manual_wait_seconds))
+
+
+def _condition_helpers(jobs: tuple[Job, ...]) -> list[tuple[bool, str]]:
+    nodes = [node for job in jobs for rule in job.rules for node in conditions.walk(rule.expression)]
+    by_text = any(isinstance(n, terms.Match) and not isinstance(n.pattern, terms.Pattern) for n in nodes)
+    return [
+        (any(isinstance(node, terms.Var) for node in nodes), conditions.VALUE),
+        (any(isinstance(node, terms.Truth) for node in nodes), conditions.PRESENT),
+        (by_text, conditions.MATCHES),
+    ]
+
+
+def clones(plan: Plan, job: Job) -> bool:
+    """Whether the job wants the sources (``GIT_STRATEGY`` other than none and empty)."""
+    return plan.variable(job, "GIT_STRATEGY") not in {"none", "empty"}
+
+
+def depth_of(plan: Plan, job: Job | None = None) -> int:
+    """``GIT_DEPTH``, of a job or of the whole pipeline; 0 = the whole history."""
+    text = plan.variable(job, "GIT_DEPTH") if job else plan.pipeline.variables.get("GIT_DEPTH")
+    return int(text) if text and text.isascii() and text.isdigit() else DEFAULT_DEPTH
+
+
+def sources_name(plan: Plan, depth: int) -> str:
+    """The function that checks out with that depth."""
+    return "sources" if depth == depth_of(plan) else f"sources{depth}"
+
+
+def _depths(plan: Plan) -> list[int]:
+    wanted = {depth_of(plan, job) for job in plan.pipeline.jobs if clones(plan, job)}
+    return sorted(wanted | ({depth_of(plan)} if plan.settings.image else set()))
+
+
+def checkout(plan: Plan, depth: int) -> str:
+    """The checkout step for one depth; 0 is the whole history with branches and tags."""
+    decided, settings = plan.pipeline.decided, plan.settings
+    commit = literal(settings.commit_sha) if decided else "params.COMMIT_SHA"
+    url = literal(settings.clone_url) if decided else "params.REPO_URL"
+    credentials = f", credentialsId: {literal(settings.git_credentials_id)}" if settings.git_credentials_id else ""
+    everything = "'+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + "
+    clone = f"shallow: true, depth: {depth}, noTags: true" if depth else "shallow: false, noTags: false"
+    return (
+        f"checkout([$class: 'GitSCM', branches: [[name: {commit}]],\n"
+        f"    userRemoteConfigs: [[url: {url}{credentials}, refspec: {'' if depth else everything}{commit}]],\n"
+        f"    extensions: [[$class: 'CloneOption', {clone}, honorRefspec: true]]])"
+    )

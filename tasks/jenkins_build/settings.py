@@ -1,0 +1,57 @@
+"""What a Jenkinsfile needs to know besides the pipeline: where the sources are, and the image to build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.source.model import CI_FILE, DOCKERFILE
+
+HOUR_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class ImageBuild:
+    """The image stage: builds `dockerfile` in the main folder, pushes ``repository:tag``.
+
+    Attributes:
+        repository: ``host:port/path``, the registry always named.
+        tag: Normally the commit SHA; None in a Jenkinsfile to keep: then it is the build's COMMIT_SHA.
+        build_args: ``--build-arg`` by name.
+        registry_credentials_id: Username and password in Jenkins' credentials store; None = a registry without login.
+        dockerfile: Path in the repository.
+        agent_label: Label expression of agents that have Docker; None = any agent.
+    """
+
+    repository: str
+    tag: str | None = None
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    registry_credentials_id: str | None = None
+    dockerfile: str = DOCKERFILE
+    agent_label: str | None = None
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """Where a Jenkinsfile's build gets its sources, and its limits.
+
+    Attributes:
+        clone_url: Clone address without credentials; unused when the pipeline is undecided (parameter REPO_URL).
+        commit_sha: The commit; unused when the pipeline is undecided (parameter COMMIT_SHA).
+        git_credentials_id: Credentials in Jenkins' store to clone with; None = a public project.
+        image: The image stage; None = there is none.
+        source: What the header names as the text's origin.
+        default_timeout_seconds: For jobs without ``timeout:`` (GitLab's own default is one hour).
+        manual_wait_seconds: How long an optional manual job is waited for. GitLab goes on at once and leaves the
+            job to be played later; a Jenkins build cannot be re-entered.
+        max_stages: More stages than this are refused: they do not fit a JVM method of 64 KB.
+    """
+
+    clone_url: str = ""
+    commit_sha: str = ""
+    git_credentials_id: str | None = None
+    image: ImageBuild | None = None
+    source: str = CI_FILE
+    default_timeout_seconds: int = HOUR_SECONDS
+    manual_wait_seconds: int = HOUR_SECONDS
+    max_stages: int = 25
