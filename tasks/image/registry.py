@@ -65,7 +65,7 @@ class Registry:
             NotFoundError: The registry does not have it.
         """
         answer = self._manifest("HEAD", image)
-        digest = answer.headers.get("Docker-Content-Digest")
+        digest: str | None = answer.headers.get("Docker-Content-Digest")
         if digest is None:  # old registries: the digest is that of the exact bytes
             digest = "sha256:" + hashlib.sha256(self._manifest("GET", image).content).hexdigest()
         if not _DIGEST.fullmatch(digest) or (image.digest is not None and digest != image.digest):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
 from errors import InputError, NotFoundError
+from tasks.image.context import unpack
+from tasks.image.engine import Engine, EngineBuild
 from tasks.image.reference import ImageReference, parse
 from tasks.image.registry import Registry
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
+from tasks.source.model import Commit
+from tasks.source.repository import GitLab
 
 
 @task(name="confirm image", cache_policy=NO_CACHE, **TRANSIENT)
@@ -48,3 +56,61 @@ def _digest(registry: ImageRegistry, image: ImageReference) -> str:
         except NotFoundError as error:
             remedy = "Was it deleted, or did the build push elsewhere? Deploy with rebuild to build it again."
             raise NotFoundError(error.message, remedy=remedy) from error
+
+
+@task(name="build image with engine", cache_policy=NO_CACHE, **TRANSIENT)
+async def build_image_with_engine(
+    gitlab: GitLabServer, commit: Commit, registry: ImageRegistry, build: EngineBuild, rebuild: bool = False
+) -> ImageReference:
+    """Build the commit's Dockerfile with a Docker engine of this worker's, and push it. Safe to repeat.
+
+    Args:
+        gitlab: Where the commit's files come from, as an archive (no submodules, no LFS files).
+        commit: What to build.
+        registry: Where the image goes to.
+        build: What to build; its labels, with the commit's, say whether an image in the registry is the same.
+        rebuild: Build also when the registry has it.
+
+    Returns:
+        The reference with the digest the registry confirms.
+    """
+    labels = {"org.opencontainers.image.revision": commit.sha, "org.opencontainers.image.source": commit.web_url}
+    labelled = replace(build, labels={**labels, **build.labels})
+    if not rebuild and (present := await asyncio.to_thread(_present, registry, labelled)):
+        task_logger().info("image %s is in the registry already", present)
+        return present
+    with tempfile.TemporaryDirectory(prefix="smartclide-") as folder:
+        context = await asyncio.to_thread(_fetch, gitlab, commit, Path(folder))
+        await _run_engine(labelled, context, registry.login())
+    return await confirm_image.fn(registry, build.image)
+
+
+def _present(registry: ImageRegistry, build: EngineBuild) -> ImageReference | None:
+    with Registry(registry) as client:
+        try:
+            image = build.image.with_digest(client.digest(build.image))
+            return image if build.labels.items() <= client.labels(image).items() else None
+        except NotFoundError:
+            return None
+
+
+def _fetch(gitlab: GitLabServer, commit: Commit, folder: Path) -> Path:
+    archive, context = folder / "archive.tar.gz", folder / "context"
+    GitLab(gitlab).archive(commit, archive)
+    context.mkdir()
+    return unpack(archive, context)
+
+
+async def _run_engine(build: EngineBuild, context: Path, login: tuple[str, str] | None) -> None:
+    log = task_logger()
+
+    def run(engine: Engine) -> None:
+        engine.build(context, build, login)
+        engine.push(build.image, login)
+
+    with await asyncio.to_thread(Engine, log.info, build.timeout) as engine:
+        try:
+            await asyncio.to_thread(run, engine)
+        except asyncio.CancelledError:
+            engine.cancel()
+            raise

@@ -12,6 +12,7 @@ from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 from tasks.source.model import Commit, Snapshot
 from tasks.source.repository import GitLab
+from tasks.source.snapshot import read_snapshot
 
 
 @task(name="resolve commit", cache_policy=NO_CACHE, **TRANSIENT)
@@ -26,10 +27,8 @@ async def resolve_commit(gitlab: GitLabServer, project: str, ref: str = "") -> C
 
 @task(name="read source", cache_policy=NO_CACHE, **TRANSIENT)
 async def read_source(gitlab: GitLabServer, commit: Commit, generate_pipeline: bool = False) -> Snapshot:
-    """Read what the later steps need of the commit's files. See `GitLab.snapshot`."""
-    snapshot = await asyncio.to_thread(
-        lambda: GitLab(gitlab).snapshot(commit, generate_pipeline=generate_pipeline, includes=None)
-    )
+    """Read what the later steps need of the commit's files. See `read_snapshot`."""
+    snapshot = await asyncio.to_thread(lambda: read_snapshot(GitLab(gitlab), commit, generate_pipeline))
     origin = "generated, the project has none" if snapshot.generated else "read"
     task_logger().info("pipeline definition %s %s; files: %s", snapshot.ci_path, origin, ", ".join(snapshot.files))
     return snapshot
