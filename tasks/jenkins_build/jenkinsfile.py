@@ -87,7 +87,11 @@ def _image_stage(plan: Plan) -> list[Statement]:
         Comment(f"The image of {image.dockerfile}, when every job before it succeeded."),
         Block(
             "stage('image')",
-            (*body, agent(image.agent_label), Block("steps", (Source("sources()"), *fetched, *image_stage.steps(image)))),
+            (
+                *body,
+                agent(image.agent_label),
+                Block("steps", (Source("sources()"), *fetched, *image_stage.steps(image))),
+            ),
         ),
     ]
 

@@ -205,7 +205,9 @@ def _artifacts(plan: Plan, job: Job) -> list[Statement]:
     steps = (
         Step("stash", (), (*stash, ("allowEmpty", Code("true")), ("useDefaultExcludes", Code("false")))),
         Step("stashes.add", (Text(names.stash),)),
-        Step("archiveArtifacts", (), (*archive, ("allowEmptyArchive", Code("true")), ("defaultExcludes", Code("false")))),
+        Step(
+            "archiveArtifacts", (), (*archive, ("allowEmptyArchive", Code("true")), ("defaultExcludes", Code("false")))
+        ),
     )
     condition = _ARTIFACTS_WHEN[artifacts.when].format(literal(names.mark))
     return [Block(f"if ({condition})", tuple(steps))]
