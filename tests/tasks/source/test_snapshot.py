@@ -1,0 +1,88 @@
+"""Which files of a commit are read."""
+
+from collections.abc import Callable
+
+import pytest
+
+from blocks.gitlab_server import GitLabServer
+from errors import NotFoundError, UnavailableError
+from sandbox.gitlab.server import GitLab as StandIn
+from sandbox.http import AppServer
+from tasks.source.repository import GitLab
+from tasks.source.snapshot import check_dockerfile, read_snapshot
+from tasks.source.task import read_source, resolve_commit
+
+Block = Callable[..., GitLabServer]
+
+
+def test_definition_descriptor_and_includes(gitlab: StandIn, block: Block) -> None:
+    gitlab.create_project(
+        "team/app",
+        {
+            ".gitlab-ci.yml": "include:\n  - local: /ci/one.yml\n  - ci/parts/*.yml\n  - local: ci/absent.yml\n",
+            ".smartclide.yml": "port: 80\n",
+            "Dockerfile": "FROM scratch\n",
+            "ci/one.yml": "include: ci/$CI_COMMIT_REF_NAME.yml\n",
+            "ci/main.yml": "a: {script: a}\n",
+            "ci/parts/x.yml": "x: {script: x}\n",
+            "ci/parts/y.yml": "y: {script: y}\n",
+            "ci/unused.yml": "z: {script: z}\n",
+        },
+    )
+    reader = GitLab(block())
+    snapshot = read_snapshot(reader, reader.commit("team/app"))
+    assert sorted(snapshot.files) == [
+        ".gitlab-ci.yml", ".smartclide.yml", "ci/main.yml", "ci/one.yml", "ci/parts/x.yml", "ci/parts/y.yml",
+    ]  # fmt: skip
+    assert snapshot.files["ci/main.yml"] == "a: {script: a}\n"
+    assert (snapshot.ci_path, snapshot.has_dockerfile, snapshot.generated) == (".gitlab-ci.yml", True, False)
+    check_dockerfile(snapshot)
+
+
+def test_files_are_those_of_the_commit_not_of_the_branch(gitlab: StandIn, block: Block) -> None:
+    gitlab.create_project("team/moving", {".gitlab-ci.yml": "old: {script: a}\n"})
+    reader = GitLab(block())
+    commit = reader.commit("team/moving")
+    gitlab.commit("team/moving", "main", {".gitlab-ci.yml": "new: {script: a}\n"}, "Later")
+    assert read_snapshot(reader, commit).files[".gitlab-ci.yml"] == "old: {script: a}\n"
+
+
+def test_no_pipeline_definition(gitlab: StandIn, block: Block) -> None:
+    gitlab.create_project("team/bare", {"Dockerfile": "FROM scratch\n"})
+    reader = GitLab(block())
+    commit = reader.commit("team/bare")
+    with pytest.raises(NotFoundError) as caught:
+        read_snapshot(reader, commit)
+    assert str(caught.value) == (
+        f"Project team/bare has no .gitlab-ci.yml at main ({commit.sha[:8]}). "
+        "Add one, or set generate_pipeline=true to only build the image from the Dockerfile."
+    )
+    snapshot = read_snapshot(reader, commit, generate_pipeline=True)
+    assert snapshot.generated
+    assert "test -s Dockerfile" in snapshot.files[".gitlab-ci.yml"]
+
+
+def test_a_dockerfile_counts_in_the_main_folder_only(gitlab: StandIn, block: Block) -> None:
+    gitlab.create_project("team/deep", {".gitlab-ci.yml": "a: {script: a}\n", "docker/Dockerfile": "FROM scratch\n"})
+    reader = GitLab(block())
+    snapshot = read_snapshot(reader, reader.commit("team/deep"))
+    assert not snapshot.has_dockerfile
+    with pytest.raises(NotFoundError, match=r"team/deep has no Dockerfile in its main folder at main.*image\.from_job"):
+        check_dockerfile(snapshot)
+
+
+async def test_the_tasks(block: Block) -> None:
+    commit = await resolve_commit.fn(block(), "team/shop", "main")
+    snapshot = await read_source.fn(block(), commit)
+    assert snapshot.commit == commit
+    assert snapshot.files == {".gitlab-ci.yml": "build:\n  script: make\n"}
+
+
+async def test_a_fault_while_reading_an_include_is_not_taken_for_its_absence(
+    gitlab: StandIn, block: Block, server: AppServer
+) -> None:
+    gitlab.create_project("team/flaky", {".gitlab-ci.yml": "include: one.yml\n", "one.yml": "a: {script: a}\n"})
+    commit = await resolve_commit.fn(block(), "team/flaky")
+    server.faults.add("status", "files/one", status=502)
+    with pytest.raises(UnavailableError):
+        await read_source.fn(block(), commit)
