@@ -88,10 +88,10 @@ def _match(node: terms.Match) -> str:
 
 
 def java_pattern(pattern: terms.Pattern) -> str:
-    """RE2's syntax as Java's, where they differ: flags, named groups, classes, and what ends a line.
+    r"""RE2's syntax as Java's, where they differ: flags, named groups, classes, and what ends a line.
 
     >>> java_pattern(terms.Pattern("^(?P<v>[[:alpha:]&&]+)$", "i"))
-    '(?di)^(?<v>[\\\\p{Alpha}\\\\&\\\\&]+)\\\\z'
+    '(?di)^(?<v>[\\p{Alpha}\\&\\&]+)\\z'
     """
     flags = "".join(flag for flag in "ims" if flag in pattern.flags)
     end = "$" if "m" in flags else r"\z"

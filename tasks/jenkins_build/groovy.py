@@ -91,7 +91,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Lines:
-    """``return [line, ...].join('\\n')``: a text of many lines, one literal a line, with a line end after the last."""
+    r"""``return [line, ...].join('\n')``: a text of many lines, one literal a line, with a line end after the last."""
 
     items: tuple[Expression, ...]
 
@@ -100,10 +100,10 @@ Statement = Step | Block | Comment | Source | Lines
 
 
 def literal(text: str) -> str:
-    """The text as Groovy: single-quoted literals of pure ASCII, decoded by Groovy to exactly `text`.
+    r"""The text as Groovy: single-quoted literals of pure ASCII, decoded by Groovy to exactly `text`.
 
-    >>> print(literal("it's $5 \\\\ \\n é"))
-    'it\\'s $5 \\\\ \\n \\u00e9'
+    >>> print(literal("it's $5 \\ \n é"))
+    'it\'s $5 \\ \n \u00e9'
     """
     return " + ".join(f"'{''.join(map(_escape, part))}'" for part in _split(text))
 

@@ -66,7 +66,8 @@ void runJob(String name, Map job, Closure body) {
   } catch (Exception e) {
     boolean allowed = @ALLOWED@
     state = allowed ? 'unstable' : 'failed'
-    catchError(buildResult: allowed ? 'SUCCESS' : 'FAILURE', stageResult: allowed ? 'UNSTABLE' : 'FAILURE', catchInterruptions: false) {
+    String stageResult = allowed ? 'UNSTABLE' : 'FAILURE'
+    catchError(buildResult: allowed ? 'SUCCESS' : 'FAILURE', stageResult: stageResult, catchInterruptions: false) {
       throw e
     }
   }

@@ -13,7 +13,8 @@ from tasks.jenkins_build import conditions, helpers, image_stage
 from tasks.jenkins_build.artifacts import has_stash
 from tasks.jenkins_build.groovy import Block, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
-from tasks.jenkins_build.job_stage import agent, fetch, functions, pipeline_stages
+from tasks.jenkins_build.job_functions import functions
+from tasks.jenkins_build.job_stage import agent, fetch, pipeline_stages
 from tasks.jenkins_build.plan import Plan, helper_functions, make_plan
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 
@@ -58,7 +59,9 @@ def _top(plan: Plan) -> list[list[Statement]]:
     paragraphs = [header]
     if pipeline.jobs:
         paragraphs.append([Source("import groovy.transform.Field"), Source(f"import {helpers.INTERRUPTED}")])
-    return [*paragraphs, *([Source(text)] for text in helper_functions(plan))]
+    for text in helper_functions(plan):
+        paragraphs.append([Source(text)])
+    return paragraphs
 
 
 def _guard(sha: str) -> list[Statement]:

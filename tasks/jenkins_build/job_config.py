@@ -1,7 +1,7 @@
 """XML that Jenkins takes: a pipeline job's config.xml, a folder's, credentials; and whether two of them say the same.
 
-The declaration says version 1.0. With 1.1 the server's parser corrupts long texts that hold ``]``, so what Jenkins hands
-out (it writes 1.1) must never be posted back.
+The declaration says version 1.0. With 1.1 the server's parser corrupts long texts that hold ``]``, so what Jenkins
+hands out (it writes 1.1) must never be posted back.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def job_config(
     parameters: Sequence[ParameterDefinition],
     description: str = "",
     *,
-    retention: Retention = Retention(),  # noqa: B008 - frozen
+    retention: Retention = Retention(),
     concurrent: bool = True,
 ) -> str:
     """config.xml of a pipeline job that runs `script` in Groovy's sandbox.
@@ -137,6 +137,22 @@ def _document(root: ET.Element) -> str:
     return DECLARATION + ET.tostring(root, encoding="unicode", short_empty_elements=True) + "\n"
 
 
+def is_managed(xml: str) -> bool:
+    """Whether a job's or folder's config.xml is one of ours.
+
+    Raises:
+        ProtocolError: The text is not XML.
+    """
+    return MANAGED_BY in (_parsed(xml).findtext("description") or "")
+
+
+def _parsed(xml: str) -> ET.Element:
+    try:
+        return ET.fromstring(_DECLARATION.sub("", xml, count=1))  # noqa: S314 - configuration of our own server
+    except ET.ParseError as error:
+        raise ProtocolError(f"Jenkins' configuration is not XML: {error}.") from error
+
+
 def canonical(xml: str) -> str:
     """A form in which what we would send equals what Jenkins hands back for it.
 
@@ -146,11 +162,7 @@ def canonical(xml: str) -> str:
     Raises:
         ProtocolError: The text is not XML.
     """
-    try:
-        root = ET.fromstring(_DECLARATION.sub("", xml, count=1))  # noqa: S314 - configuration of our own server
-    except ET.ParseError as error:
-        raise ProtocolError(f"Jenkins' configuration is not XML: {error}.") from error
-    return ET.tostring(_reduced(root), encoding="unicode")
+    return ET.tostring(_reduced(_parsed(xml)), encoding="unicode")
 
 
 def _reduced(element: ET.Element) -> ET.Element:

@@ -41,10 +41,10 @@ _READONLY = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS",
 
 
 def quoted(text: str) -> str:
-    """The text as one shell word, with nothing expanded.
+    r"""The text as one shell word, with nothing expanded.
 
     >>> print(quoted("plain"), quoted("it's $5"), quoted(""))
-    plain 'it'\\''s $5' ''
+    plain 'it'\''s $5' ''
     """
     if _NEEDS_NO_QUOTES.fullmatch(text):
         return text
@@ -52,10 +52,10 @@ def quoted(text: str) -> str:
 
 
 def word(text: str, known: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The text as one shell word; references to variables in `known` become the shell text that stands there.
+    r"""The text as one shell word; references to variables in `known` become the shell text that stands there.
 
     >>> print(word("it's $HOME in $CI_PROJECT_DIR/x", AGENT_VARIABLES))
-    'it'\\''s $HOME in '"$WORKSPACE"/x
+    'it'\''s $HOME in '"$WORKSPACE"/x
     """
     if "\0" in text:
         raise InputError(f"{text[:40]!r} holds a NUL character, which no shell can pass on.", remedy="Remove it.")

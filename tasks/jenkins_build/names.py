@@ -62,6 +62,7 @@ class Unique:
         self._form = form
 
     def __call__(self, wish: str) -> str:
+        """The wish, or the first numbered form of it that is free."""
         name, number = wish, 1
         while name.casefold() in self._taken:
             number += 1

@@ -96,6 +96,16 @@ def _layers(jobs: list[Job]) -> Iterator[tuple[Job, ...]]:
         waiting = [job for job in waiting if job not in ready]
 
 
+def place(job: Job) -> str:
+    """Where the job is defined: ``file:line``."""
+    return f"{job.span.file}:{job.span.line}" if job.span.line else job.span.file
+
+
+def has_rule_variables(job: Job) -> bool:
+    """Whether a rule left to the build adds variables."""
+    return any(rule.variables for rule in job.rules)
+
+
 def is_manual(job: Job) -> bool:
     """Whether the job waits for a person, or may."""
     return job.when == "manual" or any(rule.when == "manual" for rule in job.rules)
