@@ -82,7 +82,7 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
     )
 )
 @click.argument("project")
-@click.argument("ref", default="main")
+@click.argument("ref", default="")
 @_ENVIRONMENT
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a descriptor key; dots nest.")
 @click.option("--rebuild", is_flag=True, help="Build again although this commit was built.")
@@ -97,7 +97,7 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
 @_JSON
 def deploy(project: str, ref: str, environment: str, settings: Sequence[str], local: bool, no_wait: bool,
            as_json: bool, **options: bool) -> None:  # fmt: skip
-    """Take PROJECT at REF to a running service in an Environment."""
+    """Take PROJECT at REF (default: its default branch) to a running service in an Environment."""
     from console.runs import run
     from console.settings import parse_settings
 

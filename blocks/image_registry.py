@@ -44,6 +44,14 @@ class ImageRegistry(Block):
         """
         return "/".join(part for part in (self.namespace.strip("/"), project_path.lower()) if part)
 
+    def image_name(self, project_path: str) -> str:
+        """``address/repository`` of a project's image.
+
+        >>> ImageRegistry(address="r:5000", namespace="apps").image_name("Group/App")
+        'r:5000/apps/group/app'
+        """
+        return f"{self.address}/{self.repository(project_path)}"
+
     def login(self) -> tuple[str, str] | None:
         """User name and password, or None. The caller must not log it."""
         if self.credentials is None:

@@ -71,3 +71,22 @@ def _environment() -> dict[str, str]:
     from prefect.settings import get_current_settings
 
     return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
+
+
+def serve_forever(limit: int, *, with_worker: bool) -> int:
+    """Register everything, then run a worker until it is stopped; its exit code."""
+    import click
+
+    created = ensure_work_pool()
+    click.echo(f"Work pool {WORK_POOL}: {'created' if created else 'there'}")
+    register_blocks()
+    click.echo("Block types: registered")
+    deploy_all()
+    click.echo("Prefect deployments of prefect.yaml: registered")
+    if not with_worker:
+        return 0
+    worker = start_worker(limit)
+    try:
+        return worker.wait()
+    except KeyboardInterrupt:
+        return worker.wait(timeout=60)

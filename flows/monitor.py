@@ -12,13 +12,9 @@ from pydantic import Field
 
 from blocks.environment import environment_names, load_environment
 from errors import SmartClideError
+from flows.parameters import EnvironmentOrAll
 from tasks.metrics.frames import with_rates
 from tasks.metrics.task import sample_services, store_samples
-
-EnvironmentOrAll = Annotated[
-    str | None,
-    Field(title="Environment", description="Name of one Environment; leave empty for all of them."),
-]
 
 
 @flow(name="monitor", description="Sample CPU, RAM, network and status of every deployed service.")

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from blocks.environment import environment_names, load_environment
 from errors import SmartClideError
-from flows.monitor import EnvironmentOrAll
+from flows.parameters import EnvironmentOrAll
 from tasks.metrics.task import read_samples
 from tasks.report.task import publish_report, summarise_samples, write_report
-from tasks.rollout.task import list_all_releases
+from tasks.rollout.publication import list_all_releases
 
 
 @flow(name="report", description="Write the report of a period: HTML with plots, Markdown, CSV, JSON, and artifacts.")

@@ -1,1 +1,41 @@
-"""Fixtures of the whole suite."""
+"""Fixtures of the whole suite: one Prefect server a session, started only when a test asks; the sandbox a module."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_prefect_home(tmp_path_factory):
+    """No test reads or writes the developer's own Prefect profile."""
+    home = tmp_path_factory.mktemp("prefect-home")
+    os.environ["PREFECT_HOME"] = str(home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory):
+    """A Prefect server for the session; this process and its children talk to it."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    from console.server import PrefectServer
+
+    with PrefectServer(tmp_path_factory.mktemp("prefect-server")) as server:
+        server.wait()
+        os.environ.update(server.environment())
+        with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_HOME: server.home}):
+            yield server
+        os.environ.pop("PREFECT_API_URL")
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory):
+    """The stand-ins, in this process."""
+    from sandbox.launcher import Sandbox
+
+    with Sandbox(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running

@@ -1,23 +1,16 @@
 """What the sources answer, as plain values: the kubelet's summary, metrics.k8s.io, and the pods themselves. Pure.
 
 Sources: k8s.io/kubelet/pkg/apis/stats/v1alpha1/types.go (Summary), k8s.io/metrics/pkg/apis/metrics/v1beta1
-(PodMetrics), k8s.io/apimachinery/pkg/api/resource (quantities).
+(PodMetrics).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-_SUFFIX: dict[str, Decimal] = {
-    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
-    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15),
-    "E": Decimal(10**18), "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
-    "Pi": Decimal(2**50), "Ei": Decimal(2**60),
-}  # fmt: skip
-
+from tasks.rollout.quantity import parse
 
 @dataclass(frozen=True)
 class Usage:
@@ -41,17 +34,13 @@ class Usage:
     network_tx_bytes: float | None = None
 
 
-def quantity(text: str | float) -> float:
+def quantity(text: str) -> float:
     """A Kubernetes quantity as a number.
 
     >>> quantity("250m"), quantity("64Mi"), quantity("12345678n"), quantity("1e3")
     (0.25, 67108864.0, 0.012345678, 1000.0)
     """
-    plain = str(text)
-    digits = plain.rstrip("numkMGTPEi")
-    if plain and plain[-1] == "E" or digits.endswith(("e", "E")):  # 1E is exa; 1e3 has no suffix
-        digits = plain.rstrip("E") if plain[-1] == "E" else plain
-    return float(Decimal(digits) * _SUFFIX[plain[len(digits) :]])
+    return float(parse(text))
 
 
 def usage_from_summary(summary: Mapping[str, Any]) -> dict[str, Usage]:

@@ -1,0 +1,121 @@
+"""The checks of ``smartclide init`` and ``smartclide check``: one verdict line for each system of an Environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from blocks.cluster import Cluster
+from blocks.environment import Environment
+from blocks.gitlab_server import GitLabServer
+from blocks.image_registry import ImageRegistry
+from blocks.jenkins_server import JenkinsServer
+from blocks.metrics_store import MetricsStore
+from errors import NotFoundError, SmartClideError
+from tasks.image.registry import Registry
+from tasks.jenkins_build.server import Jenkins
+from tasks.rollout.cluster import ClusterClient
+from tasks.source.repository import GitLab
+
+REQUIRED_PLUGINS = ("workflow-aggregator", "git", "credentials-binding", "junit")
+_SUGGESTED_BY_PARTS = {"workflow-aggregator": "pipeline-model-definition"}  # the aggregator is only a list of others
+_NEEDED_RIGHTS = (
+    ("create", "deployments", "apps"), ("patch", "deployments", "apps"), ("create", "services", ""),
+    ("create", "secrets", ""), ("list", "pods", ""), ("create", "leases", "coordination.k8s.io"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: which system, whether it will do, and a sentence."""
+
+    system: str
+    ok: bool
+    message: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.ok else 'FAIL'}  {self.system:<10} {self.message}"
+
+
+def check_all(environment: Environment) -> list[Verdict]:
+    """All checks of an Environment, side by side; they change nothing."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("GitLab", lambda: check_gitlab(environment.gitlab)),
+        ("Jenkins", lambda: check_jenkins(environment.jenkins)),
+        ("Registry", lambda: check_registry(environment.registry)),
+        ("Cluster", lambda: check_cluster(environment.cluster, environment.namespace)),
+        ("Metrics", lambda: check_store(environment.metrics)),
+    ]
+    with ThreadPoolExecutor(len(checks)) as pool:
+        return list(pool.map(lambda check: _verdict(*check), checks))
+
+
+def check_gitlab(server: GitLabServer) -> str:
+    """Version and user of the token; without one only that it answers like a GitLab."""
+    client = GitLab(server)
+    user = client.user()
+    if user is None:
+        client.reachable()
+        return f"{server.url}: reachable, anonymous: only public projects can be deployed"
+    return f"{server.url}: version {client.version()}, as user {user}"
+
+
+def check_jenkins(server: JenkinsServer) -> str:
+    """Version, user, and that the plugins our Jenkinsfiles need are active."""
+    client = Jenkins(server)
+    user, version = client.whoami(), client.version()
+    plugins = client.plugins()
+    missing = [name for name in REQUIRED_PLUGINS if name not in plugins and _SUGGESTED_BY_PARTS.get(name) not in plugins]
+    if missing:
+        raise NotFoundError(
+            f"{server.url}: plugins {', '.join(missing)} are missing.",
+            remedy="Install Jenkins' suggested plugins (Manage Jenkins > Plugins).",
+        )
+    return f"{server.url}: version {version}, as user {user}, required plugins present"
+
+
+def check_registry(registry: ImageRegistry) -> str:
+    """That it speaks the v2 API and accepts the login."""
+    client = Registry(registry)
+    client.ping()
+    login = registry.login()
+    return f"{registry.address}: answers, {'as user ' + login[0] if login else 'anonymous'}"
+
+
+def check_cluster(cluster: Cluster, namespace: str) -> str:
+    """Version, identity, and the rights a rollout needs in the namespace."""
+    client = ClusterClient(cluster)
+    try:
+        version, user = client.version(), client.whoami()
+        denied = [f"{verb} {what}" for verb, what, group in _NEEDED_RIGHTS if not client.may(verb, what, namespace, group)]
+    finally:
+        client.close()
+    if denied:
+        raise SmartClideError(
+            f"{client.host}: identity {user} may not {', '.join(denied)} in namespace {namespace}.",
+            remedy="Bind a role with these rights to it.",
+        )
+    return f"{client.host}: {version}, as {user}, may deploy to namespace {namespace}"
+
+
+def check_store(store: MetricsStore) -> str:
+    """That the folder can be written."""
+    filesystem, path = store.get_client()
+    probe = f"{path}/.smartclide-check"
+    try:
+        filesystem.makedirs(path, exist_ok=True)
+        filesystem.pipe_file(probe, b"ok")
+        filesystem.rm_file(probe)
+    except OSError as error:
+        raise SmartClideError(f"{store.url}: cannot be written: {error}") from error
+    return f"{store.url}: writable"
+
+
+def _verdict(system: str, check: Callable[[], str]) -> Verdict:
+    try:
+        return Verdict(system, True, check())
+    except SmartClideError as error:
+        return Verdict(system, False, str(error))
+    except Exception as error:  # noqa: BLE001 - a verdict on whatever a foreign server or file brings up
+        return Verdict(system, False, f"{type(error).__name__}: {error}")

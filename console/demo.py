@@ -1,0 +1,104 @@
+"""``make demo``: the main job, end to end, on this machine: sandbox, Prefect server, deploy, monitor, report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from console.sandboxing import EXAMPLE_PROJECT, STAND_INS
+from console.server import PrefectServer
+from sandbox.launcher import SandboxState, start_background, stop_background
+
+ENVIRONMENT = "demo"
+_SAMPLES, _INTERVAL = 3, 3.0
+
+
+def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
+    """Run the demo in a folder of its own, emptied first; the exit code.
+
+    Everything it starts is stopped at the end, and on Ctrl-C, unless `keep` holds it up until Ctrl-C.
+    """
+    console = Console()
+    home = home.resolve()
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with ExitStack() as cleanup:
+        stop_background(home / "sandbox")
+        shutil.rmtree(home, ignore_errors=True)
+        begin = time.monotonic()
+        console.print(f"[bold]SmartCLIDE demo[/]  {STAND_INS}")
+        server = cleanup.enter_context(PrefectServer(home / "prefect"))
+        os.environ.update(server.environment())
+        cleanup.callback(stop_background, home / "sandbox")
+        state = start_background(home / "sandbox", engine="docker" if engine == "docker" else "builtin")
+        console.print(f"  GitLab {state.gitlab_url}   Jenkins {state.jenkins_url}   registry {state.registry}   "
+                      f"Kubernetes {state.kubernetes_url}")  # fmt: skip
+        server.wait()
+        console.print(f"  Prefect UI [link]{server.ui_url}[/link]  (started in {time.monotonic() - begin:.0f} s)\n")
+        ok = _run_flows(console, home, state, server)
+        console.print(f"\nThe demo took {time.monotonic() - begin:.0f} s.")
+        if keep:
+            _keep(console, server, state, cleanup)
+        return 0 if ok else 1
+
+
+def _run_flows(console: Console, home: Path, state: SandboxState, server: PrefectServer) -> bool:
+    from console.sandboxing import save_environment
+
+    save_environment(ENVIRONMENT, state, metrics_url=f"file://{home}/metrics")
+    deploy = _run(console, "deploy", {"project": EXAMPLE_PROJECT, "ref": "main", "environment": ENVIRONMENT})
+    if not deploy.ok:
+        console.print(f"[red]{deploy.message}[/]")
+        return False
+    monitor = _run(console, "monitor", {"environment": ENVIRONMENT, "samples": _SAMPLES, "interval": _INTERVAL})
+    report = _run(console, "report", {"environment": ENVIRONMENT, "hours": 1.0, "output": str(home / "report")})
+    _show(console, server, deploy, monitor, report)
+    return monitor.ok and report.ok
+
+
+def _run(console: Console, flow_name: str, parameters: Mapping[str, Any]) -> Any:
+    from console.runs import run_here
+
+    result = run_here(flow_name, parameters, console)
+    console.print()
+    return result
+
+
+def _show(console: Console, server: PrefectServer, deploy: Any, monitor: Any, report: Any) -> None:
+    from console.views import print_rows, show_status
+
+    released = deploy.data[0] if deploy.data else {}
+    console.print("[bold]Released[/]")
+    console.print(f"  image    {released.get('image', '?')}", soft_wrap=True)
+    console.print(f"  run      {server.ui_url}/runs/flow-run/{deploy.id}", soft_wrap=True)
+    console.print("\n[bold]Status[/]")
+    show_status(ENVIRONMENT, None, as_json=False)
+    console.print("\n[bold]CPU, RAM, network[/] (the last of three samples)")
+    print_rows(monitor.data or [])
+    files = {row["file"]: row["path"] for row in report.data or []}
+    console.print("\n[bold]Report[/]")
+    console.print(f"  {files.get('report.html', '?')}", soft_wrap=True)
+
+
+def _keep(console: Console, server: PrefectServer, state: SandboxState, cleanup: ExitStack) -> None:
+    from console.serve import deploy_all, ensure_work_pool, register_blocks, start_worker
+
+    ensure_work_pool()
+    register_blocks()
+    deploy_all()
+    worker = start_worker()
+    cleanup.callback(worker.wait)
+    cleanup.callback(worker.terminate)
+    console.print(f"\nAll of it stays up: Prefect UI {server.ui_url}, Jenkins {state.jenkins_url}. Press Ctrl-C to end.")
+    try:
+        asyncio.run(asyncio.Event().wait())
+    except KeyboardInterrupt:
+        console.print("Cleaning up.")

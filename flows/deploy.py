@@ -1,0 +1,95 @@
+"""The `deploy` flow: from a GitLab project at a ref to a running service in an Environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.runtime import flow_run
+
+from blocks.environment import Environment, load_environment
+from flows.parameters import DeployOptions, DescriptorOverrides, EnvironmentName, Project, Ref
+from tasks.image.reference import ImageReference, parse
+from tasks.image.task import build_image_with_engine, confirm_image
+from tasks.interpretation.task import interpret_pipeline
+from tasks.jenkins_build.following import Limits
+from tasks.jenkins_build.outcome import BuildOutcome
+from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
+from tasks.jenkins_build.specification import Specification, specify
+from tasks.jenkins_build.task import lint_jenkinsfile, run_build
+from tasks.rollout.descriptor import Descriptor, resolve
+from tasks.rollout.manifest import Origin
+from tasks.rollout.names import Identity
+from tasks.rollout.publication import publish_plan, publish_release, run_holder
+from tasks.rollout.release import Release, release_key
+from tasks.rollout.rollout import Rollouts
+from tasks.rollout.task import plan_release
+from tasks.source.model import DESCRIPTOR_FILE, Snapshot
+from tasks.source.task import read_source, resolve_commit
+
+
+@flow(
+    name="deploy",
+    flow_run_name="{project}-to-{environment}",
+    description="Take a GitLab project at a ref to a running service in an Environment.",
+)
+async def deploy(
+    *,
+    project: Project,
+    ref: Ref = "",
+    environment: EnvironmentName,
+    descriptor: DescriptorOverrides = {},  # noqa: B006 - the form shows it; never changed
+    options: DeployOptions = DeployOptions(),  # noqa: B008 - likewise
+) -> dict[str, Any]:
+    """Read, interpret, build, confirm, roll out. Safe to run again: what was built or deployed is found again.
+
+    Returns:
+        The release: service, environment, revision, image, commit, build, action.
+
+    Raises:
+        SmartClideError: Any of `errors`; the flow run fails with its message.
+    """
+    place = await load_environment(environment)
+    commit = await resolve_commit(place.gitlab, project, ref)
+    snapshot = await read_source(place.gitlab, commit, options.generate_pipeline)
+    how = resolve(snapshot.files.get(DESCRIPTOR_FILE), descriptor, commit.project_path)
+    pipeline = await interpret_pipeline(
+        snapshot, environment, place.registry.image_name(commit.project_path), options.run_deploy_jobs, options.strict
+    )
+    made = specify(snapshot, pipeline, place.gitlab, place.registry, how.image)
+    await publish_jenkinsfile(made.jenkinsfile, pipeline.diagnostics)
+    await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
+    if options.dry_run:
+        return await _plan(place, snapshot, how, made)
+    outcome = await run_build(place.jenkins, made.job, Limits(build_seconds=place.build_timeout_seconds), options.rebuild)
+    await publish_build(outcome)
+    image = await _image(place, snapshot, how, made, outcome)
+    release = _release(place, snapshot, how, made, image.pinned)
+    rollouts = Rollouts(place.cluster, place.registry, release.identity, place.rollout_timeout_seconds)
+    done = await rollouts.roll_out(release, run_holder())
+    get_run_logger().info(done.message)
+    return await publish_release("result-deploy", release.identity, done, outcome.ref.url)
+
+
+async def _plan(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification) -> dict[str, Any]:
+    """A dry run: the image is named by tag, as its digest is known only when it is built."""
+    release = _release(place, snapshot, how, made, str(made.image))
+    return await publish_plan(release.identity, await plan_release(place.cluster, place.registry, release))
+
+
+async def _image(
+    place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification, outcome: BuildOutcome
+) -> ImageReference:
+    """The image, pinned: by the build's own word where it has one, else by the registry's."""
+    if how.image.builder == "engine":
+        return await build_image_with_engine(place.gitlab, place.registry, snapshot.commit, made.image, how.image.build_args)
+    reported = parse(outcome.image).with_digest(outcome.digest) if outcome.image and outcome.digest else made.image
+    return await confirm_image(place.registry, reported)
+
+
+def _release(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification, image: str) -> Release:
+    commit = snapshot.commit
+    identity = Identity(how.name, place.namespace, place.name, commit.project_path)
+    key = release_key(made.job.build_key, identity, how, image)
+    origin = Origin(commit.sha, commit.ref, made.job.build_key, key, str(flow_run.id or ""))
+    return Release(identity, how, image, origin, has_login=place.registry.login() is not None)

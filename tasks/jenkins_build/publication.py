@@ -1,0 +1,41 @@
+"""What flows publish of a build: the Jenkinsfile, the diagnostics, the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from tasks.interpretation.diagnostics import Diagnostic
+from tasks.jenkins_build.outcome import BuildOutcome
+
+
+@task(name="publish Jenkinsfile", cache_policy=NO_CACHE)
+async def publish_jenkinsfile(jenkinsfile: str, diagnostics: Sequence[Diagnostic]) -> None:
+    """The Jenkinsfile as Markdown, and what the interpreter has to say as a table."""
+    fence = "````" if "```" in jenkinsfile else "```"
+    await acreate_markdown_artifact(
+        f"{fence}groovy\n{jenkinsfile}{fence}\n", key="jenkinsfile", description="What Jenkins runs."
+    )
+    rows = [{"place": str(d.span), "severity": d.severity, "code": d.code, "message": d.message} for d in diagnostics]
+    await acreate_table_artifact(
+        rows or [{"place": "", "severity": "", "code": "", "message": "Everything was translated exactly."}],
+        key="diagnostics",
+        description="What was approximated or left out, and where.",
+    )
+
+
+@task(name="publish build", cache_policy=NO_CACHE)
+async def publish_build(outcome: BuildOutcome) -> None:
+    """The stages of the finished build as a table, the image, and a link to Jenkins."""
+    rows = [
+        {"stage": s.name, "status": s.status, "seconds": "" if s.duration_seconds is None else f"{s.duration_seconds:.1f}"}
+        for s in outcome.stages
+    ]
+    await acreate_table_artifact(rows, key="build-stages", description=f"{outcome.ref}: {outcome.result}")
+    await acreate_link_artifact(outcome.ref.url, key="jenkins-build", link_text=str(outcome.ref))
+    if outcome.image and outcome.digest:
+        text = f"`{outcome.image}`\n\n`{outcome.digest}`\n"
+        await acreate_markdown_artifact(text, key="image", description="The image that was pushed.")
