@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from errors import ConflictError, InputError, NotFoundError
 from tasks.jenkins_build.connection import job_path
+from tasks.jenkins_build.job_config import canonical, folder_config, is_managed, username_password_xml
 from tasks.jenkins_build.server import Jenkins
 
 _FOLDER_CLASSES = ("Folder", "OrganizationFolder")
