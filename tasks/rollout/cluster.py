@@ -150,6 +150,11 @@ class ClusterClient:
                 f"{identity.project} in Environment {identity.environment}; it was left alone.",
                 remedy="Choose another name in the deploy descriptor, or another namespace.",
             )
+        if found is not None and found["metadata"].get("deletionTimestamp"):
+            raise UnavailableError(
+                f"{kind} {name} in namespace {identity.namespace} is still being deleted.",
+                remedy="Try again when it is gone.",
+            )
         return found
 
     def log_tail(self, namespace: str, pod: str, *, previous: bool, lines: int = 20) -> tuple[str, ...]:
@@ -165,7 +170,8 @@ class ClusterClient:
                     serialize=False,
                     _request_timeout=self._timeout,
                 )
-                return tuple(response.data.decode("utf-8", "replace").splitlines())
+                text: str = response.data.decode("utf-8", "replace")
+                return () if text.startswith("unable to retrieve container logs") else tuple(text.splitlines())
         except (NotFoundError, InputError):  # no such container instance: nothing was logged
             return ()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -302,5 +302,7 @@ def _keys_at(model: type[BaseModel], path: list[str | int]) -> list[str]:
 
 
 def _types(annotation: Any) -> list[type]:
-    members = getattr(annotation, "__args__", (annotation,))
-    return [member for member in members if isinstance(member, type)]
+    """The classes in an annotation, however deep: ``Annotated[Annotated[Probe, ...] | Literal[False], ...]``."""
+    if isinstance(annotation, type):
+        return [annotation]
+    return [found for member in get_args(annotation) for found in _types(member)]

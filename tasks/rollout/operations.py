@@ -111,10 +111,9 @@ def with_log(client: ClusterClient, identity: Identity, cause: Cause | None) -> 
     """The cause with the container's last lines, where it ran."""
     if cause is None or cause.category not in _LOGGED or not cause.pod:
         return cause
-    ended = cause.category in {"crash-loop", "out-of-memory"}
-    try:
-        lines = client.log_tail(identity.namespace, cause.pod, previous=ended)
-        lines = lines or client.log_tail(identity.namespace, cause.pod, previous=not ended)
+    try:  # while a container backs off, the "current" log is the one of its last run
+        lines = client.log_tail(identity.namespace, cause.pod, previous=False)
+        lines = lines or client.log_tail(identity.namespace, cause.pod, previous=True)
     except SmartClideError:  # a help for the reader; the cause itself stands without
         return cause
     return replace(cause, log_tail=lines)
@@ -159,18 +158,20 @@ def _supersede(client: ClusterClient, identity: Identity, newest: int) -> None:
         client.delete("Secret", identity.namespace, history.secret_name(identity.service, revision))
 
 
-def choose(found: tuple[ReleaseRecord, ...], wanted: int | None, not_revision: int | None = None) -> ReleaseRecord:
-    """The revision to go back to: `wanted`, or the last good one before what runs.
+def choose(found: tuple[ReleaseRecord, ...], wanted: int | None) -> ReleaseRecord:
+    """The revision to go back to: `wanted`, or the last good one that is another release than what runs.
 
     Raises:
         NotFoundError: There is none.
         InputError: The wanted one never ran.
     """
-    good = [r for r in found if r.state in {"deployed", "superseded"} and r.revision != not_revision]
+    good = [r for r in found if r.state in {"deployed", "superseded"}]
     if wanted is None:
-        if not good:
+        current = history.deployed(found)
+        others = [r for r in good if current is None or r.release_key != current.release_key]
+        if not others:
             raise NotFoundError("There is no earlier release to go back to.", remedy="Deploy a working version.")
-        return good[-1]
+        return others[-1]
     chosen = next((r for r in found if r.revision == wanted), None)
     if chosen is None:
         known = ", ".join(str(r.revision) for r in found) or "none"

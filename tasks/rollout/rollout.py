@@ -82,8 +82,7 @@ class Rollouts:
         """
         async with self._lease(holder, times):
             known = await list_releases(self._cluster, self._identity)
-            current = history.deployed(known)
-            old = operations.choose(known, to_revision, current.revision if current else None)
+            old = operations.choose(known, to_revision)
             await self._close_abandoned(known)
             record = again(old, history.next_revision(known), flow_run_id)
             try:
@@ -118,10 +117,12 @@ class Rollouts:
         await record_release(self._cluster, self._identity, record)
         try:
             await apply_release(self._cluster, self._registry, self._identity, record.manifests)
+            await wait_for_rollout(self._cluster, self._identity, record.revision, self._timeout)
+        except RolloutFailedError:  # the caller knows what to do about it
+            raise
         except SmartClideError as error:
             await self._close(record, "failed", str(error))
             raise
-        await wait_for_rollout(self._cluster, self._identity, record.revision, self._timeout)
         return await self._close(record, "deployed")
 
     async def _undo(self, failed: ReleaseRecord, good: ReleaseRecord | None, error: RolloutFailedError) -> None:

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.cluster import Cluster
 from blocks.image_registry import ImageRegistry
-from errors import RolloutFailedError, UnavailableError
+from errors import DeadlineError, RolloutFailedError, UnavailableError
 from tasks.retrying import TRANSIENT
 from tasks.rollout import lease, operations
 from tasks.rollout.cluster import ClusterClient
@@ -26,6 +26,7 @@ from tasks.rollout.release import Release
 from tasks.rollout.status import Cause, Progress, ServiceStatus
 
 POLL_SECONDS = 2.0
+DELETE_SECONDS = 180.0
 _T = TypeVar("_T")
 
 
@@ -161,7 +162,19 @@ async def service_status(cluster: Cluster, identity: Identity) -> ServiceStatus:
 
 @task(name="delete objects", cache_policy=NO_CACHE, **TRANSIENT)
 async def delete_objects(cluster: Cluster, identity: Identity, *, purge: bool = False) -> tuple[str, ...]:
-    """Delete what we own of the service; keep its history unless `purge`."""
+    """Delete what we own of the service and wait until its pods are gone; keep its history unless `purge`.
+
+    Raises:
+        DeadlineError: Pods are still there after three minutes.
+    """
     deleted = await _with(cluster, lambda c: operations.remove(c, identity, purge=purge))
+    deadline = time.monotonic() + DELETE_SECONDS
+    while (left := await _with(cluster, lambda c: operations.status(c, identity))).state != "absent":
+        if time.monotonic() > deadline:
+            raise DeadlineError(
+                f"Deployment {identity.service} still has {len(left.pods)} pods after {DELETE_SECONDS:.0f} s of deleting.",
+                remedy="Look at its pods' finalizers and termination grace period.",
+            )
+        await asyncio.sleep(POLL_SECONDS)
     get_run_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
     return deleted

@@ -1,0 +1,159 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prefect_kubernetes.diagnostics import diagnose_k8s_pod
+
+from tasks.rollout.cause import find_cause
+from tasks.rollout.status import rollout_progress, service_status
+
+PODS = Path(__file__).parent / "pods"
+"""Pods, ReplicaSets and Events of Kubernetes 1.20.2 as they were when each of these things happened."""
+
+
+def recorded(name):
+    return json.loads((PODS / f"{name}.json").read_text())
+
+
+def deployment(generation=2, observed=2, spec=3, conditions=(), **status):
+    return {
+        "metadata": {"generation": generation, "labels": {"smartclide.eu/revision": "7"}},
+        "spec": {
+            "replicas": spec,
+            "progressDeadlineSeconds": 60,
+            "template": {"spec": {"containers": [{"image": "r/shop@sha256:1"}]}},
+        },
+        "status": {"observedGeneration": observed, "conditions": list(conditions), **status},
+    }
+
+
+TIMED_OUT = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+ALL = {"replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3}
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "message"),
+    [
+        (deployment(**ALL), "done", "3 of 3 pods updated and available"),
+        (deployment(observed=1, **ALL), "waiting", "waiting for the Deployment controller to see the change"),
+        (deployment(observed=1, conditions=[TIMED_OUT], **ALL), "waiting", "waiting for the Deployment controller"),
+        (deployment(), "waiting", "0 of 3 pods updated"),
+        (deployment(**{**ALL, "updatedReplicas": 2}), "waiting", "2 of 3 pods updated"),
+        (deployment(**{**ALL, "replicas": 4}), "waiting", "1 old pods still to stop"),
+        (deployment(**{**ALL, "availableReplicas": 1}), "waiting", "1 of 3 updated pods available"),
+        (deployment(conditions=[TIMED_OUT], **ALL), "failed", "no progress within 60 s"),
+        (deployment(spec=0), "done", "0 of 0 pods updated and available"),
+    ],
+)
+def test_kubectls_rules(found, state, message):
+    progress = rollout_progress(found)
+    assert progress.state == state
+    assert progress.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("category", "final", "detail"),
+    [
+        ("image-not-found", True, "not found"),
+        ("image-access", True, "401 Unauthorized"),
+        ("image-pull", False, "connection refused"),
+        ("image-invalid", True, "couldn't parse image reference"),
+        ("crash-loop", True, "exit code 3 (Error), 3 restarts. boom"),
+        ("out-of-memory", True, "exit code 137 (OOMKilled), 3 restarts."),
+        ("container-start", True, "exit code 128 (StartError), 3 restarts."),
+        ("configuration", True, 'secret "nope" not found'),
+        ("readiness-probe", False, "Readiness probe failed: Get"),
+        ("startup-probe", False, "Startup probe failed: HTTP probe failed with statuscode: 404"),
+        ("unschedulable-resources", False, "0/1 nodes are available: 1 Insufficient cpu."),
+        ("unschedulable-affinity", False, "didn't match Pod's node affinity"),
+        ("quota", False, "exceeded quota: q, requested: requests.cpu=2, used: requests.cpu=0, limited: requests.cpu=1"),
+        ("pod-refused", False, "error looking up service account"),
+    ],
+)
+def test_causes_as_a_real_cluster_shows_them(category, final, detail):
+    seen = recorded(category)
+    now = _first_seen(seen) + timedelta(seconds=30)
+    cause = find_cause(seen["pods"], seen["events"], seen["replica_sets"], 1, now)
+    assert cause.category == category
+    assert cause.final is final
+    assert detail in cause.detail
+    assert cause.resolution
+
+
+def _first_seen(seen):
+    things = seen["pods"] or seen["replica_sets"]
+    return datetime.fromisoformat(things[0]["metadata"]["creationTimestamp"].replace("Z", "+00:00"))
+
+
+def test_a_pull_that_fails_for_a_passing_reason_is_given_up_after_a_while():
+    seen = recorded("image-pull")
+    later = _first_seen(seen) + timedelta(seconds=91)
+    assert find_cause(seen["pods"], seen["events"], seen["replica_sets"], 1, later).final
+
+
+def test_healthy_pods_and_pods_of_other_revisions_have_no_cause():
+    seen = recorded("healthy")
+    assert find_cause(seen["pods"], seen["events"], seen["replica_sets"], 1, datetime.now(UTC)) is None
+    seen = recorded("crash-loop")
+    assert find_cause(seen["pods"], seen["events"], seen["replica_sets"], 2, datetime.now(UTC)) is None
+
+
+def test_pods_on_their_way_out_are_not_the_cause():
+    seen = recorded("crash-loop")
+    seen["pods"][0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert find_cause(seen["pods"], seen["events"], seen["replica_sets"], 1, datetime.now(UTC)) is None
+
+
+PREFECTS = {
+    "ImagePullError": {"image-not-found", "image-access", "image-pull"},
+    "CrashLoopBackOff": {"crash-loop", "out-of-memory", "container-start"},
+    "OOMKilled": {"out-of-memory"},
+    "Unschedulable.InsufficientResources": {"unschedulable-resources"},
+    "Unschedulable.NodeAffinity": {"unschedulable-affinity"},
+}
+
+
+@pytest.mark.parametrize("path", sorted(PODS.glob("*.json")), ids=lambda p: p.stem)
+def test_the_categories_agree_with_prefect_kubernetes(path):
+    seen = json.loads(path.read_text())
+    for pod in seen["pods"]:
+        theirs = diagnose_k8s_pod(pod["status"])
+        if theirs is not None:
+            ours = find_cause([pod], seen["events"], [], 1, datetime.now(UTC))
+            assert ours.category in PREFECTS[theirs.category.value]
+
+
+def test_the_status_of_a_running_service():
+    seen = recorded("healthy")
+    found = service_status(
+        "healthy",
+        "apps",
+        deployment(spec=1, replicas=1, updatedReplicas=1, readyReplicas=1, availableReplicas=1),
+        seen["pods"],
+        {"subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]},
+    )
+    assert (found.state, found.revision, found.endpoint_ready) == ("running", 7, True)
+    (pod,) = found.pods
+    assert (pod.ready, pod.restarts, pod.phase, pod.revision) == (True, 0, "Running", "1")
+    assert pod.image_digest == "sha256:5be982e1fb1211109aacc1bad9cf2defc3e45df9cc9117397c5be223bbb8b91f"
+    assert pod.node == "stack-node"
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (None, "absent"),
+        (deployment(spec=0), "stopped"),
+        (deployment(), "down"),
+        (deployment(readyReplicas=1), "degraded"),
+    ],
+)
+def test_states(found, state):
+    assert service_status("shop", "apps", found, [], None).state == state
+
+
+def test_the_last_termination_of_a_crashing_pod():
+    seen = recorded("crash-loop")
+    (pod,) = service_status("crash-loop", "apps", deployment(spec=1), seen["pods"], None).pods
+    assert (pod.last_termination, pod.restarts) == ("exit code 3 (Error)", 3)
