@@ -123,7 +123,7 @@ class Jenkins:
             ConflictError: The job is disabled.
         """
         path = f"{job_path(job)}/buildWithParameters?delay=0sec"
-        answer = self._connection.send("POST", path, what=f"a build of job {job}", form=dict(parameters))
+        answer = self._connection.send("POST", path, what=f"build of job {job}", form=dict(parameters))
         location = _QUEUE_ITEM.search(answer.headers.get("Location", ""))
         if location is None:
             raise ProtocolError(f"{self} named no queue item for a build of job {job}.")

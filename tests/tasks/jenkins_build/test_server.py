@@ -1,0 +1,176 @@
+"""Requests to Jenkins through the stand-in, and what becomes of every kind of fault."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+from pydantic import SecretStr
+
+from blocks.jenkins_server import JenkinsServer
+from errors import AccessError, ConflictError, InputError, NotFoundError, ProtocolError, UnavailableError
+from tasks.jenkins_build.job_config import ParameterDefinition, folder_config, job_config
+from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
+from tasks.jenkins_build.outcome import KnownBuild
+from tasks.jenkins_build.server import Jenkins
+
+from .conftest import KEY, Running
+
+PARAMETERS = [ParameterDefinition("COMMIT_SHA"), ParameterDefinition("BUILD_KEY")]
+
+
+def test_who_we_are_and_what_it_is(jenkins: Running) -> None:
+    assert jenkins.client.whoami() == "robot"
+    assert jenkins.client.version() == "2.448"
+    assert "workflow-job" in jenkins.client.plugins()
+
+
+def test_wrong_token(jenkins: Running) -> None:
+    block = jenkins.block.model_copy(update={"api_token": SecretStr("wr0ng")})
+    with pytest.raises(AccessError) as caught:
+        Jenkins(block).whoami()
+    assert str(caught.value).startswith(f"Jenkins at {jenkins.server.url} refused the login of user 'robot' (401).")
+    assert "wr0ng" not in str(caught.value)
+    assert "<html" not in str(caught.value)
+
+
+def test_folders_are_made_once(jenkins: Running) -> None:
+    ensure_folders(jenkins.client, "f1/sub one/x")
+    ensure_folders(jenkins.client, "f1/sub one/x")
+    assert len(jenkins.requests("createItem")) == 3
+
+
+def test_a_job_where_a_folder_must_be(jenkins: Running) -> None:
+    upsert_job(jenkins.client, "occupied", job_config("[]", PARAMETERS))
+    with pytest.raises(ConflictError, match="has occupied, but as a WorkflowJob, not as a folder"):
+        ensure_folders(jenkins.client, "occupied/below")
+
+
+def test_a_job_is_written_only_where_it_differs(jenkins: Running) -> None:
+    first = job_config('[["log", "x ]] y"]]', PARAMETERS, "A job")
+    assert upsert_job(jenkins.client, "written", first) is True
+    assert upsert_job(jenkins.client, "written", first) is False
+    assert upsert_job(jenkins.client, "written", job_config("[]", PARAMETERS, "A job")) is True
+    assert len(jenkins.requests("POST /job/written/config.xml")) == 1
+
+
+def test_the_job_of_somebody_else_is_left_alone(jenkins: Running) -> None:
+    foreign = ET.fromstring(job_config("[]", []).partition("?>")[2])
+    foreign.find("description").text = "Mine!"  # type: ignore[union-attr]
+    jenkins.client.connection.send(
+        "POST", "createItem?name=foreign", what="job", xml=ET.tostring(foreign, encoding="unicode")
+    )
+    with pytest.raises(ConflictError, match="has a job foreign that smartclide did not make"):
+        upsert_job(jenkins.client, "foreign", job_config("[]", PARAMETERS))
+    assert jenkins.requests("POST /job/foreign/config.xml") == []
+
+
+def test_credentials_are_made_then_replaced(jenkins: Running) -> None:
+    ensure_folders(jenkins.client, "store")
+    for password in ("first", "second"):
+        credential = Credential("registry-example", "robot", SecretStr(password), "Registry")
+        upsert_credential(jenkins.client, "store", credential)
+    assert len(jenkins.requests("createCredentials")) == 2
+    assert len(jenkins.requests("POST /job/store/credentials/store/folder/domain/_/credential/registry-example")) == 1
+    assert not any("second" in line for line in jenkins.server.faults.log)
+    assert "second" not in repr(Credential("i", "u", SecretStr("second")))
+
+
+def test_parameters_travel_in_the_body(jenkins: Running) -> None:
+    upsert_job(jenkins.client, "body", job_config("[]", PARAMETERS))
+    jenkins.client.trigger("body", {"COMMIT_SHA": "c" * 9000, "BUILD_KEY": f"{KEY}-1"})
+    assert jenkins.requests("buildWithParameters") == ["POST /job/body/buildWithParameters?delay=0sec"]
+
+
+def test_the_same_parameters_while_queued_give_the_same_item(jenkins: Running) -> None:
+    upsert_job(jenkins.client, "twice", job_config('[["wait", 5]]', PARAMETERS, concurrent=False))
+    jenkins.client.trigger("twice", {"BUILD_KEY": f"{KEY}-1"})
+    second = jenkins.client.trigger("twice", {"BUILD_KEY": f"{KEY}-2"})
+    assert jenkins.client.trigger("twice", {"BUILD_KEY": f"{KEY}-2"}) == second
+    found = {(known.key, known.attempt): known for known in jenkins.client.find_builds("twice")}
+    assert found[KEY, 2] == KnownBuild(second, None, KEY, 2)
+    jenkins.client.cancel(second)
+    assert jenkins.client.queue_item(second).cancelled
+    jenkins.client.cancel(999_999)
+    while (number := next(iter(jenkins.client.find_builds("twice"))).number) is None:
+        pass
+    jenkins.client.stop("twice", number)
+
+
+def test_absent_things(jenkins: Running) -> None:
+    with pytest.raises(NotFoundError, match="has no build of job nowhere"):
+        jenkins.client.trigger("nowhere", {"BUILD_KEY": "x"})
+    with pytest.raises(NotFoundError, match="has no queue item 999999"):
+        jenkins.client.queue_item(999_999)
+    with pytest.raises(NotFoundError, match="has no build nowhere #1"):
+        jenkins.client.build("nowhere", 1)
+    assert jenkins.client.find_builds("nowhere") == []
+    assert jenkins.client.artifact("nowhere", 1, "image.json") is None
+
+
+def test_a_disabled_job(jenkins: Running) -> None:
+    upsert_job(jenkins.client, "disabled", job_config("[]", PARAMETERS))
+    jenkins.client.connection.send("POST", "job/disabled/disable", what="job disabled")
+    with pytest.raises(ConflictError, match="409"):
+        jenkins.client.trigger("disabled", {"BUILD_KEY": "x"})
+
+
+def test_broken_xml_is_jenkins_fault_not_ours(jenkins: Running) -> None:
+    with pytest.raises(UnavailableError, match="failed on job x \\(500\\)") as caught:
+        jenkins.client.connection.send("POST", "createItem?name=x", what="job x", xml="<broken")
+    assert "<html" not in str(caught.value)
+
+
+def test_a_reason_in_the_header_is_told(jenkins: Running) -> None:
+    ensure_folders(jenkins.client, "told")
+    with pytest.raises(InputError, match="already exists"):
+        jenkins.client.connection.send("POST", "createItem?name=told", what="folder told", xml=folder_config())
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_server_errors_are_transient(jenkins: Running, status: int) -> None:
+    jenkins.server.faults.add("status", "whoAmI", status=status, retry_after=4)
+    with pytest.raises(UnavailableError, match=f"failed on the user .{status}.") as caught:
+        jenkins.client.whoami()
+    assert caught.value.retry_after == 4.0
+
+
+@pytest.mark.parametrize("kind", ["drop", "cut"])
+def test_broken_connections_are_transient(jenkins: Running, kind: str) -> None:
+    jenkins.server.faults.add(kind, "whoAmI")
+    with pytest.raises(UnavailableError, match="dropped the connection"):
+        jenkins.client.whoami()
+
+
+def test_a_slow_answer_is_transient(jenkins: Running) -> None:
+    jenkins.server.faults.add("latency", "whoAmI", seconds=1)
+    with pytest.raises(UnavailableError, match="did not answer in time"):
+        Jenkins(jenkins.block.model_copy(update={"timeout_seconds": 0.2})).whoami()
+
+
+def test_a_starting_jenkins(jenkins: Running) -> None:
+    jenkins.standin.restart(0.3)
+    with pytest.raises(UnavailableError, match=r"is starting|dropped the connection"):
+        for _ in range(50):
+            jenkins.client.whoami()
+    _until_up(jenkins)
+
+
+def test_html_instead_of_json(jenkins: Running) -> None:
+    jenkins.server.faults.add("garbage", "whoAmI")
+    with pytest.raises(ProtocolError, match="gave no JSON object for the user") as caught:
+        jenkins.client.whoami()
+    assert "not what you asked for" not in str(caught.value)
+
+
+def test_nobody_there() -> None:
+    block = JenkinsServer(url="http://127.0.0.1:1", username="robot", api_token=SecretStr("t"))
+    with pytest.raises(UnavailableError, match="refused the connection"):
+        Jenkins(block).whoami()
+
+
+def _until_up(jenkins: Running) -> None:
+    for _ in range(500):
+        try:
+            jenkins.client.whoami()
+        except UnavailableError:
+            continue
+        return
