@@ -1,47 +1,7 @@
-"""What the interpreter has to say about the user's text: a code, a severity, a message, a place."""
+"""What the interpreter has to say about the user's text. The types are shared with the reader of YAML below."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from tasks.source.diagnostics import Diagnostic, Findings, Severity, Span, errors_of
 
-Severity = Literal["error", "warning", "info"]
-
-
-@dataclass(frozen=True, order=True)
-class Span:
-    """A place in a file. Lines and columns count from 1; line 0 means the whole file."""
-
-    file: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-
-
-@dataclass(frozen=True)
-class Diagnostic:
-    """One finding.
-
-    Attributes:
-        code: Stable kebab-case name, e.g. ``unknown-keyword``; listed in docs/diagnostics.md.
-        severity: ``error`` (the text is not a valid pipeline), ``warning`` (approximated or ignored: the result
-            may differ from GitLab's), ``info`` (translated, with a difference nobody should mind).
-        message: What, and what to do.
-        span: Where.
-    """
-
-    code: str
-    severity: Severity
-    message: str
-    span: Span
-
-    def __str__(self) -> str:
-        return f"{self.span}: {self.severity}: {self.message} [{self.code}]"
-
-
-def errors_of(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Those that make the text invalid."""
-    return tuple(d for d in diagnostics if d.severity == "error")
+__all__ = ["Diagnostic", "Findings", "Severity", "Span", "errors_of"]

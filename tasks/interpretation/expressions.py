@@ -1,20 +1,12 @@
-"""GitLab's rule expressions: the terms they are made of, and the parser from text to terms.
+"""The terms of GitLab's rule expressions.
 
-Grammar and precedence: https://docs.gitlab.com/ci/jobs/job_rules/#cicd-variable-expressions
-(`==`, `!=`, `=~`, `!~` bind tighter than `&&`, which binds tighter than `||`). Text is never evaluated by Python.
-
-A parsed text is a *condition*; what `evaluation.evaluate` leaves of one when variables are unknown is again a
-condition of these terms (the residual), which the renderer turns into Groovy.
+`expression_parser.parse` makes them from text; what `evaluation.evaluate` leaves of a condition when variables are
+unknown is again a condition of these terms (the residual), which the renderer turns into Groovy.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-MAX_TOKENS = 100  # GitLab's own limit for one expression
-MAX_TEXT = 10_000
 
 
 @dataclass(frozen=True)
@@ -101,3 +93,48 @@ class Or:
 
 Value = Null | Text | Var
 Expression = Constant | Truth | Equal | Match | Not | And | Or
+
+
+def both(left: Expression, right: Expression) -> Expression:
+    """`left` and `right`, without terms that say nothing."""
+    return _joined(left, right, True)
+
+
+def either(left: Expression, right: Expression) -> Expression:
+    """`left` or `right`, without terms that say nothing."""
+    return _joined(left, right, False)
+
+
+def opposite(term: Expression) -> Expression:
+    """Not `term`."""
+    if isinstance(term, Constant):
+        return Constant(not term.value)
+    return term.term if isinstance(term, Not) else Not(term)
+
+
+def _joined(left: Expression, right: Expression, neutral: bool) -> Expression:
+    kind = And if neutral else Or
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Constant):
+            return other if one.value == neutral else one
+    terms = [t for side in (left, right) for t in (side.terms if isinstance(side, kind) else (side,))]
+    unique = tuple(dict.fromkeys(terms))
+    return unique[0] if len(unique) == 1 else kind(unique)
+
+
+def variables_of(term: Expression | Value | Pattern) -> frozenset[str]:
+    """Names of the variables a term depends on."""
+    if isinstance(term, Var):
+        return frozenset((term.name,))
+    children: tuple[Expression | Value | Pattern, ...] = ()
+    if isinstance(term, And | Or):
+        children = term.terms
+    elif isinstance(term, Not):
+        children = (term.term,)
+    elif isinstance(term, Truth):
+        children = (term.value,)
+    elif isinstance(term, Equal):
+        children = (term.left, term.right)
+    elif isinstance(term, Match):
+        children = (term.value, term.pattern)
+    return frozenset[str]().union(*(variables_of(c) for c in children))

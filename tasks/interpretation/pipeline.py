@@ -99,12 +99,16 @@ class Undecided:
         when: The job's `when` if the expression holds.
         allow_failure: Likewise.
         variables: Variables that the matching rule adds.
+        start_in_seconds: The delay of a ``when: delayed``, if the rule sets one.
+        interruptible: Whether the rule sets it.
     """
 
     expression: object
     when: When = "on_success"
     allow_failure: AllowFailure | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    start_in_seconds: int | None = None
+    interruptible: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,11 @@ class Job:
         stage: Its stage's name.
         script: Commands of ``before_script`` are in `before_script`, not here.
         variables: Job variables, then those of the matching rule, unexpanded order kept; values are final text
-            (references that could be resolved are expanded, others left as shell text).
+            (references that could be resolved are expanded, others left as shell text). Pipeline-wide variables are
+            repeated here only where their value is another one for this job.
+        unresolved_variables: Names in `variables` whose text still refers to something only the build knows
+            (``$NAME``, ``${NAME}``); in those texts, ``$$`` stands for a dollar. All other texts are literal.
+        excluded_variables: Pipeline-wide variables this job must not get (``inherit:variables``).
         needs: None = all jobs of earlier stages; () = none.
         dependencies: None = artifacts of all earlier stages (or of `needs`); () = none.
         rules: Undecided rules in order, first match wins; empty = decided, `when` holds.
@@ -147,6 +155,8 @@ class Job:
     resource_group: str | None = None
     interruptible: bool = False
     span: Span = Span(".gitlab-ci.yml")
+    unresolved_variables: frozenset[str] = frozenset()
+    excluded_variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,8 @@ class Pipeline:
         jobs: In the order of the text.
         variables: Pipeline-wide variables (global ``variables:`` and the predefined ones that are known), exported
             to every job before its own.
+        unresolved_variables: As in `Job`, for `variables`.
+        created: False when ``workflow:rules`` say that GitLab would create no pipeline; there are no jobs then.
         decided: True when every rule was decided (a deployment of one commit); False for a Jenkinsfile to keep,
             whose commit comes from the build's parameters.
         diagnostics: Everything there is to say about the text.
@@ -170,3 +182,5 @@ class Pipeline:
     variables: Mapping[str, str] = field(default_factory=dict)
     decided: bool = True
     diagnostics: tuple[Diagnostic, ...] = ()
+    unresolved_variables: frozenset[str] = frozenset()
+    created: bool = True

@@ -1,0 +1,184 @@
+"""Passes: what GitLab refuses in a single job, and in the graph of jobs, whatever the context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tasks.interpretation.fields import text_of, texts_of
+from tasks.interpretation.ignored import note_global, note_ignored
+from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.state import JobDraft, State
+from tasks.interpretation.suggest import suggestion
+from tasks.source.diagnostics import Findings
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+
+_NOT_WITH_TRIGGER = (
+    "script",
+    "run",
+    "image",
+    "services",
+    "before_script",
+    "after_script",
+    "artifacts",
+    "cache",
+    "retry",
+)
+
+
+def check_jobs(state: State) -> State:
+    """What each job needs, and which keywords exclude each other."""
+    note_global(state.root, state.findings)
+    for draft in state.drafts:
+        _check_work(draft, state)
+        _check_stage(draft, state)
+        _check_start(draft, state.findings)
+        if draft.node.get("rules") is not None:
+            for key in ("only", "except"):
+                if draft.node.get(key) is not None:
+                    message = f"`{key}` cannot be used with `rules`: move its conditions into `rules`."
+                    state.findings.add("rules-and-policy", message, draft.node.place(key))
+        note_ignored(draft.node, state.findings)
+    return state
+
+
+def _check_work(draft: JobDraft, state: State) -> None:
+    node, findings = draft.node, state.findings
+    written = state.root.entries[draft.name].value
+    works = [k for k in ("script", "trigger", "run") if isinstance(written, Mapping_) and k in written.entries]
+    if not works and node.get("pages") is None and node.get("release") is None:
+        message = f"The job `{draft.name}` does nothing: it needs a `script` (or `trigger`, or `run`)."
+        hint = " Begin its name with a dot if it is only a template." if "script" not in node.entries else ""
+        findings.add("missing-script", message + hint, draft.span)
+    elif "trigger" in works and "script" in works:
+        message = f"The job `{draft.name}` has both `script` and `trigger`: a job does one of them."
+        findings.add("script-and-trigger", message, node.place("trigger"))
+    elif "run" in works and "script" in works:
+        message = f"The job `{draft.name}` has both `script` and `run`: a job does one of them."
+        findings.add("script-and-trigger", message, node.place("run"))
+
+
+def _check_stage(draft: JobDraft, state: State) -> None:
+    if draft.stage not in state.stages:
+        hint = suggestion(draft.stage, state.stages) or f" Stages are: {', '.join(state.stages)}."
+        message = f"The job `{draft.name}` is in stage `{draft.stage}`, which does not exist.{hint}"
+        state.findings.add("unknown-stage", message, draft.node.place("stage"))
+
+
+def _check_start(draft: JobDraft, findings: Findings) -> None:
+    delayed, start = text_of(draft.node.get("when")) == "delayed", draft.node.get("start_in")
+    if delayed and start is None:
+        findings.add("delayed", "`when: delayed` needs `start_in`.", draft.node.place("when"))
+    elif start is not None and not delayed:
+        findings.add("delayed", "`start_in` needs `when: delayed`.", draft.node.place("start_in"))
+    rules = draft.node.get("rules")
+    for rule in flattened(rules) if isinstance(rules, Sequence) else ():
+        if isinstance(rule, Mapping_):
+            late = text_of(rule.get("when")) == "delayed"
+            if late != (rule.get("start_in") is not None):
+                findings.add("delayed", "`when: delayed` and `start_in` belong together in a rule.", rule.span)
+
+
+def check_graph(state: State) -> State:
+    """`needs` and `dependencies` name jobs that exist, in the same or an earlier stage, and form no circle."""
+    drafts = {draft.name: draft for draft in state.drafts}
+    rank = {stage: i for i, stage in enumerate(state.stages)}
+    edges: dict[str, list[str]] = {}
+    for draft in state.drafts:
+        edges[draft.name] = []
+        for item, name in needed_jobs(draft.node):
+            if _check_need(draft, item, name, drafts, rank, state.findings):
+                edges[draft.name].append(name)
+        _check_dependencies(draft, drafts, rank, state.findings)
+    for circle in _circles(edges):
+        place = drafts[circle[0]].node.place("needs")
+        state.findings.add("needs-cycle", f"`needs` go in a circle: {' -> '.join(circle)}.", place)
+    return state
+
+
+def needed_jobs(node: Mapping_) -> Iterator[tuple[Node, str]]:
+    """Every job of this pipeline that `needs` (of the job or of its rules) names, with its place."""
+    rules = node.get("rules")
+    lists = [node.get("needs")]
+    for rule in flattened(rules) if isinstance(rules, Sequence) else ():
+        lists.append(rule.get("needs") if isinstance(rule, Mapping_) else None)
+    for needs in lists:
+        for item in spliced(needs) if isinstance(needs, Sequence) else ():
+            name = need_name(item)
+            if name is not None:
+                yield item, name
+
+
+def need_name(item: Node) -> str | None:
+    """The job of this pipeline that one item of `needs` names; None for another pipeline's or project's."""
+    if isinstance(item, Scalar):
+        return item.text
+    if not isinstance(item, Mapping_) or item.get("pipeline") is not None or item.get("project") is not None:
+        return None
+    return text_of(item.get("job"))
+
+
+def _check_need(
+    draft: JobDraft, item: Node, name: str, drafts: dict[str, JobDraft], rank: dict[str, int], findings: Findings
+) -> bool:
+    optional = isinstance(item, Mapping_) and text_of(item.get("optional")) == "true"
+    if name == draft.name:
+        findings.add("needs-cycle", f"The job `{name}` needs itself.", item.span)
+    elif name not in drafts:
+        if not optional:
+            hint = suggestion(name, drafts) or _hidden(name)
+            findings.add("unknown-job", f"`needs` names `{name}`, which is no job here.{hint}", item.span)
+    elif rank.get(drafts[name].stage, 0) > rank.get(draft.stage, len(rank)):
+        message = f"`{draft.name}` needs `{name}`, whose stage `{drafts[name].stage}` comes later."
+        findings.add("needs-later-stage", message, item.span)
+    else:
+        return True
+    return False
+
+
+def _hidden(name: str) -> str:
+    return " Names that begin with a dot are templates, not jobs." if name.startswith(".") else ""
+
+
+def _check_dependencies(draft: JobDraft, drafts: dict[str, JobDraft], rank: dict[str, int], findings: Findings) -> None:
+    node = draft.node.get("dependencies")
+    if node is None:
+        return
+    needs = draft.node.get("needs")
+    needed = {need_name(i) for i in spliced(needs)} if isinstance(needs, Sequence) else None
+    for name in texts_of(node):
+        if name not in drafts:
+            hint = suggestion(name, drafts) or _hidden(name)
+            findings.add("unknown-job", f"`dependencies` names `{name}`, which is no job here.{hint}", node.span)
+        elif needed is not None and name not in needed:
+            if needed:
+                message = f"`dependencies` names `{name}`, which must then be in `needs` too."
+                findings.add("dependency-not-needed", message, node.span)
+        elif needed is None and rank.get(drafts[name].stage, 0) >= rank.get(draft.stage, len(rank)):
+            message = f"`dependencies` names `{name}`, whose stage `{drafts[name].stage}` is not an earlier one."
+            findings.add("needs-later-stage", message, node.span)
+
+
+def _circles(edges: dict[str, list[str]]) -> list[list[str]]:
+    """Circles in a graph, each once, found without recursion."""
+    colour: dict[str, int] = {}
+    found: list[list[str]] = []
+    for start in edges:
+        path: list[str] = []
+        stack: list[tuple[str, Iterator[str]]] = [] if start in colour else [(start, iter(edges[start]))]
+        if stack:
+            colour[start] = 1
+            path.append(start)
+        while stack:
+            node, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                stack.pop()
+                path.pop()
+                colour[node] = 2
+            elif colour.get(following) == 1:
+                found.append([*path[path.index(following) :], following])
+            elif following not in colour:
+                colour[following] = 1
+                path.append(following)
+                stack.append((following, iter(edges[following])))
+    return found

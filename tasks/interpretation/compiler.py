@@ -1,0 +1,139 @@
+"""GitLab CI -> `Pipeline`: a compiler of named passes over immutable values.
+
+Every pass takes the state and returns a new one; what it finds goes to the state's `findings`. All passes run even
+when there are errors, so that all mistakes are reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from errors import InterpretationError
+from tasks.interpretation.checks import check_graph, check_jobs
+from tasks.interpretation.context import Context
+from tasks.interpretation.diagnostics import Findings, Span, errors_of
+from tasks.interpretation.evaluation import Scope
+from tasks.interpretation.expansion import expand, expand_all
+from tasks.interpretation.extends import resolve_extends
+from tasks.interpretation.fields import text_of
+from tasks.interpretation.jobs import build_jobs, decide_jobs, leave_out, wide_variables
+from tasks.interpretation.needs import link_needs
+from tasks.interpretation.pipeline import Pipeline
+from tasks.interpretation.references import resolve_references
+from tasks.interpretation.rules import Judge
+from tasks.interpretation.setup import (
+    check_globals,
+    decide_workflow,
+    gather_defaults,
+    list_jobs,
+    settle_stages,
+)
+from tasks.interpretation.shapes import flattened
+from tasks.interpretation.state import State
+from tasks.source.includes import IncludeOptions, Needed, close_includes, further_files
+from tasks.source.model import CI_FILE
+from tasks.source.nodes import Mapping_, Node, Sequence
+
+MAX_JOBS = 20_000
+_SHOWN_ERRORS = 20
+
+
+def close(state: State) -> State:
+    """Read the entry and everything it includes."""
+    options = include_options(state.context, state.findings)
+    root = close_includes(state.files, state.entry, state.findings, options)
+    return replace(state, root=root or Mapping_({}, Span(state.entry)))
+
+
+def extend(state: State) -> State:
+    """Apply `extends`."""
+    return replace(state, root=resolve_extends(state.root, state.findings))
+
+
+def refer(state: State) -> State:
+    """Apply `!reference`."""
+    return replace(state, root=resolve_references(state.root, state.findings))
+
+
+PASSES: tuple[Callable[[State], State], ...] = (
+    close,
+    extend,
+    refer,
+    check_globals,
+    settle_stages,
+    gather_defaults,
+    decide_workflow,
+    list_jobs,
+    check_jobs,
+    check_graph,
+    decide_jobs,
+    leave_out,
+    build_jobs,
+    link_needs,
+)
+
+
+def interpret(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE) -> Pipeline:
+    """Interpret a pipeline definition.
+
+    Args:
+        files: Text by path: the entry and its local includes (see `needed_files`).
+        context: For whom: variables, files, options.
+        entry: Path of the pipeline definition.
+
+    Raises:
+        InterpretationError: The text has errors; carries all diagnostics, in the order of the text.
+    """
+    state = State(files, entry, context, Findings())
+    if entry not in files:
+        state.findings.add("include-missing", f"There is no file `{entry}`.", Span(entry))
+    for run in PASSES if entry in files else ():
+        state = run(state)
+        if run is close and errors_of(state.findings.items):
+            break  # an unreadable or missing file would only make errors that mean nothing
+    return _finish(state)
+
+
+def needed_files(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE) -> Needed:
+    """Return the local includes, direct or not, that are not in `files` yet. See `tasks.source.includes`."""
+    return further_files(files, entry, include_options(context, Findings()))
+
+
+def include_options(context: Context, findings: Findings) -> IncludeOptions:
+    """Includes with `rules` and variables in their paths, as this context decides them."""
+    judge = Judge(context, findings)
+    known = {**(context.variables or {}), **context.overrides}
+    scope = Scope(known, context.variables is not None, context.unknown)
+
+    def active(rules: Node) -> bool:
+        decision = judge.decide(flattened(rules) if isinstance(rules, Sequence) else [], scope, "include:rules")
+        if decision.choices and decision.certain is None and not decision.never:
+            message = "`include:rules` cannot be decided before the build runs: the file is included."
+            findings.add("include-undecided", message, rules.span)
+        return not decision.never
+
+    return IncludeOptions(expand=lambda text: expand(text, known), active=active, tree=context.tree)
+
+
+def _finish(state: State) -> Pipeline:
+    diagnostics = state.findings.ordered()
+    if errors := errors_of(diagnostics):
+        shown = "\n".join(str(d) for d in errors[:_SHOWN_ERRORS])
+        more = f"\n... and {len(errors) - _SHOWN_ERRORS} more" if len(errors) > _SHOWN_ERRORS else ""
+        raise InterpretationError(f"{state.entry} has {len(errors)} error(s):\n{shown}{more}", diagnostics=diagnostics)
+    wide = wide_variables(state)
+    settled = expand_all(wide.values, wide.raw)
+    used = {job.stage for job in state.jobs}
+    workflow = state.root.get("workflow")
+    name = text_of(workflow.get("name")) if isinstance(workflow, Mapping_) else None
+    return Pipeline(
+        name=expand(name, settled.values) if name else None,
+        stages=tuple(stage for stage in state.stages if stage in used),
+        jobs=state.jobs,
+        variables=settled.values,
+        decided=state.context.variables is not None and not any(job.rules for job in state.jobs),
+        diagnostics=diagnostics,
+        unresolved_variables=settled.unresolved,
+        created=state.workflow is not False,
+    )

@@ -1,0 +1,28 @@
+"""For whom a pipeline is interpreted: what is known about the commit, the variables and the files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the rules of a pipeline are decided by.
+
+    Attributes:
+        variables: Predefined variables (see `predefined`), weaker than those of the YAML text. None: not known, the
+            pipeline is one to keep, and what its rules depend on is left undecided.
+        overrides: Variables stronger than those of the YAML text: the project's, a trigger's, a schedule's.
+        unknown: Names that are not known although `variables` are.
+        run_deploy_jobs: Keep jobs that deploy by themselves (`environment:` with action start or stop).
+        tree: All paths of the commit, for `exists` and wildcard includes; None = not known.
+        changed_paths: Files changed since the base GitLab would compare with; None = not known.
+    """
+
+    variables: Mapping[str, str] | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+    run_deploy_jobs: bool = False
+    tree: Collection[str] | None = None
+    changed_paths: Collection[str] | None = None

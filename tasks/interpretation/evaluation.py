@@ -1,0 +1,114 @@
+"""One evaluator, three values: a condition is true, false, or what is left of it when variables are unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.interpretation.expression_parser import pattern_of
+from tasks.interpretation.expressions import (
+    And,
+    Constant,
+    Equal,
+    Expression,
+    Match,
+    Not,
+    Null,
+    Or,
+    Pattern,
+    Text,
+    Truth,
+    Value,
+    Var,
+    both,
+    either,
+    opposite,
+)
+from tasks.source.regex import compile_regex
+from tasks.source.regex_syntax import RegexError
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is known of the variables.
+
+    Attributes:
+        known: Values by name.
+        complete: True when a name not in `known` is undefined; False when it is unknown.
+        unknown: Names that are unknown although the rest is complete.
+    """
+
+    known: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    unknown: frozenset[str] = frozenset()
+
+    def value(self, value: Value) -> Value:
+        """`value` with what is known put in: Text, Null, or still a Var."""
+        if not isinstance(value, Var):
+            return value
+        if value.name in self.known:
+            return Text(self.known[value.name])
+        return Null() if self.complete and value.name not in self.unknown else value
+
+    def over(self, variables: Mapping[str, str]) -> Scope:
+        """The same scope with more known variables on top."""
+        return Scope({**self.known, **variables}, self.complete, self.unknown - variables.keys())
+
+
+def evaluate(term: Expression, scope: Scope) -> bool | Expression:
+    """Return True, False, or the residual condition over the unknown variables.
+
+    Raises:
+        RegexError: A pattern needs too many steps on a value.
+    """
+    rest = _simplify(term, scope)
+    return rest.value if isinstance(rest, Constant) else rest
+
+
+def _simplify(term: Expression, scope: Scope) -> Expression:
+    if isinstance(term, Not):
+        return opposite(_simplify(term.term, scope))
+    if isinstance(term, And | Or):
+        return _connected(term, scope)
+    if isinstance(term, Truth):
+        value = scope.value(term.value)
+        return (
+            Truth(value) if isinstance(value, Var) else Constant(isinstance(value, Text) and bool(value.value.strip()))
+        )
+    if isinstance(term, Equal):
+        return _equality(scope.value(term.left), scope.value(term.right))
+    return _matching(term, scope) if isinstance(term, Match) else term
+
+
+def _connected(term: And | Or, scope: Scope) -> Expression:
+    join, end = (both, False) if isinstance(term, And) else (either, True)
+    result: Expression = Constant(not end)
+    for child in term.terms:
+        result = join(result, _simplify(child, scope))
+        if result == Constant(end):
+            break
+    return result
+
+
+def _equality(left: Value, right: Value) -> Expression:
+    if isinstance(left, Var) or isinstance(right, Var):
+        return Constant(True) if left == right else Equal(left, right)
+    return Constant(left == right)
+
+
+def _matching(term: Match, scope: Scope) -> Expression:
+    value = scope.value(term.value)
+    pattern = term.pattern if isinstance(term.pattern, Pattern) else scope.value(term.pattern)
+    if isinstance(pattern, Null):
+        return Constant(False)
+    if isinstance(pattern, Text):
+        pattern = pattern_of(pattern.value) or pattern
+    if isinstance(value, Var) or isinstance(pattern, Var):
+        return Match(value, pattern)
+    text = value.value if isinstance(value, Text) else ""
+    if isinstance(pattern, Text):
+        return Constant(text in pattern.value)
+    return Constant(compile_regex(pattern.source, pattern.flags).found_in(text))
+
+
+__all__ = ["RegexError", "Scope", "evaluate"]

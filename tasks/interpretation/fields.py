@@ -1,0 +1,155 @@
+"""Reads the checked keywords of one job into the values of the model, with variables put in where GitLab does so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, cast
+
+from tasks.interpretation.durations import seconds
+from tasks.interpretation.pipeline import Artifacts, Image, JobEnvironment, Retry, Service
+from tasks.interpretation.rules import integers
+from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.variables import read_variables
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+
+Expand = Callable[[str], str]
+
+
+def text_of(node: Node | None) -> str | None:
+    """The text of a scalar, or None."""
+    return node.text if isinstance(node, Scalar) and node.kind != "null" else None
+
+
+def texts_of(node: Node | None) -> tuple[str, ...]:
+    """One text or several."""
+    if isinstance(node, Sequence):
+        return tuple(i.text for i in spliced(node) if isinstance(i, Scalar))
+    return (node.text,) if isinstance(node, Scalar) and node.kind != "null" else ()
+
+
+def flag_of(node: Node | None, default: bool = False) -> bool:
+    """A boolean, or the default."""
+    return node.text == "true" if isinstance(node, Scalar) else default
+
+
+def commands_of(node: Node | None) -> tuple[str, ...]:
+    """The commands of a script: a text, a list, lists in lists."""
+    if isinstance(node, Sequence):
+        return tuple(i.text for i in flattened(node) if isinstance(i, Scalar))
+    return (node.text,) if isinstance(node, Scalar) and node.text else ()
+
+
+def image_of(node: Node | None, expand: Expand) -> Image | None:
+    """The value of `image`."""
+    if isinstance(node, Scalar):
+        return Image(expand(node.text))
+    if not isinstance(node, Mapping_):
+        return None
+    docker = node.get("docker")
+    options = docker if isinstance(docker, Mapping_) else Mapping_({}, node.span)
+    user, platform = text_of(options.get("user")), text_of(options.get("platform"))
+    return Image(
+        name=expand(text_of(node.get("name")) or ""),
+        entrypoint=_words(node.get("entrypoint")),
+        user=expand(user) if user else None,
+        platform=expand(platform) if platform else None,
+        pull_policy=texts_of(node.get("pull_policy")),
+    )
+
+
+def _words(node: Node | None) -> tuple[str, ...] | None:
+    return None if node is None else texts_of(node)
+
+
+def services_of(node: Node | None, expand: Expand) -> tuple[Service, ...]:
+    """The value of `services`."""
+    if not isinstance(node, Sequence):
+        return ()
+    return tuple(_service(item, expand) for item in spliced(node))
+
+
+def _service(node: Node, expand: Expand) -> Service:
+    if not isinstance(node, Mapping_):
+        name = expand(text_of(node) or "")
+        return Service(name, service_aliases(name))
+    name = expand(text_of(node.get("name")) or "")
+    given = tuple(expand(text_of(node.get("alias")) or "").replace(",", " ").split())
+    variables = read_variables(node.get("variables")).values
+    return Service(
+        name=name,
+        aliases=(*given, *(a for a in service_aliases(name) if a not in given)),
+        entrypoint=_words(node.get("entrypoint")),
+        command=_words(node.get("command")),
+        variables={k: expand(v) for k, v in variables.items()},
+    )
+
+
+def service_aliases(image: str) -> tuple[str, ...]:
+    """The host names GitLab derives from an image: ``a/b/c:tag`` -> ``a__b__c`` and ``a-b-c``.
+
+    https://docs.gitlab.com/ci/services/#accessing-the-services
+    """
+    path = image.partition("@")[0]
+    head, slash, tail = path.rpartition("/")
+    path = head + slash + tail.partition(":")[0]
+    first, slash, rest = path.partition("/")
+    path = first.partition(":")[0] + slash + rest
+    return tuple(dict.fromkeys((path.replace("/", "__"), path.replace("/", "-"))))
+
+
+def artifacts_of(node: Node | None, expand: Expand) -> Artifacts:
+    """The value of `artifacts`."""
+    if not isinstance(node, Mapping_):
+        return Artifacts()
+    name = text_of(node.get("name"))
+    return Artifacts(
+        paths=tuple(expand(p) for p in texts_of(node.get("paths"))),
+        exclude=tuple(expand(p) for p in texts_of(node.get("exclude"))),
+        name=expand(name) if name else None,
+        when=cast(Literal["on_success", "on_failure", "always"], text_of(node.get("when")) or "on_success"),
+        untracked=flag_of(node.get("untracked")),
+        expire_in=text_of(node.get("expire_in")),
+        reports=_reports(node.get("reports"), expand),
+    )
+
+
+def _reports(node: Node | None, expand: Expand) -> Mapping[str, tuple[str, ...]]:
+    reports: dict[str, tuple[str, ...]] = {}
+    for entry in node if isinstance(node, Mapping_) else ():
+        value: Node | None = entry.value
+        if isinstance(value, Mapping_):
+            value = value.get("path")
+        files = tuple(expand(path) for path in texts_of(value))
+        if files:
+            reports[entry.key] = files
+    return reports
+
+
+def retry_of(node: Node | None) -> Retry:
+    """The value of `retry`: a number, or a mapping whose `max` is 2 where it does not say."""
+    if isinstance(node, Scalar):
+        return Retry(max=int(node.text))
+    if not isinstance(node, Mapping_):
+        return Retry()
+    most = text_of(node.get("max"))
+    return Retry(int(most) if most else 2, texts_of(node.get("when")), integers(node.get("exit_codes")))
+
+
+def environment_of(node: Node | None, expand: Expand) -> JobEnvironment | None:
+    """The value of `environment`."""
+    if isinstance(node, Scalar):
+        return JobEnvironment(expand(node.text))
+    if not isinstance(node, Mapping_):
+        return None
+    url = text_of(node.get("url"))
+    return JobEnvironment(
+        name=expand(text_of(node.get("name")) or ""),
+        url=expand(url) if url else None,
+        action=text_of(node.get("action")) or "start",
+    )
+
+
+def seconds_of(node: Node | None) -> int | None:
+    """A duration in seconds, or None."""
+    text = text_of(node)
+    return None if text is None else seconds(text)

@@ -1,0 +1,81 @@
+"""What has no counterpart here: for each such keyword, one finding that says what happens instead."""
+
+from __future__ import annotations
+
+from tasks.interpretation.fields import text_of
+from tasks.source.diagnostics import Findings
+from tasks.source.nodes import Mapping_, Node, Scalar
+
+# keyword -> (code, message)
+JOB_NOTES = {
+    "cache": (
+        "cache",
+        "`cache` is ignored: jobs run without it, so they may be slower; results must not depend on it.",
+    ),
+    "coverage": ("coverage", "`coverage` is ignored: Jenkins does not read a percentage from the log."),
+    "dast_configuration": ("keyword-ignored", "`dast_configuration` is ignored: it belongs to GitLab's own scanner."),
+    "hooks": ("hooks", "`hooks` are ignored: Jenkins checks the sources out. Put the commands into `before_script`."),
+    "id_tokens": ("id-tokens", "`id_tokens` are not issued: GitLab alone can sign them. The variables are not set."),
+    "identity": ("id-tokens", "`identity` is ignored: use credentials of Jenkins instead."),
+    "inputs": ("keyword-ignored", "`inputs` of a job are ignored: their defaults are not put in."),
+    "interruptible": ("interruptible", "`interruptible` is ignored: a newer build does not stop this one."),
+    "manual_confirmation": ("keyword-ignored", "`manual_confirmation` is ignored: Jenkins asks in its own words."),
+    "pages": ("pages", "`pages` is ignored: the job runs, nothing is published to GitLab Pages."),
+    "publish": ("pages", "`publish` is ignored: nothing is published to GitLab Pages."),
+    "release": ("release", "`release` is ignored: the job runs, no GitLab release is made. Use `glab` in the script."),
+    "resource_group": (
+        "resource-group",
+        "`resource_group` is not held across builds: two builds may run the job at once.",
+    ),
+    "secrets": ("secrets", "`secrets` are not fetched: put them into the credentials of the Jenkins folder."),
+    "tags": ("tags", "`tags` choose a GitLab runner; the job runs on an agent of the Jenkins job instead."),
+}
+SILENT_VALUES = {"interruptible": "false", "pages": "false"}
+_ARTIFACT_NOTES = {
+    "expose_as": "is ignored: Jenkins has no merge request to show it in",
+    "access": "is ignored: who may read the build may read its artifacts",
+    "public": "is ignored: who may read the build may read its artifacts",
+}
+_ENVIRONMENT_NOTES = {
+    "on_stop": "is ignored: nothing stops the environment here",
+    "auto_stop_in": "is ignored: nothing stops the environment here",
+    "kubernetes": "is ignored: the rollout step has its own cluster",
+    "deployment_tier": "is ignored",
+}
+
+
+def note_ignored(node: Mapping_, findings: Findings) -> None:
+    """Say of every keyword of a job what is approximated or ignored."""
+    for entry in node:
+        note = JOB_NOTES.get(entry.key)
+        if note is None or node.get(entry.key) is None or text_of(entry.value) == SILENT_VALUES.get(entry.key, 0):
+            continue
+        findings.add(note[0], note[1], entry.span)
+    _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_NOTES, findings)
+    _note_inner(node.get("environment"), "environment", _ENVIRONMENT_NOTES, findings)
+    _note_reports(node.get("artifacts"), findings)
+
+
+def _note_inner(node: Node | None, name: str, notes: dict[str, str], findings: Findings) -> None:
+    for entry in node if isinstance(node, Mapping_) else ():
+        if entry.key in notes:
+            findings.add("keyword-ignored", f"`{name}:{entry.key}` {notes[entry.key]}.", entry.span)
+
+
+def _note_reports(node: Node | None, findings: Findings) -> None:
+    reports = node.get("reports") if isinstance(node, Mapping_) else None
+    for entry in reports if isinstance(reports, Mapping_) else ():
+        if entry.key not in ("junit", "dotenv"):
+            message = f"`artifacts:reports:{entry.key}` is kept as files: Jenkins does not show such a report."
+            findings.add("report-as-files", message, entry.span)
+
+
+def note_global(root: Mapping_, findings: Findings) -> None:
+    """The same for global keywords."""
+    workflow = root.get("workflow")
+    if isinstance(workflow, Mapping_) and workflow.get("auto_cancel") is not None:
+        message = "`workflow:auto_cancel` is ignored: a newer build does not stop an older one."
+        findings.add("keyword-ignored", message, workflow.place("auto_cancel"))
+    pages = root.get("pages")
+    if isinstance(pages, Mapping_) and not isinstance(pages.get("pages"), Scalar | Mapping_):
+        findings.add("pages", "The job `pages` runs, but nothing is published to GitLab Pages.", root.place("pages"))

@@ -1,0 +1,180 @@
+"""Passes: decide which jobs run, leave out what would deploy twice, and build the model's jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import cast
+
+from tasks.interpretation import fields
+from tasks.interpretation.expansion import Expanded, expand, expand_all
+from tasks.interpretation.parallel import Instance, instances
+from tasks.interpretation.pipeline import AllowFailure, Job, When
+from tasks.interpretation.rules import Judge, Outcome, allow_failure_of, decide_job, undecided
+from tasks.interpretation.state import JobDraft, LeftOut, State
+from tasks.interpretation.variables import Variables, inherited
+from tasks.source.nodes import Mapping_
+
+
+def decide_jobs(state: State) -> State:
+    """Evaluate every job's rules; jobs that certainly do not run are dropped."""
+    if state.workflow is False:
+        return replace(state, declared={d.name: d.stage for d in state.drafts}, drafts=())
+    judge = Judge(state.context, state.findings)
+    kept = []
+    for draft in state.drafts:
+        scope = state.scope.over(draft.variables.values).over(state.context.overrides)
+        decision = decide_job(draft.node, scope, judge, state.governed)
+        if decision.never or (decision.certain and _when(draft, decision.certain) == "never"):
+            continue
+        kept.append(replace(draft, decision=decision))
+    return replace(state, drafts=tuple(kept), declared={d.name: d.stage for d in state.drafts})
+
+
+def leave_out(state: State) -> State:
+    """Leave out jobs that deploy by themselves, and those whose work GitLab alone can do."""
+    kept, out = [], list(state.left_out)
+    for draft in state.drafts:
+        reason = _reason_to_leave_out(draft, state)
+        if reason is None:
+            kept.append(draft)
+            continue
+        code, message, keyword = reason
+        state.findings.add(code, message, draft.node.place(keyword))
+        out.append(LeftOut(draft.name, draft.stage, draft.node, message))
+    return replace(state, drafts=tuple(kept), left_out=tuple(out))
+
+
+def _reason_to_leave_out(draft: JobDraft, state: State) -> tuple[str, str, str] | None:
+    node = draft.node
+    if node.get("trigger") is not None:
+        message = f"The job `{draft.name}` is left out: `trigger` starts another pipeline, which is not translated."
+        return "trigger", message, "trigger"
+    if node.get("run") is not None:
+        message = f"The job `{draft.name}` is left out: `run` needs GitLab's step runner. Use `script`."
+        return "run", message, "run"
+    environment = fields.environment_of(node.get("environment"), str)
+    if environment is None or environment.action not in ("start", "stop") or state.context.run_deploy_jobs:
+        return None
+    message = (
+        f"The job `{draft.name}` is left out: with `environment` it would deploy by itself, and the service be "
+        f"deployed twice. Keep it with the option run_deploy_jobs."
+    )
+    return "deploy-job", message, "environment"
+
+
+def _when(draft: JobDraft, outcome: Outcome) -> When:
+    return outcome.when or cast(When, fields.text_of(draft.node.get("when")) or "on_success")
+
+
+def build_jobs(state: State) -> State:
+    """Build the jobs of the model, several for one with `parallel`. `needs` are added by a later pass."""
+    wide = wide_variables(state)
+    builder = _Builder(state, wide, expand_all(wide.values, wide.raw))
+    jobs: list[Job] = []
+    names: dict[str, tuple[Instance, ...]] = {}
+    for draft in state.drafts:
+        names[draft.name] = instances(draft.name, draft.node.get("parallel"), state.findings)
+        jobs += [builder.job(draft, instance) for instance in names[draft.name]]
+    return replace(state, jobs=tuple(jobs), instances=names)
+
+
+def wide_variables(state: State) -> Variables:
+    """What every job gets: predefined variables, the global ones, and overrides, in this order of strength."""
+    predefined = Variables(dict(state.context.variables or {}), frozenset(state.context.variables or ()))
+    overrides = Variables(dict(state.context.overrides))
+    return overrides.over(state.variables.over(predefined))
+
+
+@dataclass(frozen=True)
+class _Builder:
+    state: State
+    wide: Variables
+    settled: Expanded
+
+    def job(self, draft: JobDraft, instance: Instance) -> Job:
+        outcome = draft.decision.certain or Outcome()
+        own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
+        own = Variables({k: v for k, v in own.values.items() if k not in self.state.context.overrides}, own.raw)
+        expanded = self.expanded(draft, instance, own)
+        for name, circle in expanded.cycles.items():
+            message = f"The variable `{name}` refers to itself: {' -> '.join(circle)}. It is left as it is."
+            self.state.findings.add("variable-cycle", message, draft.node.place("variables"))
+        node = draft.node
+        put = partial(expand, values=self.names(draft, instance, expanded))
+        return Job(
+            name=instance.name,
+            stage=draft.stage,
+            script=fields.commands_of(node.get("script")),
+            before_script=fields.commands_of(node.get("before_script")),
+            after_script=fields.commands_of(node.get("after_script")),
+            image=fields.image_of(node.get("image"), put),
+            services=fields.services_of(node.get("services"), put),
+            variables=self.variables(own, expanded),
+            tags=tuple(put(tag) for tag in fields.commands_of(node.get("tags"))),
+            artifacts=fields.artifacts_of(node.get("artifacts"), put),
+            when=_when(draft, outcome),
+            start_in_seconds=outcome.start_in_seconds or fields.seconds_of(node.get("start_in")),
+            allow_failure=_allow_failure(draft, outcome),
+            retry=fields.retry_of(node.get("retry")),
+            timeout_seconds=fields.seconds_of(node.get("timeout")),
+            rules=undecided(draft.decision, _when(draft, Outcome()), self.state.workflow),
+            environment=fields.environment_of(node.get("environment"), put),
+            coverage=fields.text_of(node.get("coverage")),
+            resource_group=put(fields.text_of(node.get("resource_group")) or "") or None,
+            interruptible=_interruptible(draft, outcome),
+            span=draft.span,
+            unresolved_variables=frozenset(expanded.unresolved & own.values.keys()),
+            excluded_variables=self.excluded(node),
+        )
+
+    def expanded(self, draft: JobDraft, instance: Instance, own: Variables) -> Expanded:
+        if own.values.keys() <= self.state.variables.values.keys() and all(
+            self.state.variables.values[k] == v for k, v in own.values.items()
+        ):
+            return self.settled
+        every = own.over(self.wide)
+        given = {k: v for k, v in _job_names(draft, instance).items() if k not in every.values}
+        return expand_all({**given, **every.values}, every.raw | given.keys())
+
+    def names(self, draft: JobDraft, instance: Instance, expanded: Expanded) -> Mapping[str, str]:
+        return {**_job_names(draft, instance), **expanded.values}
+
+    def variables(self, own: Variables, expanded: Expanded) -> dict[str, str]:
+        """The job's variables that differ from what every job gets."""
+        return {
+            name: expanded.values[name]
+            for name in own.values
+            if expanded.values[name] != self.settled.values.get(name)
+            or (name in expanded.unresolved) != (name in self.settled.unresolved)
+        }
+
+    def excluded(self, node: Mapping_) -> tuple[str, ...]:
+        inherit = node.get("inherit")
+        given = inherit.get("variables") if isinstance(inherit, Mapping_) else None
+        if given is None:
+            return ()
+        kept = inherited(self.state.variables, given).values
+        strong = self.state.context.overrides
+        return tuple(n for n in self.state.variables.values if n not in kept and n not in strong)
+
+
+def _job_names(draft: JobDraft, instance: Instance) -> dict[str, str]:
+    return {"CI_JOB_NAME": instance.name, "CI_JOB_STAGE": draft.stage}
+
+
+def _allow_failure(draft: JobDraft, outcome: Outcome) -> AllowFailure:
+    """The rule's, else the job's, else true for a job that is manual by its own `when` (not by a rule's)."""
+    if outcome.allow_failure is not None:
+        return outcome.allow_failure
+    own = allow_failure_of(draft.node.get("allow_failure"))
+    if own is not None:
+        return own
+    return AllowFailure(always=fields.text_of(draft.node.get("when")) == "manual")
+
+
+def _interruptible(draft: JobDraft, outcome: Outcome) -> bool:
+    if outcome.interruptible is not None:
+        return outcome.interruptible
+    return fields.flag_of(draft.node.get("interruptible"))

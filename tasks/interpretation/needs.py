@@ -1,0 +1,129 @@
+"""Pass: `needs` and `dependencies` of the jobs that are left, resolved to the names of the model's jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Listed
+from dataclasses import dataclass, field, replace
+
+from tasks.interpretation.checks import need_name
+from tasks.interpretation.fields import flag_of, texts_of
+from tasks.interpretation.parallel import Instance, matrix_rows
+from tasks.interpretation.pipeline import Job, Need
+from tasks.interpretation.shapes import spliced
+from tasks.interpretation.state import JobDraft, LeftOut, State
+from tasks.source.nodes import Mapping_, Node, Sequence
+
+
+def link_needs(state: State) -> State:
+    """Give every job its `needs` and `dependencies`."""
+    linker = _Linker(state)
+    by_name = {job.name: job for job in state.jobs}
+    jobs: list[Job] = []
+    noted = False
+    for draft in state.drafts:
+        node = _needs_node(draft, state)
+        needs = linker.needs(draft, node)
+        dependencies = linker.dependencies(draft)
+        if needs and not noted:
+            noted = True
+            message = (
+                "Jobs start when their stage does: order and artifacts of `needs` are kept, an early start is not."
+            )
+            state.findings.add("needs-no-early-start", message, draft.node.place("needs"))
+        for instance in state.instances[draft.name]:
+            jobs.append(replace(by_name[instance.name], needs=needs, dependencies=dependencies))
+    return replace(state, jobs=tuple(jobs))
+
+
+def _needs_node(draft: JobDraft, state: State) -> Node | None:
+    certain = draft.decision.certain
+    if certain is not None and certain.needs is not None:
+        return certain.needs
+    if certain is None and any(c.outcome.needs is not None for c in draft.decision.choices):
+        message = "`rules:needs` is ignored where the rule cannot be decided before the build runs."
+        state.findings.add("rules-needs-undecided", message, draft.node.place("rules"))
+    return draft.node.get("needs")
+
+
+@dataclass
+class _Linker:
+    state: State
+    left_out: dict[str, LeftOut] = field(init=False)
+    rank: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left_out = {job.name: job for job in self.state.left_out}
+        self.rank = {stage: i for i, stage in enumerate(self.state.stages)}
+
+    def needs(self, draft: JobDraft, node: Node | None) -> tuple[Need, ...] | None:
+        if not isinstance(node, Sequence):
+            return None
+        found: dict[str, Need] = {}
+        for item in spliced(node):
+            for need in self.resolved(draft, item):
+                before = found.get(need.job)
+                found[need.job] = need if before is None or need.artifacts else before
+        return tuple(found.values())
+
+    def resolved(self, draft: JobDraft, item: Node) -> Listed[Need]:
+        name = need_name(item)
+        if name is None:
+            message = "`needs` on another pipeline or project is ignored: its artifacts are not fetched."
+            self.state.findings.add("needs-elsewhere", message, item.span)
+            return ()
+        options = item if isinstance(item, Mapping_) else Mapping_({}, item.span)
+        artifacts, optional = flag_of(options.get("artifacts"), True), flag_of(options.get("optional"))
+        if name in self.state.instances:
+            return [Need(i.name, artifacts, optional) for i in self.chosen(name, options)]
+        if name in self.left_out:
+            message = f"`{draft.name}` needs `{name}`, which is left out: it waits for what `{name}` waits for instead."
+            self.state.findings.add("need-left-out", message, item.span)
+            return self.instead_of(name, frozenset())
+        if name in self.state.declared and not optional:
+            self.absent(draft, name, item)
+        return ()
+
+    def chosen(self, name: str, options: Mapping_) -> list[Instance]:
+        matrix = options.get("parallel")
+        every = list(self.state.instances[name])
+        if not isinstance(matrix, Mapping_):
+            return every
+        rows = matrix_rows(matrix)
+        found = [i for i in every if any(all(i.matrix.get(k) == v for k, v in row.items()) for row in rows)]
+        if not found:
+            message = f"`needs:parallel:matrix`: no job of `{name}` has these values."
+            self.state.findings.add("unknown-job", message, matrix.span)
+        return found
+
+    def absent(self, draft: JobDraft, name: str, item: Node) -> None:
+        if draft.decision.certain is not None and self.state.workflow is True:
+            message = (
+                f"`{draft.name}` needs `{name}`, which its rules keep out of this pipeline. "
+                f"Add `optional: true` to the need, or make the rules agree."
+            )
+            self.state.findings.add("need-not-in-pipeline", message, item.span)
+        else:
+            message = f"`{draft.name}` needs `{name}`, which never runs here: the need is dropped."
+            self.state.findings.add("need-dropped", message, item.span)
+
+    def instead_of(self, name: str, seen: frozenset[str]) -> list[Need]:
+        """What a job that needed `name` waits for, now that `name` is left out: for order only."""
+        job = self.left_out[name]
+        node = job.node.get("needs")
+        if not isinstance(node, Sequence):
+            limit = self.rank.get(job.stage, 0)
+            return [Need(j.name, artifacts=False) for j in self.state.jobs if self.rank.get(j.stage, 0) < limit]
+        found: list[Need] = []
+        for item in spliced(node):
+            other = need_name(item) or ""
+            if other in self.state.instances:
+                found += [Need(i.name, artifacts=False) for i in self.state.instances[other]]
+            elif other in self.left_out and other not in seen:
+                found += self.instead_of(other, seen | {name})
+        return found
+
+    def dependencies(self, draft: JobDraft) -> tuple[str, ...] | None:
+        node = draft.node.get("dependencies")
+        if node is None:
+            return None
+        return tuple(i.name for name in texts_of(node) for i in self.state.instances.get(name, ()))

@@ -1,0 +1,64 @@
+"""`parallel`: a number, or a matrix of variables. One job becomes several, named as GitLab names them.
+
+https://docs.gitlab.com/ci/yaml/#parallel: ``test 1/3`` and ``deploy: [aws, monitoring]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice, product
+
+from tasks.interpretation.fields import texts_of
+from tasks.interpretation.shapes import spliced
+from tasks.source.diagnostics import Findings
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+
+MAX_JOBS = 200  # GitLab's limit for one job
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One of the jobs that a `parallel` makes; `variables` are those of the matrix and CI_NODE_INDEX, CI_NODE_TOTAL."""
+
+    name: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    matrix: Mapping[str, str] = field(default_factory=dict)
+
+
+def instances(name: str, node: Node | None, findings: Findings) -> tuple[Instance, ...]:
+    """The jobs `name` stands for; just itself without `parallel`."""
+    if isinstance(node, Scalar):
+        total = int(node.text)
+        count = range(1, total + 1)
+        return tuple(
+            Instance(f"{name} {i}/{total}", {"CI_NODE_INDEX": str(i), "CI_NODE_TOTAL": str(total)}) for i in count
+        )
+    if not isinstance(node, Mapping_):
+        return (Instance(name),)
+    rows = matrix_rows(node)
+    if len(rows) > MAX_JOBS:
+        findings.add("matrix-limit", f"`parallel:matrix` makes more than {MAX_JOBS} jobs, GitLab's limit.", node.span)
+        rows = rows[:MAX_JOBS]
+    if not rows:
+        return (Instance(name),)
+    count_text = str(len(rows))
+    return tuple(
+        Instance(
+            f"{name}: [{', '.join(row.values())}]", {**row, "CI_NODE_INDEX": str(i), "CI_NODE_TOTAL": count_text}, row
+        )
+        for i, row in enumerate(rows, start=1)
+    )
+
+
+def matrix_rows(node: Mapping_) -> list[dict[str, str]]:
+    """All combinations of a `parallel:matrix`, at most one more than GitLab allows."""
+    listed = node.get("matrix")
+    rows: list[dict[str, str]] = []
+    for item in spliced(listed) if isinstance(listed, Sequence) else ():
+        if not isinstance(item, Mapping_) or not item.entries:
+            continue
+        choices = [texts_of(entry.value) for entry in item]
+        combined = islice(product(*choices), MAX_JOBS + 1 - min(len(rows), MAX_JOBS))
+        rows += [dict(zip(item.entries, values, strict=True)) for values in combined]
+    return rows

@@ -1,0 +1,135 @@
+"""GitLab's predefined variables, as far as they are known before the build runs.
+
+https://docs.gitlab.com/ci/variables/predefined_variables/. Those of the running build (CI_JOB_ID, CI_PROJECT_DIR,
+CI_PIPELINE_ID and the like) are Jenkins' to give; they are listed in `AT_RUN_TIME`.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from tasks.source.model import CI_FILE, Commit
+
+AT_RUN_TIME = frozenset(
+    [
+        "CI_BUILDS_DIR",
+        "CI_CONCURRENT_ID",
+        "CI_JOB_ID",
+        "CI_JOB_IMAGE",
+        "CI_JOB_NAME",
+        "CI_JOB_NAME_SLUG",
+        "CI_JOB_STAGE",
+        "CI_JOB_STARTED_AT",
+        "CI_JOB_STATUS",
+        "CI_JOB_URL",
+        "CI_NODE_INDEX",
+        "CI_NODE_TOTAL",
+        "CI_PIPELINE_CREATED_AT",
+        "CI_PIPELINE_ID",
+        "CI_PIPELINE_IID",
+        "CI_PIPELINE_URL",
+        "CI_PROJECT_DIR",
+        "GITLAB_USER_EMAIL",
+        "GITLAB_USER_ID",
+        "GITLAB_USER_LOGIN",
+        "GITLAB_USER_NAME",
+    ]
+)
+_MAX_SLUG = 63
+_BRANCH_KINDS = ("branch", "commit")
+
+
+def slug(text: str) -> str:
+    """GitLab's slug: lower case, everything but letters and digits a ``-``, at most 63 characters, none at the ends."""
+    return re.sub(r"[^a-z0-9]", "-", text.lower())[:_MAX_SLUG].strip("-")
+
+
+def predefined_variables(
+    commit: Commit,
+    environment_name: str | None = None,
+    image_name: str | None = None,
+    *,
+    ci_path: str = CI_FILE,
+    source: str = "api",
+) -> dict[str, str]:
+    """Return the predefined variables of a pipeline for one commit.
+
+    Args:
+        commit: The commit and its project.
+        environment_name: Name of our Environment, for CI_ENVIRONMENT_NAME and CI_ENVIRONMENT_SLUG.
+        image_name: The image to be built, without tag, e.g. ``registry.example.com:5000/group/app``.
+        ci_path: Where the pipeline definition is.
+        source: CI_PIPELINE_SOURCE.
+    """
+    known = {
+        "CI": "true",
+        "GITLAB_CI": "true",
+        "CI_CONFIG_PATH": ci_path,
+        "CI_PIPELINE_SOURCE": source,
+        **_of_commit(commit),
+        **_of_project(commit),
+        **_of_server(commit.server_url),
+    }
+    if environment_name is not None:
+        known |= {"CI_ENVIRONMENT_NAME": environment_name, "CI_ENVIRONMENT_SLUG": _environment_slug(environment_name)}
+    if image_name is not None:
+        known |= {"CI_REGISTRY": image_name.partition("/")[0], "CI_REGISTRY_IMAGE": image_name}
+    return known
+
+
+def _of_commit(commit: Commit) -> dict[str, str]:
+    ref = commit.default_branch if commit.ref_kind == "commit" else commit.ref
+    known = {
+        "CI_COMMIT_SHA": commit.sha,
+        "CI_COMMIT_SHORT_SHA": commit.sha[:8],
+        "CI_COMMIT_REF_NAME": ref,
+        "CI_COMMIT_REF_SLUG": slug(ref),
+        "CI_COMMIT_REF_PROTECTED": "true" if commit.ref_protected else "false",
+        "CI_COMMIT_TITLE": commit.title,
+        "CI_COMMIT_MESSAGE": commit.message,
+        "CI_COMMIT_DESCRIPTION": commit.message.partition("\n")[2].strip("\n"),
+        "CI_COMMIT_AUTHOR": commit.author,
+        "CI_COMMIT_TIMESTAMP": commit.timestamp,
+    }
+    return known | ({"CI_COMMIT_TAG": ref} if commit.ref_kind == "tag" else {"CI_COMMIT_BRANCH": ref})
+
+
+def _of_project(commit: Commit) -> dict[str, str]:
+    namespace, _, name = commit.project_path.rpartition("/")
+    return {
+        "CI_PROJECT_ID": str(commit.project_id),
+        "CI_PROJECT_NAME": name,
+        "CI_PROJECT_TITLE": commit.project_name,
+        "CI_PROJECT_NAMESPACE": namespace,
+        "CI_PROJECT_ROOT_NAMESPACE": namespace.partition("/")[0],
+        "CI_PROJECT_PATH": commit.project_path,
+        "CI_PROJECT_PATH_SLUG": slug(commit.project_path),
+        "CI_PROJECT_URL": commit.web_url,
+        "CI_PROJECT_VISIBILITY": commit.visibility,
+        "CI_REPOSITORY_URL": commit.clone_url,
+        "CI_DEFAULT_BRANCH": commit.default_branch,
+    }
+
+
+def _of_server(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {
+        "CI_SERVER": "yes",
+        "CI_SERVER_NAME": "GitLab",
+        "CI_SERVER_URL": url,
+        "CI_SERVER_HOST": parts.hostname or "",
+        "CI_SERVER_FQDN": parts.netloc.rpartition("@")[2],
+        "CI_SERVER_PORT": str(port),
+        "CI_SERVER_PROTOCOL": parts.scheme,
+        "CI_API_V4_URL": f"{url.rstrip('/')}/api/v4",
+    }
+
+
+def _environment_slug(name: str) -> str:
+    """At most 24 characters, beginning with a letter (GitLab adds a hash where it shortens; that part is ours)."""
+    plain = re.sub(r"-+", "-", re.sub(r"[^a-z0-9]", "-", name.lower())).strip("-")
+    if not plain[:1].isalpha():
+        plain = f"env-{plain}"
+    return plain[:24].strip("-")

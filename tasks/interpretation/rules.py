@@ -1,0 +1,200 @@
+"""Pass: which jobs run. `rules`, `only`/`except` and `workflow:rules`, by one evaluator with three values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from tasks.interpretation.context import Context
+from tasks.interpretation.durations import seconds
+from tasks.interpretation.evaluation import Scope, evaluate
+from tasks.interpretation.expressions import Constant, Expression, both, either, opposite
+from tasks.interpretation.pipeline import AllowFailure, Undecided, When
+from tasks.interpretation.policies import condition_of, default_policy, policy_condition
+from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.variables import read_variables
+from tasks.source.diagnostics import Findings, Span
+from tasks.source.globs import glob_matches
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+from tasks.source.regex_syntax import RegexError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule that matches sets; None = the job's own."""
+
+    when: When | None = None
+    allow_failure: AllowFailure | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    start_in_seconds: int | None = None
+    needs: Node | None = None
+    interruptible: bool | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One rule that may match: its condition (True = it does), what it sets, and where it stands."""
+
+    condition: bool | Expression
+    outcome: Outcome
+    span: Span
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The rules that are left, in order; the first whose condition holds counts, none means the job does not run."""
+
+    choices: tuple[Choice, ...]
+
+    @property
+    def certain(self) -> Outcome | None:
+        """What holds when nothing is undecided; None when the job does not run or is undecided."""
+        return self.choices[0].outcome if self.choices and self.choices[0].condition is True else None
+
+    @property
+    def never(self) -> bool:
+        """Whether the job certainly does not run."""
+        return all(choice.outcome.when == "never" for choice in self.choices)
+
+    def condition(self) -> Expression:
+        """When the decision is to run: some rule holds, and no earlier one that says never."""
+        result: Expression = Constant(False)
+        for choice in reversed(self.choices):
+            term = Constant(choice.condition) if isinstance(choice.condition, bool) else choice.condition
+            never = choice.outcome.when == "never"
+            result = both(opposite(term), result) if never else either(term, result)
+        return result
+
+
+def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> Decision:
+    """Return the decision about one job.
+
+    Args:
+        node: The job, checked, with everything inherited.
+        scope: Its variables as `rules:if` sees them.
+        judge: Evaluates files and expressions.
+        governed: Whether there are `workflow:rules`, which switch off the default of `only`.
+    """
+    rules = node.get("rules")
+    if isinstance(rules, Sequence):
+        return judge.decide(flattened(rules), scope, "rules")
+    only, exclude = node.get("only"), node.get("except")
+    condition: Expression = Constant(True)
+    if only is not None:
+        condition = policy_condition(only, "only", lambda n: judge.changes(n, "only:changes"), judge.findings)
+    elif not governed and scope.complete:  # a pipeline to keep builds branches and tags, never merge requests
+        condition = default_policy()
+    if exclude is not None:
+        excluded = policy_condition(exclude, "except", lambda n: judge.changes(n, "except:changes"), judge.findings)
+        condition = both(condition, opposite(excluded))
+    span = node.place("only") if only else node.place("except")
+    value = judge.evaluated(condition, scope, span)
+    return Decision(()) if value is False else Decision((Choice(value, Outcome(), span),))
+
+
+@dataclass
+class Judge:
+    """Evaluates rules in one context."""
+
+    context: Context
+    findings: Findings
+
+    def decide(self, rules: list[Node], scope: Scope, name: str) -> Decision:
+        choices: list[Choice] = []
+        for rule in rules:
+            if not isinstance(rule, Mapping_):
+                continue
+            value = self.evaluated(self.condition(rule, name), scope, rule.span)
+            if value is not False:
+                choices.append(Choice(value, _outcome(rule), rule.span))
+            if value is True:
+                break
+        return Decision(tuple(choices))
+
+    def condition(self, rule: Mapping_, name: str) -> Expression:
+        result: Expression = Constant(True)
+        if isinstance(condition := rule.get("if"), Scalar):
+            result = both(result, condition_of(condition, f"{name}:if", self.findings))
+        if (changes := rule.get("changes")) is not None:
+            result = both(result, self.changes(changes, f"{name}:changes"))
+        if (exists := rule.get("exists")) is not None:
+            result = both(result, self.exists(exists, f"{name}:exists"))
+        return result
+
+    def evaluated(self, condition: Expression, scope: Scope, span: Span) -> bool | Expression:
+        try:
+            return evaluate(condition, scope)
+        except RegexError as error:
+            self.findings.add("regex-too-costly", f"A regular expression cannot be evaluated: {error}.", span)
+            return False
+
+    def changes(self, node: Node, name: str) -> Expression:
+        if self.context.changed_paths is not None:
+            return Constant(any(glob_matches(p, self.context.changed_paths) for p in _paths(node)))
+        message = f"`{name}` is taken as true, as GitLab does for a pipeline without a push: what changed is not known."
+        self.findings.add("changes-assumed", message, node.span)
+        return Constant(True)
+
+    def exists(self, node: Node, name: str) -> Expression:
+        elsewhere = isinstance(node, Mapping_) and node.get("project") is not None
+        if self.context.tree is not None and not elsewhere:
+            return Constant(any(glob_matches(p, self.context.tree) for p in _paths(node)))
+        message = f"`{name}` is taken as true: the list of the files is not known here."
+        self.findings.add("exists-assumed", message, node.span)
+        return Constant(True)
+
+
+def _paths(node: Node) -> list[str]:
+    listed = node.get("paths") if isinstance(node, Mapping_) else node
+    if not isinstance(listed, Sequence):
+        return [listed.text] if isinstance(listed, Scalar) else []
+    return [item.text for item in spliced(listed) if isinstance(item, Scalar)]
+
+
+def _outcome(rule: Mapping_) -> Outcome:
+    when, start, interruptible = rule.get("when"), rule.get("start_in"), rule.get("interruptible")
+    return Outcome(
+        when=cast(When, when.text) if isinstance(when, Scalar) else None,
+        allow_failure=allow_failure_of(rule.get("allow_failure")),
+        variables=read_variables(rule.get("variables")).values,
+        start_in_seconds=seconds(start.text) if isinstance(start, Scalar) else None,
+        needs=rule.get("needs"),
+        interruptible=interruptible.text == "true" if isinstance(interruptible, Scalar) else None,
+    )
+
+
+def allow_failure_of(node: Node | None) -> AllowFailure | None:
+    """The value of an `allow_failure`, or None where there is none."""
+    if isinstance(node, Scalar):
+        return AllowFailure(always=node.text == "true")
+    if isinstance(node, Mapping_):
+        return AllowFailure(exit_codes=integers(node.get("exit_codes")))
+    return None
+
+
+def integers(node: Node | None) -> tuple[int, ...]:
+    """One or several whole numbers."""
+    items = spliced(node) if isinstance(node, Sequence) else [node]
+    return tuple(int(i.text) for i in items if isinstance(i, Scalar) and i.kind == "integer")
+
+
+def undecided(decision: Decision, when: When, workflow: bool | Expression) -> tuple[Undecided, ...]:
+    """Return the job's rules as the model wants them: empty where nothing is undecided."""
+    if decision.certain is not None and workflow is True:
+        return ()
+    if workflow is True or isinstance(workflow, bool):
+        guard: Expression = Constant(True)
+    else:
+        guard = workflow
+    return tuple(
+        Undecided(
+            expression=both(guard, Constant(c.condition) if isinstance(c.condition, bool) else c.condition),
+            when=c.outcome.when or when,
+            allow_failure=c.outcome.allow_failure,
+            variables=c.outcome.variables,
+            start_in_seconds=c.outcome.start_in_seconds,
+            interruptible=c.outcome.interruptible,
+        )
+        for c in decision.choices
+    )

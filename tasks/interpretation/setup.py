@@ -1,0 +1,158 @@
+"""Passes over the whole configuration: global keywords, stages, defaults, the workflow, and the list of jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tasks.interpretation.evaluation import Scope
+from tasks.interpretation.fields import flag_of, text_of, texts_of
+from tasks.interpretation.keywords import GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
+from tasks.interpretation.rules import Judge
+from tasks.interpretation.shapes import check, flattened
+from tasks.interpretation.state import JobDraft, State
+from tasks.interpretation.suggest import suggestion
+from tasks.interpretation.variables import Variables, inherited, read_variables
+from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe, is_null
+
+FIRST, LAST = ".pre", ".post"
+DEFAULT_STAGES = ("build", "test", "deploy")
+MAX_NAME = 255
+_JOB_MARKS = ("script", "trigger", "run", "stage", "image", "needs", "rules", "only", "extends", "before_script")
+
+
+def check_globals(state: State) -> State:
+    """Check the shapes of the global keywords; one with a wrong shape is taken out."""
+    root = state.root
+    for entry in state.root:
+        shape = GLOBAL_KEYS.get(entry.key)
+        if shape is None or is_null(entry.value):
+            continue
+        if not check(entry.value, shape, entry.key, state.findings):
+            root = root.without(entry.key)
+    return replace(state, root=root)
+
+
+def settle_stages(state: State) -> State:
+    """The stages in order: `.pre`, the listed or GitLab's default ones, `.post`."""
+    node = state.root.get("stages") or state.root.get("types")
+    listed: tuple[str, ...] = DEFAULT_STAGES
+    if isinstance(node, Sequence):
+        listed = tuple(i.text for i in flattened(node) if isinstance(i, Scalar))
+    middle = [s for s in dict.fromkeys(listed) if s not in (FIRST, LAST)]
+    return replace(state, stages=(FIRST, *middle, LAST))
+
+
+def gather_defaults(state: State) -> State:
+    """`default:` and the deprecated global keywords, which must not say the same thing twice."""
+    node = state.root.get("default")
+    default = node if isinstance(node, Mapping_) else Mapping_({}, state.root.span)
+    for name in GLOBAL_DEFAULTS:
+        if state.root.get(name) is None:
+            continue
+        entry = state.root.entries[name]
+        if default.get(name) is not None:
+            message = f"`{name}` is both a global keyword and in `default`: keep the one in `default`."
+            state.findings.add("default-twice", message, entry.span)
+        else:
+            default = default.put(entry)
+    return replace(state, default=default)
+
+
+def decide_workflow(state: State) -> State:
+    """Read the global variables and evaluate `workflow:rules`."""
+    variables = read_variables(state.root.get("variables"))
+    context = state.context
+    scope = Scope(context.variables or {}, context.variables is not None, context.unknown)
+    scope = scope.over(variables.values).over(context.overrides)
+    state = replace(state, variables=variables, scope=scope)
+    workflow = state.root.get("workflow")
+    rules = workflow.get("rules") if isinstance(workflow, Mapping_) else None
+    if not isinstance(rules, Sequence):
+        return state
+    return _apply_workflow(replace(state, governed=True), rules)
+
+
+def _apply_workflow(state: State, rules: Sequence) -> State:
+    decision = Judge(state.context, state.findings).decide(flattened(rules), state.scope, "workflow:rules")
+    if decision.never:
+        message = "`workflow:rules` let no pipeline run here, so nothing is built. Choose another ref, or add a rule."
+        state.findings.add("workflow-never", message, rules.span)
+        return replace(state, workflow=False)
+    if decision.certain is not None:
+        extra = Variables(decision.certain.variables)
+        scope = state.scope.over(extra.values).over(state.context.overrides)
+        return replace(state, variables=extra.over(state.variables), scope=scope)
+    if any(choice.outcome.variables for choice in decision.choices):
+        message = "`workflow:rules:variables` are left out where the rule cannot be decided before the build runs."
+        state.findings.add("workflow-variables-undecided", message, rules.span)
+    return replace(state, workflow=decision.condition())
+
+
+def list_jobs(state: State) -> State:
+    """Every visible job with what it inherits, checked."""
+    drafts = []
+    for entry in state.root:
+        if entry.key in GLOBAL_KEYS or entry.key.startswith(".") or entry.key in ("spec", "$schema"):
+            continue
+        draft = _draft(entry, state)
+        if draft is not None:
+            drafts.append(draft)
+    if not drafts and not any(d.severity == "error" for d in state.findings.items):
+        message = "There is no job. Write at least one job with a `script` whose name does not begin with a dot."
+        state.findings.add("no-jobs", message, state.root.span)
+    return replace(state, drafts=tuple(drafts))
+
+
+def _draft(entry: Entry, state: State) -> JobDraft | None:
+    node = entry.value
+    if not isinstance(node, Mapping_):
+        hint = suggestion(entry.key, GLOBAL_KEYS)
+        message = f"`{entry.key[:100]}` is neither a global keyword nor a job: a job is a mapping, not {describe(node)}.{hint}"
+        state.findings.add("unknown-keyword", message, entry.span)
+        return None
+    if not entry.key or len(entry.key) > MAX_NAME:
+        message = f"The name of a job has between 1 and {MAX_NAME} characters."
+        state.findings.add("job-name", message, entry.span)
+        return None
+    if _misspelt_global(entry, node, state):
+        return None
+    node = _without_wrong(node, state)
+    merged = _with_defaults(node, state.default)
+    stage = text_of(node.get("stage")) or text_of(node.get("type")) or "test"
+    own = read_variables(node.get("variables"))
+    inherit = node.get("inherit")
+    given = inherit.get("variables") if isinstance(inherit, Mapping_) else None
+    variables = own.over(inherited(state.variables, given))
+    return JobDraft(entry.key, entry.span, merged, stage, variables)
+
+
+def _misspelt_global(entry: Entry, node: Mapping_, state: State) -> bool:
+    hint = suggestion(entry.key, GLOBAL_KEYS)
+    if not hint or any(mark in node.entries for mark in _JOB_MARKS):
+        return False
+    state.findings.add("unknown-keyword", f"`{entry.key}` is no global keyword.{hint}", entry.span)
+    return True
+
+
+def _without_wrong(node: Mapping_, state: State) -> Mapping_:
+    """Check every keyword of the job; those with a wrong shape are taken out, so that one mistake is one message."""
+    for entry in node:
+        shape = JOB_KEYS.get(entry.key)
+        if shape is None:
+            hint = suggestion(entry.key, JOB_KEYS) or suggestion(entry.key, GLOBAL_KEYS)
+            message = f"`{entry.key[:100]}` is not a keyword of a job.{hint}"
+            state.findings.add("unknown-keyword", message, entry.span)
+        elif is_null(entry.value) or check(entry.value, shape, entry.key, state.findings):
+            continue
+        node = node.without(entry.key)
+    return node
+
+
+def _with_defaults(node: Mapping_, default: Mapping_) -> Mapping_:
+    inherit = node.get("inherit")
+    wanted: Node | None = inherit.get("default") if isinstance(inherit, Mapping_) else None
+    if isinstance(wanted, Scalar) and not flag_of(wanted):
+        return node
+    names = texts_of(wanted) if isinstance(wanted, Sequence) else tuple(default.entries)
+    missing = {n: default.entries[n] for n in names if default.get(n) is not None and node.get(n) is None}
+    return Mapping_({**node.entries, **missing}, node.span) if missing else node

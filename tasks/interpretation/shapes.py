@@ -1,0 +1,299 @@
+"""What a keyword's value may look like, and the check that says where it does not.
+
+Shapes are data (`keywords.py`); a value is checked against one after `extends` and `!reference` are applied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tasks.interpretation.durations import seconds
+from tasks.interpretation.suggest import suggestion
+from tasks.source.diagnostics import Findings
+from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
+
+MAX_LIST_NESTING = 10  # GitLab flattens scripts and rules up to ten levels
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string; with `loose`, also a number or a boolean, which GitLab turns into one."""
+
+    one_of: tuple[str, ...] = ()
+    pattern: str = ""
+    loose: bool = False
+    empty: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number within bounds."""
+
+    low: int = -(2**63)
+    high: int = 2**63
+
+
+@dataclass(frozen=True)
+class Number:
+    """Any number."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """``true`` or ``false``."""
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A period such as ``1h 30m``; a bare number is seconds; `never` where that word is allowed."""
+
+    never: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list. `nested`: lists in it are flattened by GitLab."""
+
+    item: Shape
+    least: int = 0
+    most: int = 10**9
+    nested: bool = False
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A mapping of known keywords."""
+
+    table: Mapping[str, Shape]
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A mapping of free names to values of one shape."""
+
+    value: Shape
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Either:
+    """The first of these shapes that fits the kind of the value."""
+
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class Anything:
+    """Whatever; not looked at."""
+
+
+Shape = Text | Integer | Number | Flag | Duration | Items | Keys | Entries | Either | Anything
+
+
+def either(*shapes: Shape) -> Either:
+    """One of several shapes."""
+    return Either(shapes)
+
+
+def flattened(node: Sequence, depth: int = 0) -> list[Node]:
+    """The items of a list and of the lists in it."""
+    out: list[Node] = []
+    for item in node.items:
+        if isinstance(item, Sequence) and depth < MAX_LIST_NESTING:
+            out += flattened(item, depth + 1)
+        else:
+            out.append(item)
+    return out
+
+
+def spliced(node: Sequence) -> list[Node]:
+    """The items of a list, with those that a `!reference` put there in its place."""
+    out: list[Node] = []
+    for item in node.items:
+        out += spliced(item) if isinstance(item, Sequence) and item.spliced else [item]
+    return out
+
+
+def check(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    """Whether `node` has the shape; if not, `findings` say where and what would be right.
+
+    Args:
+        node: The value.
+        shape: What it should be.
+        name: The keyword's full name for messages, e.g. ``artifacts:paths``.
+        findings: Collects ``wrong-type``, ``wrong-value``, ``unknown-keyword``, ``missing-keyword``.
+    """
+    if isinstance(shape, Either):
+        fitting = next((s for s in shape.shapes if _fits(node, s)), None)
+        return check(node, fitting, name, findings) if fitting else _wrong(node, shape, name, findings)
+    if isinstance(shape, Anything):
+        return True
+    if not _fits(node, shape):
+        return _wrong(node, shape, name, findings)
+    return _CHECKS[type(shape)](node, shape, name, findings)
+
+
+def _fits(node: Node, shape: Shape) -> bool:
+    if isinstance(shape, Either):
+        return any(_fits(node, s) for s in shape.shapes)
+    if isinstance(node, Scalar):
+        return _fits_scalar(node, shape)
+    if isinstance(shape, Items):
+        return isinstance(node, Sequence)
+    return isinstance(shape, Anything) or (isinstance(shape, Keys | Entries) and isinstance(node, Mapping_))
+
+
+def _fits_scalar(node: Scalar, shape: Shape) -> bool:
+    if isinstance(shape, Text):
+        return node.kind == "string" or (shape.loose and node.kind != "null")
+    kinds = {Integer: ("integer",), Number: ("integer", "float"), Flag: ("boolean",), Duration: ("string", "integer")}
+    return node.kind in kinds.get(type(shape), ()) or isinstance(shape, Anything)
+
+
+def expectation(shape: Shape) -> str:
+    """What the shape is, in words."""
+    if isinstance(shape, Either):
+        return " or ".join(dict.fromkeys(expectation(s) for s in shape.shapes))
+    if isinstance(shape, Text) and shape.one_of:
+        return "one of " + ", ".join(f"`{w}`" for w in shape.one_of)
+    words = {
+        Text: "text",
+        Integer: "a whole number",
+        Number: "a number",
+        Flag: "true or false",
+        Duration: "a duration such as `1h 30m`",
+        Items: "a list",
+        Keys: "a mapping",
+        Entries: "a mapping",
+    }
+    return words.get(type(shape), "anything")
+
+
+def _wrong(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    hint = ""
+    if isinstance(node, Scalar) and node.kind not in ("string", "null") and "text" in expectation(shape):
+        hint = " Put it in quotes."
+    elif isinstance(shape, Text):
+        hint = shape.hint if isinstance(node, Mapping_) else ""
+    findings.add("wrong-type", f"`{name}` must be {expectation(shape)}, not {describe(node)}.{hint}", node.span)
+    return False
+
+
+def _text(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    assert isinstance(node, Scalar) and isinstance(shape, Text)  # noqa: S101 - `check` has looked
+    if shape.one_of and node.text not in shape.one_of:
+        hint = suggestion(node.text, shape.one_of)
+        message = f"`{name}` must be {expectation(shape)}, not `{node.text[:80]}`.{hint}"
+    elif not node.text and not shape.empty and node.kind == "string":
+        message = f"`{name}` must not be empty."
+    elif shape.pattern and not re.search(shape.pattern, node.text):
+        message = f"`{name}`: `{node.text[:80]}` is not valid. {shape.hint}".rstrip()
+    else:
+        return True
+    findings.add("wrong-value", message, node.span)
+    return False
+
+
+def _integer(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    assert isinstance(node, Scalar) and isinstance(shape, Integer)  # noqa: S101
+    if len(node.text) < 20 and shape.low <= int(node.text) <= shape.high:
+        return True
+    findings.add("wrong-value", f"`{name}` must be between {shape.low} and {shape.high}.", node.span)
+    return False
+
+
+def _duration(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    assert isinstance(node, Scalar) and isinstance(shape, Duration)  # noqa: S101
+    if (shape.never and node.text == "never") or "$" in node.text:
+        return True
+    length = seconds(node.text)
+    if length is None:
+        message = f"`{name}`: `{node.text[:80]}` is no duration; write it like `1h 30m` or `3 days`."
+    elif shape.limit is not None and length > shape.limit:
+        message = f"`{name}`: `{node.text[:80]}` is longer than GitLab allows ({shape.limit // 86400} days)."
+    else:
+        return True
+    findings.add("bad-duration", message, node.span)
+    return False
+
+
+def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    assert isinstance(node, Sequence) and isinstance(shape, Items)  # noqa: S101
+    items = flattened(node) if shape.nested else spliced(node)
+    if not shape.least <= len(items) <= shape.most:
+        bound = f"at least {shape.least}" if len(items) < shape.least else f"at most {shape.most}"
+        findings.add("wrong-value", f"`{name}` must have {bound} item(s), not {len(items)}.", node.span)
+        return False
+    return all([check(item, shape.item, name, findings) for item in items])
+
+
+def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    assert isinstance(node, Mapping_) and isinstance(shape, Keys)  # noqa: S101
+    good = True
+    for entry in node:
+        inner = shape.table.get(entry.key)
+        path = f"{name}:{entry.key}" if name else entry.key
+        if inner is None:
+            hint = suggestion(entry.key, shape.table) or f" Known are: {', '.join(list(shape.table)[:_SHOWN])}."
+            where = f" in `{name}`" if name else ""
+            findings.add("unknown-keyword", f"`{entry.key}` is not a keyword{where}.{hint}", entry.span)
+            good = False
+        elif not is_null(entry.value):
+            good = check(entry.value, inner, path, findings) and good
+    for key in shape.required:
+        if node.get(key) is None:
+            findings.add("missing-keyword", f"`{name}` needs `{key}`.", node.span)
+            good = False
+    return good
+
+
+def _entries(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
+    assert isinstance(node, Mapping_) and isinstance(shape, Entries)  # noqa: S101
+    good = True
+    for entry in node:
+        if shape.name and not re.search(shape.name, entry.key):
+            findings.add("wrong-value", f"`{name}`: `{entry.key[:80]}` is not a valid name.", entry.span)
+            good = False
+        good = check(entry.value, shape.value, f"{name}:{entry.key}", findings) and good
+    return good
+
+
+def _accepted(_node: Node, _shape: Shape, _name: str, _findings: Findings) -> bool:
+    return True
+
+
+_CHECKS: dict[type[object], Callable[[Node, Shape, str, Findings], bool]] = {
+    Text: _text,
+    Integer: _integer,
+    Number: _accepted,
+    Flag: _accepted,
+    Duration: _duration,
+    Items: _items,
+    Keys: _keys,
+    Entries: _entries,
+}
+
+__all__ = [
+    "Anything",
+    "Duration",
+    "Either",
+    "Entries",
+    "Flag",
+    "Integer",
+    "Items",
+    "Keys",
+    "Number",
+    "Reference",
+    "Shape",
+    "Text",
+    "check",
+    "either",
+    "flattened",
+    "spliced",
+]

@@ -1,0 +1,82 @@
+"""What the passes hand on to each other: immutable, each pass returns a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.interpretation.context import Context
+from tasks.interpretation.evaluation import Scope
+from tasks.interpretation.expressions import Expression
+from tasks.interpretation.parallel import Instance
+from tasks.interpretation.pipeline import Job
+from tasks.interpretation.rules import Decision
+from tasks.interpretation.variables import Variables
+from tasks.source.diagnostics import Findings, Span
+from tasks.source.nodes import Mapping_
+
+NOTHING = Mapping_({}, Span(""))
+UNDECIDED = Decision(())
+
+
+@dataclass(frozen=True)
+class JobDraft:
+    """A job on its way: its text with everything inherited, then its variables, then whether it runs."""
+
+    name: str
+    span: Span
+    node: Mapping_
+    stage: str = "test"
+    variables: Variables = field(default_factory=Variables)
+    decision: Decision = UNDECIDED
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A job that GitLab would run and this pipeline does not; `node` tells whom it would have waited for."""
+
+    name: str
+    stage: str
+    node: Mapping_
+    reason: str
+
+
+@dataclass(frozen=True)
+class State:
+    """A pipeline on its way.
+
+    Attributes:
+        files: Text by path.
+        entry: Where the pipeline begins.
+        context: What is known.
+        findings: Collects diagnostics.
+        root: The merged configuration, from the first pass on.
+        default: What jobs inherit: `default:` and the deprecated global keywords.
+        stages: All stages in order, with .pre and .post.
+        variables: The global variables, with those of the matching workflow rule.
+        scope: What `rules:if` of the workflow sees.
+        governed: Whether there are `workflow:rules`.
+        workflow: Whether a pipeline is created: True, False or a residual condition.
+        drafts: The jobs.
+        left_out: Jobs that are not translated.
+        declared: The stage of every job there is, whether it runs or not.
+        jobs: The finished jobs.
+        instances: The jobs that each draft became.
+    """
+
+    files: Mapping[str, str]
+    entry: str
+    context: Context
+    findings: Findings
+    root: Mapping_ = NOTHING
+    default: Mapping_ = NOTHING
+    stages: tuple[str, ...] = ()
+    variables: Variables = field(default_factory=Variables)
+    scope: Scope = field(default_factory=Scope)
+    governed: bool = False
+    workflow: bool | Expression = True
+    drafts: tuple[JobDraft, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    declared: Mapping[str, str] = field(default_factory=dict)
+    instances: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)

@@ -1,0 +1,135 @@
+"""Every code a diagnostic can have: how severe it is, what it means, what happens, what to do.
+
+docs/diagnostics.md is generated from here by ``python -m tasks.interpretation.reference``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Code:
+    """One kind of finding."""
+
+    severity: Literal["error", "warning", "info"]
+    meaning: str
+    action: str
+
+
+def _error(meaning: str, action: str) -> Code:
+    return Code("error", meaning, action)
+
+
+def _warning(meaning: str, action: str) -> Code:
+    return Code("warning", meaning, action)
+
+
+def _info(meaning: str, action: str) -> Code:
+    return Code("info", meaning, action)
+
+
+_YAML = {
+    "yaml-syntax": _error("The text is no YAML.", "Correct it at the place shown."),
+    "yaml-too-large": _error(
+        "The file, or what its aliases expand to, is too large.", "Split it, or use fewer aliases."
+    ),
+    "yaml-too-deep": _error("Lists and mappings nest deeper than GitLab allows.", "Make the structure flatter."),
+    "yaml-empty": _error("The file has no content.", "Write at least one job."),
+    "yaml-documents": _error("More than one document besides the `spec:` header.", "Remove the `---`."),
+    "yaml-not-a-mapping": _error("The file is a list or a single value.", "Write `name: value` at its top level."),
+    "yaml-key": _error("A key is a list or a mapping.", "Use a word as the key."),
+    "duplicate-key": _warning("A key is there twice in one mapping; the last one counts, as in GitLab.", "Remove one."),
+    "merge-key": _error("`<<` has a value that is no mapping.", "Give it an alias of a mapping, or a list of them."),
+    "reference-invalid": _error("`!reference` without a list of names.", "Write `!reference [job, keyword]`."),
+    "reference-unknown": _error("`!reference` names something that is not there.", "Correct the names."),
+    "reference-cycle": _error("A `!reference` leads back to itself.", "Break the circle."),
+    "reference-too-deep": _error("References nest deeper than ten levels, GitLab's limit.", "Use fewer levels."),
+}
+_INCLUDES = {
+    "include-missing": _error("An included file is not in the repository at this commit.", "Correct the path."),
+    "include-cycle": _error("Files include each other in a circle.", "Remove one of the includes."),
+    "include-limit": _error("More than 150 includes, GitLab's limit.", "Join files."),
+    "include-invalid": _error("An `include` that GitLab does not accept.", "Correct it as the message says."),
+    "include-unsupported": _error(
+        "An include that is not of the same commit: project, remote, template or component.",
+        "Copy the file into the repository and include it with `local`.",
+    ),
+    "include-undecided": _warning(
+        "The `rules` of an include depend on values only the build has; the file is included.",
+        "Move the rules to the jobs.",
+    ),
+    "inputs-unsupported": _error("`spec:inputs` of an included file.", "Write the values in their place."),
+}
+_SHAPES = {
+    "unknown-keyword": _error("A keyword GitLab does not know.", "Correct its spelling, or remove it."),
+    "missing-keyword": _error("A keyword lacks a part it must have.", "Add it."),
+    "wrong-type": _error(
+        "A value of the wrong kind, such as a number where text is needed.", "Write what is asked for."
+    ),
+    "wrong-value": _error("A value that the keyword does not allow.", "Use one that is allowed."),
+    "bad-duration": _error("A period GitLab does not understand, or a longer one than it allows.", "Write `1h 30m`."),
+    "bad-expression": _error("An expression or a regular expression (RE2) with an error.", "Correct its syntax."),
+    "regex-too-costly": _error("A regular expression that takes too many steps.", "Make it simpler."),
+    "default-twice": _error("A keyword both global and in `default`.", "Keep the one in `default`."),
+}
+_JOBS = {
+    "no-jobs": _error("There is no visible job.", "Write at least one job with a `script`."),
+    "job-name": _error("A job's name is empty or too long.", "Use between 1 and 255 characters."),
+    "missing-script": _error(
+        "A job has neither `script` nor `trigger` nor `run`.", "Add a script, or begin its name with a dot."
+    ),
+    "script-and-trigger": _error("A job has two of `script`, `trigger` and `run`.", "Make two jobs of it."),
+    "unknown-stage": _error("A job is in a stage that is not listed.", "Add it to `stages`."),
+    "delayed": _error("`when: delayed` without `start_in`, or the reverse.", "Write both, or none."),
+    "rules-and-policy": _error("`rules` together with `only` or `except`.", "Use `rules` alone."),
+    "extends-unknown": _error("`extends` names a job that does not exist.", "Correct the name."),
+    "extends-cycle": _error("`extends` goes in a circle.", "Break it."),
+    "extends-too-deep": _error("`extends` over more than eleven levels, GitLab's limit.", "Use fewer levels."),
+    "unknown-job": _error("`needs` or `dependencies` name a job that does not exist.", "Correct the name."),
+    "needs-later-stage": _error("A job needs one of a later stage.", "Change one of the stages."),
+    "needs-cycle": _error("`needs` go in a circle.", "Break it."),
+    "dependency-not-needed": _error("`dependencies` names a job that is not in `needs`.", "Add it to `needs`."),
+    "need-not-in-pipeline": _error("A needed job does not run in this pipeline.", "Add `optional: true` to the need."),
+    "matrix-limit": _error("`parallel:matrix` makes more than 200 jobs, GitLab's limit.", "Use fewer values."),
+    "too-many-jobs": _error("More jobs than can be handled.", "Split the pipeline."),
+}
+_WARNINGS = {
+    "variable-cycle": _warning("A variable refers to itself and is left as it is.", "Break the circle."),
+    "changes-assumed": _warning("`changes` is taken as true: what changed is not known.", "Add an `if` that decides."),
+    "exists-assumed": _warning("`exists` is taken as true: the files are not known.", "Add an `if` that decides."),
+    "policy-kubernetes": _warning("`kubernetes: active` is taken as false.", "Use `rules:if`."),
+    "workflow-never": _warning("`workflow:rules` let no pipeline run; there are no jobs.", "Choose another ref."),
+    "workflow-variables-undecided": _warning(
+        "Variables of an undecided workflow rule are left out.", "Set them in jobs."
+    ),
+    "rules-needs-undecided": _warning("`needs` of an undecided rule is ignored.", "Use the job's `needs`."),
+    "needs-elsewhere": _warning(
+        "A need on another pipeline or project is ignored.", "Fetch what it gives in the script."
+    ),
+    "need-left-out": _warning(
+        "A needed job is left out; the job waits for what that one waits for.", "Check the script."
+    ),
+    "need-dropped": _warning("A needed job never runs; the need is dropped.", "Make the rules agree."),
+    "deploy-job": _warning("A job that deploys by itself is left out.", "Use run_deploy_jobs to keep it."),
+    "trigger": _warning("A job that starts another pipeline is left out.", "Deploy that project by its own flow."),
+    "run": _warning("A job of GitLab steps is left out.", "Use `script`."),
+    "cache": _warning("`cache` is ignored; jobs run without it.", "Nothing, unless a job depends on it."),
+    "hooks": _warning("`hooks` are ignored.", "Put the commands into `before_script`."),
+    "id-tokens": _warning("Tokens GitLab would sign are not there.", "Use credentials of Jenkins."),
+    "secrets": _warning("`secrets` are not fetched.", "Put them into the credentials of the Jenkins folder."),
+    "pages": _warning("Nothing is published to GitLab Pages.", "Publish in the script."),
+    "release": _warning("No GitLab release is made.", "Make it in the script."),
+    "resource-group": _warning("`resource_group` is not held across builds.", "Use one Environment for one place."),
+    "keyword-ignored": _warning("A keyword without a counterpart is ignored.", "Read the message."),
+}
+_NOTES = {
+    "needs-no-early-start": _info("`needs` keep order and artifacts, not the early start.", "Nothing."),
+    "tags": _info("`tags` of GitLab runners choose no agent.", "Nothing."),
+    "coverage": _info("`coverage` is ignored.", "Read it in the log."),
+    "interruptible": _info("`interruptible` is ignored.", "Nothing."),
+    "report-as-files": _info("A report is kept as files.", "Download it from the build."),
+}
+
+CODES: dict[str, Code] = {**_YAML, **_INCLUDES, **_SHAPES, **_JOBS, **_WARNINGS, **_NOTES}

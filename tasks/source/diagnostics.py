@@ -1,0 +1,65 @@
+"""What there is to say about the user's text: a code, a severity, a message, a place; and how it is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tasks.source.codes import CODES
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A place in a file. Lines and columns count from 1; line 0 means the whole file."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding.
+
+    Attributes:
+        code: Stable kebab-case name, e.g. ``unknown-keyword``; listed in docs/diagnostics.md.
+        severity: ``error`` (the text is not a valid pipeline), ``warning`` (approximated or ignored: the result
+            may differ from GitLab's), ``info`` (translated, with a difference nobody should mind).
+        message: What, and what to do.
+        span: Where.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    span: Span
+
+    def __str__(self) -> str:
+        return f"{self.span}: {self.severity}: {self.message} [{self.code}]"
+
+
+@dataclass
+class Findings:
+    """Collects diagnostics while the passes go over the text. The severity belongs to the code."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, code: str, message: str, span: Span) -> None:
+        """Note one finding; `code` is a key of `tasks.source.codes.CODES`."""
+        self.items.append(Diagnostic(code, CODES[code].severity, message, span))
+
+    def ordered(self) -> tuple[Diagnostic, ...]:
+        """All of them without repetitions, by place, errors first where places are the same."""
+        rank = {"error": 0, "warning": 1, "info": 2}
+        return tuple(sorted(dict.fromkeys(self.items), key=lambda d: (d.span, rank[d.severity], d.code, d.message)))
+
+
+def errors_of(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Those that make the text invalid."""
+    return tuple(d for d in diagnostics if d.severity == "error")

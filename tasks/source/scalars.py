@@ -1,0 +1,73 @@
+"""What an unquoted YAML word means to GitLab: YAML 1.1 as Ruby's Psych reads it, printed back as Ruby prints it.
+
+Source of the rules: psych's ``scalar_scanner.rb``. GitLab turns numbers and booleans into text where it needs text,
+so ``VERSION: 1.10`` reaches a job as ``1.1`` and ``FLAG: yes`` as ``true``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from tasks.source.nodes import ScalarKind
+
+_BOOLEANS = {"yes": "true", "true": "true", "on": "true", "no": "false", "false": "false", "off": "false"}
+_DECIMAL = re.compile(r"[-+]?(?:0|[1-9](?:[0-9]|[,_][0-9])*)")
+_OCTAL = re.compile(r"[-+]?0[0-7_,]+")
+_OTHER_BASE = re.compile(r"[-+]?0(?:b[01_,]+|x[0-9a-fA-F_,]+|o[0-7_,]+)")
+_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][-+][0-9]+)?")
+_EXPONENT = re.compile(r"[-+]?[0-9][0-9_,]*(?:\.[0-9]*)?[eE][-+]?[0-9]+")
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}")
+_MAX_DIGITS = 4000  # Python refuses to print longer integers
+
+
+def resolve(text: str) -> tuple[str, ScalarKind]:
+    """Return the text and the kind of a plain (unquoted) scalar."""
+    if text in ("", "~") or text.lower() == "null":
+        return "", "null"
+    first = text[0]
+    if first in "yYtTnNfFoO":
+        word = _BOOLEANS.get(text.lower())
+        return (word, "boolean") if word else (text, "string")
+    if first in "0123456789+-." and len(text) < _MAX_DIGITS:
+        return _number(text) or (text, "string")
+    return text, "string"
+
+
+def _number(text: str) -> tuple[str, ScalarKind] | None:
+    integer = _integer(text)
+    if integer is not None:
+        return str(integer), "integer"
+    if text.lower() in (".inf", "+.inf", "-.inf", ".nan"):
+        return {".nan": "NaN", "-.inf": "-Infinity"}.get(text.lower(), "Infinity"), "float"
+    if text not in (".", "+.", "-.") and (_FLOAT.fullmatch(text) or _EXPONENT.fullmatch(text)):
+        return _as_ruby(float(text.replace("_", "").replace(",", ""))), "float"
+    return None
+
+
+def _integer(text: str) -> int | None:
+    plain = text.replace("_", "").replace(",", "")
+    if _DECIMAL.fullmatch(text):
+        return int(plain)
+    if _OCTAL.fullmatch(text) and plain.lstrip("+-").isdigit():
+        return int(plain, 8)
+    if _OTHER_BASE.fullmatch(text):
+        return int(plain, 0)
+    if _SEXAGESIMAL.fullmatch(text):
+        sign = -1 if text[0] == "-" else 1
+        total = 0
+        for part in plain.lstrip("+-").split(":"):
+            total = total * 60 + int(part)
+        return sign * total
+    return None
+
+
+def _as_ruby(value: float) -> str:
+    if math.isinf(value) or math.isnan(value):
+        return str(value)
+    if value == 0 or 1e-4 <= abs(value) < 1e16:
+        return repr(value)
+    mantissa, _, exponent = f"{value:e}".partition("e")
+    shortest = repr(value).partition("e")[0]
+    mantissa = shortest if "." in shortest else f"{shortest}.0"
+    return f"{mantissa}e{exponent}"
