@@ -15,10 +15,10 @@ from errors import BuildFailedError, DeadlineError, NotFoundError, UnavailableEr
 from tasks.jenkins_build.console import Console, LineAssembler, is_noise
 from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, StageOutcome, failed_error, passed, read_image
 from tasks.jenkins_build.server import BuildState, Jenkins
+from tasks.jenkins_build.stopping import stop_build
 from tasks.logs import Logger
 
 T = TypeVar("T")
-_STOPPING = (("stop", 8.0), ("term", 4.0), ("kill", 4.0))  # seconds to wait after each: 16 of Prefect's 30 s grace
 _BATCH = 200  # lines of the console in one log record
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -66,41 +66,16 @@ class Follower:
             state = await self._to_end(number)
             return await self._outcome(state)
         except DeadlineError:
-            await self.stop()
+            await stop_build(self.jenkins, self.ref, self.log)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
             self.log.warning("cancelled (%s): stopping %s", type(error).__name__, self.ref)
-            await self.stop()
+            await stop_build(self.jenkins, self.ref, self.log)
             raise
         except BaseException as error:
             if not isinstance(error, (Exception, GeneratorExit)):  # Prefect's TerminationSignal
-                await self.stop()
+                await stop_build(self.jenkins, self.ref, self.log)
             raise
-
-    async def stop(self) -> None:
-        """Take it out of the queue, or stop the build: stop, then term, then kill. Never raises."""
-        try:
-            if self.ref.number is None and self.ref.queue_id is not None:
-                await _call(self.jenkins.cancel, self.ref.queue_id)
-                item = await _call(self.jenkins.queue_item, self.ref.queue_id)
-                if item.number is None:
-                    return
-                self._began(item.number, item.url)
-            if self.ref.number is not None:
-                await self._stop_build(self.ref.number)
-        except Exception as error:  # noqa: BLE001 - what stopped us must be raised, not this
-            self.log.warning("%s could not be stopped: %s", self.ref, error)
-
-    async def _stop_build(self, number: int) -> None:
-        for how, seconds in _STOPPING:
-            await _call(self.jenkins.stop, self.ref.job, number, how)
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                if not (await _call(self.jenkins.build, self.ref.job, number)).building:
-                    self.log.warning("%s is stopped (%s)", self.ref, how)
-                    return
-                await asyncio.sleep(0.3)
-        self.log.warning("%s still runs after stop, term and kill", self.ref)
 
     async def _leave_queue(self) -> int:
         deadline, shown, pause = time.monotonic() + self.limits.queue, "", self.limits.poll[0]
@@ -157,8 +132,7 @@ class Follower:
     async def _to_end(self, number: int) -> BuildState:
         deadline, pause, start = time.monotonic() + self.limits.build, self.limits.poll[0], 0
         lines = LineAssembler()
-        state = await self._tolerant(lambda: _call(self.jenkins.build, self.ref.job, number))
-        quiet = not state.building  # a build found again after its end: its console was shown when it ran
+        quiet = self.ref.reused  # its console was shown when it ran
         while True:
             chunk = await self._tolerant(lambda at=start: _call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
             self._show(lines.feed(chunk.text), quiet)

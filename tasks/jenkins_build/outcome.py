@@ -30,6 +30,7 @@ class BuildRef:
         url: Address of the build (or of the job while it waits), for people.
         build_key: The build key it carries.
         attempt: 1 for the first build of that key.
+        reused: It had passed before this run asked for it.
     """
 
     job: str
@@ -38,6 +39,7 @@ class BuildRef:
     url: str
     build_key: str
     attempt: int = 1
+    reused: bool = False
 
     @property
     def parameter(self) -> str:

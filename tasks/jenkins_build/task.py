@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,6 +16,7 @@ from tasks.jenkins_build.following import Follower, Limits
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
 from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, decide
 from tasks.jenkins_build.server import Jenkins
+from tasks.jenkins_build.stopping import stop_build
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 
@@ -99,7 +100,8 @@ def _trigger(jenkins: Jenkins, spec: JobSpec, rebuild: bool) -> tuple[BuildRef, 
     attempt, known = decide(jenkins.find_builds(job), spec.build_key, rebuild)
     url = jenkins.url(job)
     if known is not None:
-        return BuildRef(job, known.queue_id, known.number, known.url or url, spec.build_key, attempt), True
+        passed = known.result is not None
+        return BuildRef(job, known.queue_id, known.number, known.url or url, spec.build_key, attempt, passed), True
     ref = BuildRef(job, None, None, url, spec.build_key, attempt)
     return _start(jenkins, ref, {**spec.parameters, "COMMIT_SHA": spec.commit_sha, BUILD_KEY: ref.parameter}), False
 
@@ -108,7 +110,7 @@ def _start(jenkins: Jenkins, ref: BuildRef, parameters: Mapping[str, str]) -> Bu
     deadline, pause = time.monotonic() + _CONFIRMING_SECONDS, 0.5
     while True:
         try:
-            return _replaced(ref, jenkins.trigger(ref.job, parameters))
+            return replace(ref, queue_id=jenkins.trigger(ref.job, parameters))
         except UnavailableError:  # it may have arrived all the same: look before sending it again
             if time.monotonic() > deadline:
                 raise
@@ -125,18 +127,20 @@ def _confirmed(jenkins: Jenkins, ref: BuildRef) -> BuildRef | None:
         return None
     for build in known:
         if (build.key, build.attempt) == (ref.build_key, ref.attempt):
-            return BuildRef(ref.job, build.queue_id, build.number, build.url or ref.url, ref.build_key, ref.attempt)
+            return replace(ref, queue_id=build.queue_id, number=build.number, url=build.url or ref.url)
     return None
-
-
-def _replaced(ref: BuildRef, queue_id: int) -> BuildRef:
-    return BuildRef(ref.job, queue_id, None, ref.url, ref.build_key, ref.attempt)
 
 
 @task(name="follow Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
 async def follow_build(jenkins: JenkinsServer, ref: BuildRef, limits: Limits | None = None) -> BuildOutcome:
     """Wait for the end of a build, its console in this task's log. Cancelling it stops the build. See `Follower`."""
     return await Follower(Jenkins(jenkins), ref, limits or Limits(), task_logger()).follow()
+
+
+@task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
+async def stop_jenkins_build(jenkins: JenkinsServer, ref: BuildRef) -> None:
+    """Stop a build whose follower is gone, e.g. from a hook of a cancelled flow run."""
+    await stop_build(Jenkins(jenkins), ref, task_logger())
 
 
 async def run_build(
