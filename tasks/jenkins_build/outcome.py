@@ -191,5 +191,5 @@ def failed_error(outcome: BuildOutcome) -> BuildFailedError:
     why = f": {cause.exit_line}" if cause and cause.exit_line else ""
     lines = "".join(f"\n    {line}" for line in cause.lines) if cause else ""
     word = {"ABORTED": "was aborted", "NOT_BUILT": "was not built"}.get(outcome.result, "failed")
-    message = f"{ref} {word}{where}{why}.{lines}\n"
+    message = f"{ref} {word}{where}{why}.{lines}" + ("\n" if lines else "")
     return BuildFailedError(message, outcome=outcome, remedy=f"See {outcome.ref.url}console")
