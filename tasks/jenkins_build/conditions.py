@@ -27,11 +27,13 @@ boolean present(String text) {
 
 MATCHES = """
 // A pattern that is itself a variable: /source/flags, or else a text that must hold the value.
+@NonCPS
 boolean matches(String text, String pattern) {
   int end = (pattern ?: '').lastIndexOf('/')
   if (end > 0 && pattern.startsWith('/')) {
     String flags = pattern.substring(end + 1)
-    return (text ?: '') =~ (flags ? "(?${flags})" : '') + pattern.substring(1, end)
+    String expression = (flags ? "(?${flags})" : '') + pattern.substring(1, end)
+    return ((text ?: '') =~ expression).find()
   }
   return pattern != null && pattern.contains(text ?: '')
 }

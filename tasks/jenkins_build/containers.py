@@ -7,16 +7,16 @@ neither shell nor an option of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from errors import InputError
 from tasks.interpretation.pipeline import Image, Job, Service
-from tasks.jenkins_build.job_script import AGENT_VARIABLES, word
+from tasks.jenkins_build.job_script import SHELL_NAME, word
 
 SCRIPT = '"$WORKSPACE_TMP/job.sh"'
 _FROM_AGENT = ("WORKSPACE", "WORKSPACE_TMP", "BUILD_NUMBER", "BUILD_URL", "BUILD_TAG", "EXECUTOR_NUMBER")
 _PREDEFINED = re.compile(r"CI_|GITLAB_")
-_NETWORK = "network=$(printf %s \"$BUILD_TAG\" | tr -c 'A-Za-z0-9_.-' '-')-{index}"
 
 
 def aliases(service: Service) -> tuple[str, ...]:
@@ -32,55 +32,87 @@ def aliases(service: Service) -> tuple[str, ...]:
     return tuple(dict.fromkeys([name.replace("/", "__"), name.replace("/", "-"), *service.aliases]))
 
 
-def start(job: Job, image: Image, index: int, variables: Mapping[str, str]) -> list[str]:
-    """Run the job's script in its image, beside its services."""
-    lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"  # for images with a user of their own']
-    if job.services:
-        lines += [_NETWORK.format(index=index), f'docker network create {_labels(index)} "$network" >/dev/null']
-        lines += [_service(service, index, variables) for service in job.services]
-    return [*lines, _run(image, index, network=bool(job.services))]
+@dataclass(frozen=True)
+class Docker:
+    """The docker commands of one job.
 
+    Attributes:
+        job: The job.
+        image: Its image.
+        index: Its place in the pipeline: a label tells its containers from those of jobs beside it.
+        known: Shell text of variables that only the build knows, for image names.
+        parameters: Parameters of the build, handed on to the container.
+    """
 
-def after(image: Image, index: int) -> list[str]:
-    """Run a script in the image without services: for ``after_script``."""
-    return ["#!/bin/sh", "set -e", _run(image, index, network=False)]
+    job: Job
+    image: Image
+    index: int
+    known: Mapping[str, str]
+    parameters: tuple[str, ...] = ()
 
+    def start(self, variables: Mapping[str, str]) -> list[str]:
+        """Run the job's script in its image, beside its services, which see the job's `variables`."""
+        lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"  # for images with a user of their own']
+        if self.job.services:
+            lines += [self._network(), f'docker network create {self._labels()} "$network" >/dev/null']
+            lines += [self._service(service, variables) for service in self.job.services]
+        return [*lines, self._run(network=bool(self.job.services))]
 
-def clean_up(job: Job, image: Image, index: int) -> list[str]:
-    """Remove the job's containers (an abort leaves some) and give files of other users back to the agent's."""
-    lines = [
-        "#!/bin/sh",
-        f'ids=$(docker ps -aq --filter "label=jenkins=$BUILD_TAG" --filter label=gl-job={index})',
-        'test -z "$ids" || docker rm -f -v $ids >/dev/null',
-    ]
-    if job.services:
-        lines += [_NETWORK.format(index=index), 'docker network rm "$network" >/dev/null || true']
-    chown = f'--entrypoint=chown {_name(image.name)} -R "$(id -u):$(id -g)" "$WORKSPACE"'
-    give_back = f'docker run --rm --network=none --user=0 -v "$WORKSPACE:$WORKSPACE" {chown}'
-    return [*lines, f'test "$(id -u)" = 0 || {give_back}']
+    def after(self) -> list[str]:
+        """Run a script in the image without services: for ``after_script``."""
+        return ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"', self._run(network=False)]
 
+    def clean_up(self) -> list[str]:
+        """Remove the job's containers (an abort leaves some) and give files of other users back to the agent's."""
+        lines = [
+            "#!/bin/sh",
+            f'ids=$(docker ps -aq --filter "label=jenkins=$BUILD_TAG" --filter label=gl-job={self.index})',
+            'test -z "$ids" || docker rm -f -v $ids >/dev/null',
+        ]
+        if self.job.services:
+            lines += [self._network(), 'docker network rm "$network" >/dev/null || true']
+        chown = f'--entrypoint=chown {self._name(self.image.name)} -R "$(id -u):$(id -g)" "$WORKSPACE"'
+        give_back = f'docker run --rm --network=none --user=0 -v "$WORKSPACE:$WORKSPACE" {chown}'
+        return [*lines, f'test "$(id -u)" = 0 || {give_back} || echo "files of other users stay in the workspace" >&2']
 
-def _labels(index: int) -> str:
-    return f'--label "jenkins=$BUILD_TAG" --label gl-job={index}'
+    def _network(self) -> str:
+        return f"network=$(printf %s \"$BUILD_TAG\" | tr -c 'A-Za-z0-9_.-' '-')-{self.index}"
 
+    def _labels(self) -> str:
+        return f'--label "jenkins=$BUILD_TAG" --label gl-job={self.index}'
 
-def _run(image: Image, index: int, *, network: bool) -> str:
-    options = [
-        f"docker run --rm --init {_labels(index)}",
-        *(['--network="$network"'] if network else []),
-        *(f"-e {name}" for name in _FROM_AGENT),
-        "-e CI_JOB_STATUS",
-        '-v "$WORKSPACE:$WORKSPACE" -v "$WORKSPACE_TMP:$WORKSPACE_TMP:ro" -w "$WORKSPACE"',
-        *_image_options(image),
-    ]
-    entrypoint = [part for part in image.entrypoint or () if part]
-    if not entrypoint:
-        return " ".join([*options, f"--entrypoint=sh {_name(image.name)} {SCRIPT}"])
-    # The shell is the entrypoint's argument and reads its first line from there, as GitLab Runner does it:
-    # so `["/bin/bash", "-c"]` works as well as `["tini", "--"]`.
-    command = " ".join(word(part) for part in entrypoint[1:])
-    line = [*options, "-i", f"--entrypoint={word(entrypoint[0])}", _name(image.name), command, "sh"]
-    return f"echo 'exec sh {SCRIPT}' | " + " ".join(filter(None, line))
+    def _run(self, *, network: bool) -> str:
+        names = (*_FROM_AGENT, *self.parameters, "CI_JOB_STATUS")
+        options = [
+            f"docker run --rm --init {self._labels()}",
+            *(['--network="$network"'] if network else []),
+            *(f"-e {name}" for name in names if SHELL_NAME.fullmatch(name)),
+            '-v "$WORKSPACE:$WORKSPACE" -v "$WORKSPACE_TMP:$WORKSPACE_TMP:ro" -w "$WORKSPACE"',
+            *_image_options(self.image),
+        ]
+        image = self._name(self.image.name)
+        entrypoint = [part for part in self.image.entrypoint or () if part]
+        if not entrypoint:
+            return " ".join([*options, f"--entrypoint=sh {image} {SCRIPT}"])
+        # The shell is the entrypoint's argument and reads its first line from standard input, as GitLab Runner does
+        # it: so `["/bin/bash", "-c"]` works as well as `["tini", "--"]`.
+        line = [*options, "-i", f"--entrypoint={word(entrypoint[0])}", image, *map(word, entrypoint[1:]), "sh"]
+        return f"echo 'exec sh {SCRIPT}' | " + " ".join(line)
+
+    def _service(self, service: Service, variables: Mapping[str, str]) -> str:
+        own = {name: value for name, value in variables.items() if not _PREDEFINED.match(name)}
+        options = [f'docker run -d {self._labels()} --network="$network"']
+        options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
+        options += [f"--env={word(f'{name}={v}', self.known)}" for name, v in {**own, **service.variables}.items()]
+        entrypoint = service.entrypoint or ()
+        override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []
+        arguments = [word(part) for part in (*entrypoint[1:], *(service.command or ()))]
+        return " ".join([*options, *override, self._name(service.name), *arguments, ">/dev/null"])
+
+    def _name(self, image: str) -> str:
+        if not image or image.startswith("-") or re.search(r"[\s\0]", image):
+            raise InputError(f"{image!r} is not an image name.", remedy="Write registry/repository:tag.")
+        return word(image, self.known)
 
 
 def _image_options(image: Image) -> list[str]:
@@ -92,24 +124,3 @@ def _image_options(image: Image) -> list[str]:
     if image.pull_policy and image.pull_policy[0] in {"always", "never"}:
         options.append(f"--pull={image.pull_policy[0]}")
     return options
-
-
-def _service(service: Service, index: int, variables: Mapping[str, str]) -> str:
-    own = {name: value for name, value in variables.items() if not _PREDEFINED.match(name)}
-    options = [f'docker run -d {_labels(index)} --network="$network"']
-    options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
-    options += [f"--env={word(f'{name}={value}')}" for name, value in {**own, **service.variables}.items()]
-    return " ".join([*options, *_service_command(service)])
-
-
-def _service_command(service: Service) -> Sequence[str]:
-    entrypoint = service.entrypoint or ()
-    arguments = [word(part) for part in (*entrypoint[1:], *(service.command or ()))]
-    override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []
-    return [*override, _name(service.name), *arguments]
-
-
-def _name(image: str) -> str:
-    if not image or image.startswith("-") or re.search(r"[\s\0]", image):
-        raise InputError(f"{image!r} is not an image name.", remedy="Write registry/repository:tag.")
-    return word(image, AGENT_VARIABLES)

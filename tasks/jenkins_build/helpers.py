@@ -103,16 +103,25 @@ AFTER_STAGES = """
 // Whether a job without `needs` runs, by what the stages before its own came to.
 boolean afterStages(String name, String when, List earlier) {
   boolean failed = earlier.any { it in failedStages }
-  return decided(name, when == 'always' || (when == 'on_failure' ? failed : !failed))
+  return decided(name, runsWhen(when, failed, false))
 }
 """
 
 AFTER_NEEDS = """
 // Whether a job with `needs` runs. One that needs a job that did not run is skipped itself, unless it always runs.
 boolean afterNeeds(String name, String when, List needed) {
-  boolean skipped = needed.any { states[it] == 'skipped' }
   boolean failed = needed.any { states[it] == 'failed' }
-  return decided(name, when == 'always' || (!skipped && (when == 'on_failure' ? failed : !failed)))
+  boolean skipped = needed.any { states[it] == 'skipped' }
+  return decided(name, runsWhen(when, failed, skipped))
+}
+"""
+
+RUNS_WHEN = """
+boolean runsWhen(String when, boolean failed, boolean skipped) {
+  if (when in ['always', 'never']) {
+    return when == 'always'
+  }
+  return !skipped && failed == (when == 'on_failure')
 }
 """
 
@@ -127,9 +136,13 @@ boolean decided(String name, boolean runs) {
 }
 """
 
-APPROVED_OPTIONAL = """
-// An optional manual job: without a yes in time, or with a no, it is skipped and the pipeline goes on.
-boolean approvedOptional(String name, String id, String question) {
+APPROVED = """
+// A manual job waits here, before it takes an agent. An optional one is skipped without a yes in time, or with a no.
+boolean approved(String name, String id, String question, boolean optional) {
+  if (!optional) {
+    input id: id, message: question, ok: 'Run'
+    return true
+  }
   boolean yes = false
   try {
     timeout(time: @WAIT@, unit: 'SECONDS') {
@@ -137,17 +150,9 @@ boolean approvedOptional(String name, String id, String question) {
     }
     yes = true
   } catch (FlowInterruptedException e) {
-    echo 'not started by hand'
+    echo 'nobody started it'
   }
   return decided(name, yes)
-}
-"""
-
-APPROVED = """
-// A manual job that the pipeline waits for; a no aborts the build.
-boolean approved(String id, String question) {
-  input id: id, message: question, ok: 'Run'
-  return true
 }
 """
 
@@ -227,20 +232,21 @@ String reported(List jobs) {
 }
 """
 
-READ_DOTENV = """
+READ_DOTENV = rf"""
 // Reads dotenv reports the way GitLab does: NAME=VALUE lines, nothing unquoted.
 @NonCPS
-String exportsOf(String text) {
+String exportsOf(String text) {{
   List lines = []
-  for (line in text.split('\\n')) {
+  for (line in text.split('\n')) {{
     int equals = line.indexOf('=')
     String name = equals > 0 ? line.substring(0, equals).trim() : ''
-    if (name ==~ /[A-Za-z_][A-Za-z0-9_]*/) {
-      lines.add('export ' + name + "='" + line.substring(equals + 1).trim().replace("'", "'\\\\''") + "'\\n")
-    }
-  }
+    if (name ==~ '[A-Za-z_][A-Za-z0-9_]*') {{
+      String value = line.substring(equals + 1).trim().replace({literal("'")}, {literal("'" + chr(92) + "''")})
+      lines.add('export ' + name + '=' + {literal("'")} + value + {literal("'" + chr(10))})
+    }}
+  }}
   return lines.join('')
-}
+}}
 """
 
 # Ant's patterns cannot hold commas, backslashes or line ends: a `?` takes their place.

@@ -9,29 +9,21 @@ from __future__ import annotations
 
 from errors import InputError
 from tasks.interpretation.pipeline import Pipeline
-from tasks.jenkins_build import conditions, helpers, image_stage
+from tasks.jenkins_build import helpers, image_stage
 from tasks.jenkins_build.artifacts import has_stash
 from tasks.jenkins_build.groovy import Block, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
 from tasks.jenkins_build.job_stage import agent, fetch, pipeline_stages
-from tasks.jenkins_build.plan import Plan, helper_functions, make_plan
+from tasks.jenkins_build.plan import COMMIT_PARAMETER, URL_PARAMETER, Plan, helper_functions, make_plan
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 
 __all__ = ["ImageBuild", "RenderSettings", "parameter_names", "render"]
 
-COMMIT_PARAMETER = "COMMIT_SHA"
-BUILD_KEY_PARAMETER = "BUILD_KEY"
-URL_PARAMETER = "REPO_URL"
-_USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")
-
 
 def parameter_names(pipeline: Pipeline) -> tuple[str, ...]:
     """The string parameters that the Jenkins job must declare for this pipeline's Jenkinsfile."""
-    if pipeline.decided:
-        return (COMMIT_PARAMETER, BUILD_KEY_PARAMETER)
-    asked = {name for job in pipeline.jobs for rule in job.rules for name in conditions.variables_of(rule.expression)}
-    return tuple(dict.fromkeys((COMMIT_PARAMETER, BUILD_KEY_PARAMETER, URL_PARAMETER, *_USUAL, *sorted(asked))))
+    return make_plan(pipeline, RenderSettings()).parameters
 
 
 def render(pipeline: Pipeline, settings: RenderSettings) -> str:
@@ -46,8 +38,7 @@ def render(pipeline: Pipeline, settings: RenderSettings) -> str:
     stages = [*pipeline_stages(plan), *_image_stage(plan)]
     if not stages:
         raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")
-    guard = [_guard(settings.commit_sha)] if pipeline.decided else []
-    return render_paragraphs([*_top(plan), *functions(plan), *_image_function(plan), *guard, [_pipeline(stages)]])
+    return render_paragraphs([*_top(plan), *functions(plan), *_image_function(plan), _guard(plan), [_pipeline(stages)]])
 
 
 def _top(plan: Plan) -> list[list[Statement]]:
@@ -64,7 +55,12 @@ def _top(plan: Plan) -> list[list[Statement]]:
     return paragraphs
 
 
-def _guard(sha: str) -> list[Statement]:
+def _guard(plan: Plan) -> list[Statement]:
+    sha = plan.settings.commit_sha
+    if not plan.pipeline.decided:
+        missing = f"if (!params.{COMMIT_PARAMETER} || !params.{URL_PARAMETER})"
+        message = Text(f"the parameters {COMMIT_PARAMETER} and {URL_PARAMETER} say what to build")
+        return [Block(missing, (Step("error", (message,)),))]
     return [
         Comment("The job may have been rewritten for another commit between trigger and start."),
         Block(

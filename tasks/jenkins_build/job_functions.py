@@ -16,14 +16,10 @@ def functions(plan: Plan) -> list[list[Statement]]:
     """The shell text of all jobs, and the rules that are left to decide."""
     if not plan.pipeline.jobs:
         return []
-    setup = [*job_script.START, *job_script.agent_exports(), *job_script.exports(plan.pipeline.variables, _known(plan))]
+    setup = [*job_script.START, *job_script.agent_exports(plan.agent_variables)]
+    setup += job_script.exports(plan.pipeline.variables, plan.known)
     common: list[Statement] = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
     return [common, *(paragraph for job in plan.pipeline.jobs for paragraph in _job_functions(plan, job))]
-
-
-def _known(plan: Plan) -> dict[str, str]:
-    names = [*job_script.AGENT_VARIABLES, job_script.JOB_ID]
-    return {name: f"${{{name}}}" for name in names}
 
 
 def _function(head: str, lines: list[str], first: tuple[Expression, ...] = ()) -> Block:
@@ -42,16 +38,17 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
         yield [_script_function(plan, job, f"{stem}AfterScript", job_script.commands(job.after_script))]
     if job.image is None:
         return
-    variables = {**plan.pipeline.variables, **job.variables}
-    yield [_function(f"String {stem}Run()", containers.start(job, job.image, names.index, variables))]
+    parameters = () if plan.pipeline.decided else plan.parameters
+    docker = containers.Docker(job, job.image, names.index, plan.agent_variables, parameters)
+    yield [_function(f"String {stem}Run()", docker.start({**plan.pipeline.variables, **job.variables}))]
     if job.after_script:
-        yield [_function(f"String {stem}AfterRun()", containers.after(job.image, names.index))]
-    yield [_function(f"String {stem}Cleanup()", containers.clean_up(job, job.image, names.index))]
+        yield [_function(f"String {stem}AfterRun()", docker.after())]
+    yield [_function(f"String {stem}Cleanup()", docker.clean_up())]
 
 
 def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Block:
     predefined = job_script.job_variables(job, plan.names[job.name].index)
-    own = job_script.exports(job.variables, _known(plan))
+    own = job_script.exports(job.variables, plan.known)
     parameters = []
     extra: list[Expression] = []
     if has_rule_variables(job):
@@ -76,6 +73,6 @@ def _rule_function(plan: Plan, job: Job) -> Block:
 
 def _rule_result(plan: Plan, job: Job, rule: Undecided) -> Source:
     allowed = rule.allow_failure if rule.allow_failure is not None else job.allow_failure
-    variables = "\n".join(job_script.exports(rule.variables, _known(plan)))
+    variables = "\n".join(job_script.exports(rule.variables, plan.known))
     values = f"allowFailure: {str(allowed.always).lower()}, variables: {literal(variables)}"
     return Source(f"return [when: {literal(rule.when)}, {values}]")

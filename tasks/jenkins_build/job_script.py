@@ -25,6 +25,8 @@ START = (
 )
 # What only the agent knows, by GitLab's name: written as shell, in double quotes.
 AGENT_VARIABLES: Mapping[str, str] = {
+    "CI": "true",
+    "GITLAB_CI": "true",
     "CI_PROJECT_DIR": "$WORKSPACE",
     "CI_PIPELINE_ID": "$BUILD_NUMBER",
     "CI_PIPELINE_IID": "$BUILD_NUMBER",
@@ -34,7 +36,7 @@ AGENT_VARIABLES: Mapping[str, str] = {
 }
 JOB_ID = "CI_JOB_ID"
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 # bash refuses to set these, and ends the script.
 _READONLY = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"})
@@ -69,16 +71,17 @@ def word(text: str, known: Mapping[str, str] = MappingProxyType({})) -> str:
     return "".join(parts) + (quoted(rest) if rest or not parts else "")
 
 
-def agent_exports() -> list[str]:
-    """What the agent knows, under GitLab's names."""
-    return [f'export {name}="{value}"' for name, value in AGENT_VARIABLES.items()]
+def agent_exports(variables: Mapping[str, str]) -> list[str]:
+    """What only the build knows, under GitLab's names; what is not there at all stays unset."""
+    own = [(name, value) for name, value in variables.items() if value != f"${{{name}-}}"]
+    return [f'export {name}="{value}"' for name, value in own if SHELL_NAME.fullmatch(name)]
 
 
 def exports(variables: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
     """One ``export`` a variable, empty ones too: Jenkins would drop those. Names no shell takes are named and left."""
     result = []
     for name, value in variables.items():
-        if _NAME.fullmatch(name) and name not in _READONLY:
+        if SHELL_NAME.fullmatch(name) and name not in _READONLY:
             result.append(f"export {name}={word(value, known)}")
         else:
             result.append(f"printf '%s\\n' {quoted(f'variable {name!a} is not exported: no shell sets it')} >&2")
@@ -96,7 +99,7 @@ def job_variables(job: Job, index: int) -> list[str]:
         known["CI_JOB_IMAGE"] = job.image.name
     if job.when == "manual":
         known["CI_JOB_MANUAL"] = "true"
-    return [*exports(known, AGENT_VARIABLES), f'export {JOB_ID}="${{BUILD_NUMBER}}{index:03d}"']
+    return [*exports(known, {}), f'export {JOB_ID}="${{BUILD_NUMBER}}{index:03d}"']
 
 
 def commands(items: Iterable[str]) -> list[str]:

@@ -92,18 +92,13 @@ def _conditions(plan: Plan, job: Job) -> Iterator[str]:
         yield _call("afterNeeds", mark, when, _marks(plan, plan.needed(job)))
     guard = f"{names.function}Rule().when != '{{}}' || " if job.rules else ""
     if is_manual(job):
-        call = _approval(job, mark, names.index)
+        optional = f"{names.function}Rule().allowFailure" if guard else str(job.allow_failure.always).lower()
+        question = Text(f"Run the job {job.name}?")
+        call = _call("approved", mark, Text(f"Job-{names.index}"), question, Code(optional))
         yield f"({guard.format('manual')}{call})" if guard else call
     if is_delayed(job):
         call = f"waited({job.start_in_seconds or 0})"
         yield f"({guard.format('delayed')}{call})" if guard else call
-
-
-def _approval(job: Job, mark: Text, index: int) -> str:
-    question = Text(f"Run the job {job.name}?")
-    if job.allow_failure.always:
-        return _call("approvedOptional", mark, Text(f"Job-{index}"), question)
-    return _call("approved", Text(f"Job-{index}"), question)
 
 
 def _call(name: str, *arguments: Expression) -> str:
@@ -124,7 +119,7 @@ def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
     yield "timeout", Code(str(job.timeout_seconds or plan.settings.default_timeout_seconds))
     if job.retry.max:
         yield "retries", Code(str(job.retry.max))
-    if any(rule.allow_failure is not None for rule in job.rules):
+    if job.rules:
         yield "allowFailure", Code(f"{plan.names[job.name].function}Rule().allowFailure")
     elif job.allow_failure.always:
         yield "allowFailure", Code("true")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job, Pipeline
-from tasks.jenkins_build import conditions, helpers
+from tasks.jenkins_build import conditions, helpers, job_script
 from tasks.jenkins_build.artifacts import has_stash, sources_of
 from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_script import word
@@ -16,6 +16,10 @@ from tasks.jenkins_build.names import JobNames, Unique, job_names
 from tasks.jenkins_build.settings import RenderSettings
 
 IMAGE_STAGE = "image"
+COMMIT_PARAMETER = "COMMIT_SHA"
+BUILD_KEY_PARAMETER = "BUILD_KEY"
+URL_PARAMETER = "REPO_URL"
+USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")  # what most rules ask for
 DEFAULT_DEPTH = 20  # GitLab's own GIT_DEPTH
 
 
@@ -36,6 +40,30 @@ class Plan:
     settings: RenderSettings
     names: dict[str, JobNames]
     groups: tuple[Group, ...]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """String parameters of the build, by name."""
+        if self.pipeline.decided:
+            return (COMMIT_PARAMETER, BUILD_KEY_PARAMETER)
+        rules = (rule.expression for job in self.pipeline.jobs for rule in job.rules)
+        asked = sorted({name for expression in rules for name in conditions.variables_of(expression)})
+        return tuple(dict.fromkeys((COMMIT_PARAMETER, BUILD_KEY_PARAMETER, URL_PARAMETER, *USUAL, *asked)))
+
+    @property
+    def agent_variables(self) -> dict[str, str]:
+        """Shell text, for use in double quotes, of the variables that only the build knows, by name."""
+        variables = {n: v for n, v in job_script.AGENT_VARIABLES.items() if n not in self.pipeline.variables}
+        if self.pipeline.decided:
+            return variables
+        ref = "${CI_COMMIT_TAG:-${CI_COMMIT_BRANCH-}}"
+        given = {name: f"${{{name}-}}" for name in self.parameters[3:]}
+        return {**variables, "CI_COMMIT_SHA": "$COMMIT_SHA", "CI_COMMIT_REF_NAME": ref, **given}
+
+    @property
+    def known(self) -> dict[str, str]:
+        """The same for the job's script, where they are set under their own names."""
+        return {name: f"${{{name}-}}" for name in (*self.agent_variables, job_script.JOB_ID)}
 
     @property
     def commit_word(self) -> str:
@@ -138,10 +166,10 @@ def helper_functions(plan: Plan) -> list[str]:
         (bool(jobs), helpers.LIMITED),
         (bool(jobs), helpers.run_job(retries=some(lambda j: j.retry.max), exit_codes=exit_codes, stages=stages)),
         (stages or needs, helpers.DECIDED),
+        (stages or needs, helpers.RUNS_WHEN),
         (stages, helpers.AFTER_STAGES),
         (needs, helpers.AFTER_NEEDS),
-        (some(lambda job: is_manual(job) and job.allow_failure.always), optional_approval(plan)),
-        (some(lambda job: is_manual(job) and not job.allow_failure.always), helpers.APPROVED),
+        (some(is_manual), helpers.APPROVED.replace("@WAIT@", str(plan.settings.manual_wait_seconds))),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(jobs),
         *((True, helpers.sources(sources_name(plan, depth), checkout(plan, depth))) for depth in _depths(plan)),
@@ -154,11 +182,6 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(lambda job: job.after_script), helpers.AFTER_SCRIPT),
     ]
     return [text for wanted, text in chosen if wanted]
-
-
-def optional_approval(plan: Plan) -> str:
-    """The helper with its waiting time."""
-    return helpers.APPROVED_OPTIONAL.replace("@WAIT@", str(plan.settings.manual_wait_seconds))
 
 
 def _condition_helpers(jobs: tuple[Job, ...]) -> list[tuple[bool, str]]:

@@ -71,9 +71,7 @@ SAMPLES: dict[str, tuple[Pipeline, RenderSettings]] = {
             ),
             variables={"CI_COMMIT_REF_NAME": "main", "CACHE": "$CI_PROJECT_DIR/.cache", "NOTHING": ""},
         ),
-        RenderSettings(
-            "http://gitlab.example/group/app.git", SHA, git_credentials_id="gitlab-token", image=BUILT
-        ),
+        RenderSettings("http://gitlab.example/group/app.git", SHA, git_credentials_id="gitlab-token", image=BUILT),
     ),
     "containers": (
         Pipeline(
