@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.kubernetes import discovery, logs, measures, proxy, reading, tables, writing
-from sandbox.kubernetes.kubelet import Kubelet
 from sandbox.kubernetes.load import Load
 from sandbox.kubernetes.node import NODE
 from sandbox.kubernetes.objects import Objects
@@ -38,12 +37,12 @@ class Api:
         denied: Pairs of verb and permission (``("get", "nodes/proxy")``; ``"*"`` = any) that are answered 403.
     """
 
-    def __init__(self, objects: Objects, kubelet: Kubelet, load: Load, token: str) -> None:
+    def __init__(self, objects: Objects, load: Load, token: str, *, trust_kubectl: bool) -> None:
         self.objects = objects
-        self.kubelet = kubelet
         self.load = load
         self.denied: set[tuple[str, str]] = set()
         self._token = token
+        self._trust_kubectl = trust_kubectl
 
     def authorize(self, call: Call) -> Route | None:
         """The route of a request that its credentials allow.
@@ -55,7 +54,8 @@ class Api:
         given = call.headers.get("authorization", "")
         if given and given != f"Bearer {self._token}":
             raise ApiError(401, "Unauthorized", "Unauthorized")
-        if not given and call.path not in _OPEN:
+        kubectl = self._trust_kubectl and call.headers.get("user-agent", "").startswith("kubectl/")
+        if not given and not kubectl and call.path not in _OPEN:
             if route is None:
                 text = f'User "system:anonymous" cannot {call.method.lower()} path "{call.path}"'
                 raise ApiError(403, "Forbidden", f"forbidden: {text}", {})

@@ -28,7 +28,7 @@ def template_hash(template: Object) -> str:
     """Ten letters that name a pod template."""
     text = json.dumps(template, sort_keys=True)
     number = int(hashlib.sha256(text.encode()).hexdigest(), 16)
-    return "".join(_ALPHABET[number >> 5 * index & 31 if (number >> 5 * index & 31) < 27 else 0] for index in range(10))
+    return "".join(_ALPHABET[number // 27**index % 27] for index in range(10))
 
 
 def portion(value: Any, replicas: int, *, up: bool) -> int:
@@ -89,7 +89,7 @@ class Deployments:
         }
         least = item["spec"].get("minReadySeconds")
         if least:
-            body["spec"]["minReadySeconds"] = least  # type: ignore[index]  # a dict, see above
+            body["spec"]["minReadySeconds"] = least
         created, _ = self._objects.create(REPLICA_SETS, item["metadata"]["namespace"], body, Write(MANAGER))
         return created
 
@@ -120,7 +120,7 @@ class Deployments:
         allowed = portion((strategy.get("rollingUpdate") or {}).get("maxUnavailable", 0), replicas, up=False)
         if allowed == 0 and self._surge(item) == 0:
             return 1  # both rounded down to nothing: Kubernetes lets one go
-        return min(allowed, replicas)
+        return min(allowed, int(replicas))
 
     def _roll(self, item: Object, new: Object, olds: list[Object]) -> None:
         replicas = item["spec"]["replicas"]
@@ -237,7 +237,7 @@ class Deployments:
         found = next(entry for entry in conditions if entry["type"] == "Progressing")
         if found["reason"] in ("ProgressDeadlineExceeded", "NewReplicaSetAvailable"):
             return None
-        left = stamp(found["lastUpdateTime"]) + item["spec"]["progressDeadlineSeconds"] - time.time()
+        left: float = stamp(found["lastUpdateTime"]) + item["spec"]["progressDeadlineSeconds"] - time.time()
         if left > 0:
             return left + 0.05
         text = f'ReplicaSet "{name}" has timed out progressing.'

@@ -107,7 +107,7 @@ def apply(live: Object, applied: Object, writer: Manager, *, force: bool) -> Obj
     mine = _entry(managers, writer)
     wanted = ownership.fields_of(applied)
     _settle_conflicts(live, wanted, [manager for manager in managers if manager is not mine], force=force)
-    result = merged(live, applied)
+    result: Object = merged(live, applied)
     others = set().union(*(manager.fields for manager in managers if manager is not mine))
     for field in sorted(mine.fields - set(wanted), key=len, reverse=True):
         if not any(other[: len(field)] == field for other in others | set(wanted)):
@@ -126,6 +126,8 @@ def _settle_conflicts(live: Object, wanted: dict[Field, Any], others: list[Manag
             if _is_item(field) or not _owns(manager, field):
                 continue
             present, value = ownership.find(live, field)
+            if wanted[field] == {} and isinstance(value, dict):
+                continue  # merging nothing into an object changes nothing
             if not present or value != wanted[field]:
                 conflicts.append((manager, field))
     if conflicts and not force:

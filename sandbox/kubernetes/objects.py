@@ -216,7 +216,7 @@ class Objects:
                     self.store.put(resource, freed)
 
     def _decoded(self, resource: Resource, namespace: str, body: Object, write: Write) -> tuple[Object, list[str]]:
-        item = clone(body)
+        item: Object = _without_nulls(body)
         self._check_kind(resource, item)
         if not isinstance(item.setdefault("metadata", {}), dict):
             raise bad_request("metadata must be an object")
@@ -281,7 +281,7 @@ class Objects:
             raise ApiError(500, "", text)
 
     def _applied(self, resource: Resource, key: tuple[str, str], body: Object) -> Object:
-        wanted = clone(body)
+        wanted: Object = clone(body)
         self._check_kind(resource, wanted)
         self._check_namespace(resource, key[0], wanted)
         schema.check_types(resource, wanted)
@@ -320,10 +320,12 @@ class Objects:
             for name in ("generation", "deletionTimestamp", "resourceVersion", "managedFields"):
                 metadata.pop(name, None)
             if "status" in resource.subresources:
-                item["status"] = {}
+                item.pop("status", None)
         if not metadata.get("namespace"):
             metadata.pop("namespace", None)
         defaults.fill(resource.kind, item)
+        if "status" in resource.subresources:
+            item.setdefault("status", {})
         if resource.kind == "Job" and old is None:
             defaults.finish_job(item)
         if not subresource:

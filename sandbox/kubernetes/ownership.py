@@ -39,7 +39,7 @@ def fields_of(item: Object) -> dict[Field, Any]:
     for name, value in item.items():
         if name == "metadata":
             inner = {key: entry for key, entry in value.items() if key not in _SYSTEM}
-            found.update(_walk(inner, (("f", "metadata"),)))
+            found.update(_walk(inner, (("f", "metadata"),)) if inner else ())
         elif name not in ("apiVersion", "kind"):
             found.update(_walk(value, (("f", name),)))
     return found

@@ -23,7 +23,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(target: Any, patch: Any, path: tuple[str, ...] = ()) -> Any:
-    """Strategic merge: as `merge`, but lists of named things merge by their keys; ``$patch`` and ``$retainKeys`` work."""
+    """Strategic merge: as `merge`, but lists of named things merge by keys; ``$patch`` and ``$retainKeys`` work."""
     if not isinstance(patch, dict):
         return clone(patch)
     if patch.get("$patch") == "replace":

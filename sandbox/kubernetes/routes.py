@@ -63,7 +63,7 @@ def parse(path: str) -> Route | None:
     resource = BY_PLURAL.get((group, version, rest[0]))
     if resource is None or (namespace and not resource.namespaced):
         return None
-    name, subresource = (rest[1:3] + ["", ""])[:2]
+    name, subresource = [*rest[1:3], "", ""][:2]
     if subresource and subresource != "proxy" and len(rest) > 3:
         return None
     if name and resource.namespaced and not namespace:

@@ -1,4 +1,4 @@
-"""The fields each kind has, read from the models of the `kubernetes` client (made from Kubernetes' OpenAPI document)."""
+"""The fields each kind has, read from the models of the `kubernetes` client (made from Kubernetes' OpenAPI)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _model(resource: Resource) -> type[Any]:
 
 
 @cache
-def _fields(model: type[Any]) -> dict[str, Any]:
+def _fields(model: Any) -> dict[str, Any]:
     return {info.serialization_alias or name: _unwrapped(info.annotation) for name, info in model.model_fields.items()}
 
 
@@ -117,7 +117,7 @@ def _mistyped_struct(kind: type[Any], value: Any, path: str) -> Iterator[tuple[s
     if not isinstance(value, dict):
         yield path, kind.__name__.replace("V1", "v1.", 1), value
         return
-    known = _fields(kind)
+    known = _fields(typing.cast(Any, kind))
     for key, entry in value.items():
         if key in known:
             yield from _mistyped(known[key], entry, f"{path}.{key}")

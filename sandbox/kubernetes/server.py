@@ -19,6 +19,7 @@ from starlette.routing import Route as WebRoute
 from sandbox.kubernetes import tables, watching
 from sandbox.kubernetes.api import Api
 from sandbox.kubernetes.controllers import Controllers
+from sandbox.kubernetes.images import Puller
 from sandbox.kubernetes.kubelet import Timing
 from sandbox.kubernetes.load import Load
 from sandbox.kubernetes.misbehaviour import Misbehaviour
@@ -43,10 +44,19 @@ class Kubernetes:
         public_url: Its address once it is served, such as ``http://127.0.0.1:40123``.
         seed: Seed of the load model and of generated names.
         timing: How fast pods start, fail and end.
+        trust_kubectl: Let kubectl in without a token: client-go sends none over plain HTTP.
+        plain_http_registries: ``host:port`` of registries to pull from besides those on loopback.
     """
 
     def __init__(
-        self, home: Path, public_url: Callable[[], str], *, seed: int = 1, timing: Timing | None = None
+        self,
+        home: Path,
+        public_url: Callable[[], str],
+        *,
+        seed: int = 1,
+        timing: Timing | None = None,
+        trust_kubectl: bool = True,
+        plain_http_registries: frozenset[str] = frozenset(),
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self._public_url = public_url
@@ -57,7 +67,8 @@ class Kubernetes:
         self.misbehaviour = Misbehaviour()
         self.load = Load(seed)
         self.controllers = Controllers(self.objects, self.misbehaviour, timing or Timing())
-        self.api = Api(self.objects, self.controllers.kubelet, self.load, self._token)
+        self.api = Api(self.objects, self.load, self._token, trust_kubectl=trust_kubectl)
+        self.controllers.kubelet.puller = Puller(plain_http_registries)
         self.controllers.start()
         self.app = Starlette(
             routes=[

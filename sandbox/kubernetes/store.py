@@ -74,12 +74,12 @@ class Store:
             found = self._objects.get(resource.key, {}).get((namespace, name))
             return clone(found) if found is not None else None
 
-    def list(self, resource: Resource, namespace: str = "") -> list[Object]:
+    def copies(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Copies of the objects of one namespace, or of all for ``""``, by namespace and name."""
         return [clone(item) for item in self.peek(resource, namespace)]
 
     def peek(self, resource: Resource, namespace: str = "") -> list[Object]:
-        """As `list`, without copying: the caller must not change what it gets."""
+        """As `copies`, without copying: the caller must not change what it gets."""
         with self.lock:
             found = self._objects.get(resource.key, {})
             return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]

@@ -89,7 +89,7 @@ def _first(store: Store, watch: Watch) -> tuple[int, list[bytes]]:
                 error = ApiError(410, "Expired", text)
                 return store.version, [_line("ERROR", error.body())]
             return watch.version, []
-        found = [item for item in store.list(watch.resource, watch.namespace) if watch.matcher(item)]
+        found = [item for item in store.copies(watch.resource, watch.namespace) if watch.matcher(item)]
         return store.version, [_line("ADDED", watch.render(item)) for item in found]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.kubernetes import patches
+from sandbox.kubernetes import patches, protobuf
 from sandbox.kubernetes.objects import Objects, Write
 from sandbox.kubernetes.reading import matcher
 from sandbox.kubernetes.routes import Call, Route
@@ -55,11 +55,10 @@ def document(call: Call, kind: str) -> Any:
     """The body of a request, JSON or YAML.
 
     Raises:
-        ApiError: 400 when it cannot be read, 415 for protobuf.
+        ApiError: 400 when it cannot be read, 415 for most of Protobuf.
     """
-    if "protobuf" in _media(call):
-        text = "the body of the request was in an unknown format - accepted media types include: application/json"
-        raise ApiError(415, "UnsupportedMediaType", text)
+    if "protobuf" in _media(call) and call.body:
+        return protobuf.decode(call.body)
     try:
         body = yaml.safe_load(call.body) if "yaml" in _media(call) else json.loads(call.body)
     except (ValueError, yaml.YAMLError) as error:
