@@ -13,36 +13,6 @@ _ATOM = "org.jenkinsci.plugins.workflow.cps.nodes.StepAtomNode"
 _END = "org.jenkinsci.plugins.workflow.cps.nodes.StepEndNode"
 _COLORS = {"FAILED": "red", "ABORTED": "aborted", "UNSTABLE": "yellow", "NOT_EXECUTED": "notbuilt"}
 _RESULT_COLORS = {"FAILURE": "red", "ABORTED": "aborted", "UNSTABLE": "yellow"}
-STEP_NAMES = {
-    "sh": "Shell Script",
-    "echo": "Print Message",
-    "sleep": "Sleep",
-    "error": "Error signal",
-    "input": "Wait for interactive input",
-    "unstable": "Set stage result to unstable",
-    "archiveArtifacts": "Archive the artifacts",
-    "junit": "Archive JUnit-formatted test results",
-    "node": "Allocate node",
-    "stash": "Stash some files to be used later in the build",
-    "unstash": "Restore files previously stashed",
-    "writeFile": "Write file to workspace",
-    "readFile": "Read file from workspace",
-    "checkout": "Check out from version control",
-    "deleteDir": "Recursively delete the current directory from the workspace",
-    "catchError": "Catch error and set build result to failure",
-    "withEnv": "Set environment variables",
-    "withCredentials": "Bind credentials to variables",
-    "retry": "Retry the body up to N times",
-    "timeout": "Enforce time limit",
-    "script": "Run arbitrary Pipeline script",
-    "dir": "Change current directory",
-    "build": "Build a job",
-}
-
-
-def display_name(node: FlowNode) -> str:
-    """A step is shown by its function's words, a stage by its name."""
-    return STEP_NAMES.get(node.name, node.name) if node.kind == "step" else node.name
 
 
 def beans(build: Build) -> list[Bean]:
@@ -78,7 +48,7 @@ def _of(build: Build, node: FlowNode) -> list[Bean]:
     color = _COLORS.get(node.status, "blue")
     parents = node.parents or ((node.enclosing,) if node.enclosing else ("2",))
     if node.kind == "step":
-        return [_bean(build, _ATOM, node.id, display_name(node), (color, running, parents))]
+        return [_bean(build, _ATOM, node.id, node.name, (color, running, parents))]
     if node.kind == "branch":
         name = node.name if node.name.startswith("Branch: ") else f"Branch: {node.name}"
         return [_bean(build, _START, node.id, name, ("blue", running, parents))]
@@ -97,28 +67,23 @@ def _bean(build: Build, cls: str, node_id: str, name: str, state: tuple[str, boo
     fields: dict[str, Any] = {
         "actions": [Bean(None)],
         "displayName": name,
-        "errorMessage": None,
         "iconColor": (color or "blue") + ("_anime" if running else ""),
         "id": node_id,
         "parents": list(parents),
         "running": running,
         "url": f"{build.url_path}execution/node/{node_id}/",
     }
-    if color in ("red", "aborted"):
-        found = build.node(node_id)
-        fields["errorMessage"] = found.error if found is not None else None
-    else:
-        del fields["errorMessage"]
     return Bean(cls, fields)
 
 
 def restartable(build: Build) -> list[str]:
-    """Top-level stages that began; those skipped after a failure did not."""
+    """Top-level stages that began: one skipped after a failure has no step, though it may show that failure."""
+    inside = {node.enclosing for node in build.nodes}
     return [
         node.name
         for node in build.nodes
         if node.kind == "stage"
         and node.enclosing is None
-        and node.status != "NOT_EXECUTED"
         and not node.name.startswith("Declarative: ")
+        and (node.status == "SUCCESS" or node.id in inside)
     ]

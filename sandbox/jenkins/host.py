@@ -76,6 +76,10 @@ class Host:
         """JUnit files taken by the ``junit`` step."""
         return self._build.test_reports
 
+    @test_reports.setter
+    def test_reports(self, paths: list[Path]) -> None:
+        self._build.test_reports = paths
+
     def log(self, text: str, node: FlowNode | None = None) -> None:
         """Append to the console; the text also belongs to `node`, by default this thread's innermost open step."""
         if not self._build.running:

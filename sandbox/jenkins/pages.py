@@ -53,8 +53,7 @@ def oops(session: str, status: int = 500) -> Response:
 
 def refused(session: str, shown: str) -> Response:
     """400 with the reason in ``X-Error``, whose header cannot carry the typographic quotes of the page."""
-    reason = shown.replace("‘", " ").replace("’", " ") if shown.startswith("A job") else shown
-    reason = reason.replace("‘", "").replace("’", " ")
+    reason = shown.replace("‘", " ").replace("’", " ").strip()
     return page(session, 400, f"<h1>Error</h1><p>{html.escape(shown, quote=False)}</p>", {"X-Error": reason})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from starlette.responses import Response
@@ -201,8 +202,18 @@ def _as_text(script: str | None, errors: list[str] | None) -> Response:
     elif "did not contain the 'pipeline' step" in errors[0]:
         text = f"Jenkinsfile content '{script}' did not contain the 'pipeline' step"
     else:
-        text = "Errors encountered validating Jenkinsfile:\n" + "".join(f"WorkflowScript: {each}\n" for each in errors)
+        text = "Errors encountered validating Jenkinsfile:\n" + "".join(_with_excerpt(script, each) for each in errors)
     return Response(text, 200, media_type="text/plain;charset=utf-8")
+
+
+def _with_excerpt(script: str, error: str) -> str:
+    """One error as the text form shows it: with its line of the script and a mark below the column."""
+    place = re.search(r"@ line (\d+), column (\d+)", error)
+    lines = script.splitlines()
+    if place is None or not 0 < int(place.group(1)) <= len(lines):
+        return f"WorkflowScript: {error}\n\n"
+    line, column = int(place.group(1)), int(place.group(2))
+    return f"WorkflowScript: {line}: {error}\n   {lines[line - 1]}\n   {' ' * (column - 1)}^\n\n"
 
 
 def _as_json(errors: list[str] | None) -> Response:

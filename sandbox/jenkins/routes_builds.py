@@ -125,6 +125,7 @@ def _answer_input(site: Site, call: Call, build: Build, what: tuple[str, str]) -
         if how == "abort":
             cls = "org.jenkinsci.plugins.workflow.support.steps.input.Rejection"
             build.interruption = (cls, f"Rejected by {call.user}")
+            build.console.write(f"Rejected by {call.user}\n")
             pending.answer = ("abort", {})
         else:
             build.approver = call.user

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from sandbox.jenkins import pages
@@ -23,7 +25,7 @@ def route(site: Site, call: Call, folder: Folder, rest: list[str]) -> Response:
         raise site.not_found()
     rest = rest[4:]
     if rest == ["api", "json"]:
-        beans = [entry.bean(store.name) for entry in store.all().values()]
+        beans = [replace(entry.bean(store.name), cls=None) for entry in store.all().values()]
         return site.export(call, Bean(_DOMAIN, {"credentials": beans, "urlName": "_"}))
     if rest == ["createCredentials"]:
         return _create(site, call, store)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sandbox.jenkins import graph, junit, parameters
+from sandbox.jenkins import actions, graph, junit, parameters
 from sandbox.jenkins.agents import Lease
-from sandbox.jenkins.builds import PERMALINKS, Build, now, permalink
+from sandbox.jenkins.builds import PERMALINKS, Build, permalink
 from sandbox.jenkins.controller import Controller
 from sandbox.jenkins.export import HIDDEN, Bean
 from sandbox.jenkins.items import Folder, Item, Job
@@ -39,8 +40,7 @@ class Views:
             "hudson.model.Hudson",
             {
                 "assignedLabels": [
-                    Bean("hudson.model.labels.LabelAtom", {"name": name}, {"name": 2})
-                    for name in sorted(controller.agents.labels)
+                    Bean(None, {"name": name}, {"name": 2}) for name in sorted(controller.agents.labels)
                 ],
                 "mode": "NORMAL",
                 "nodeDescription": "the Jenkins controller's built-in node (a stand-in)",
@@ -162,7 +162,7 @@ class Views:
             RUN,
             {
                 "actions": lambda: self._actions(build),
-                "artifacts": lambda: artifacts(build),
+                "artifacts": lambda: actions.artifacts(build),
                 "building": build.running,
                 "description": build.description,
                 "displayName": name,
@@ -181,11 +181,15 @@ class Views:
                 "changeSets": [],
                 "culprits": [],
                 "inProgress": build.running,
-                "nextBuild": lambda: self.build(later[-1]) if later else None,
-                "previousBuild": lambda: self.build(earlier[0]) if earlier else None,
+                "nextBuild": lambda: self._neighbour(later[-1]) if later else None,
+                "previousBuild": lambda: self._neighbour(earlier[0]) if earlier else None,
             },
             {"number": 2, "url": 2, "fingerprint": HIDDEN},
         )
+
+    def _neighbour(self, build: Build) -> Bean:
+        """Jenkins leaves ``_class`` out where the declared type says it."""
+        return replace(self.build(build), cls=None)
 
     def _estimate(self, builds: list[Build]) -> int:
         ended = [build.ended - build.started for build in builds if build.ended is not None][:3]
@@ -193,8 +197,8 @@ class Views:
 
     def _actions(self, build: Build) -> list[Bean]:
         found: list[Bean] = [_NOTHING] if build.order.restart or build.order.script is not None else []
-        found += [cause_action(build.order.causes), _time_in_queue(build)]
-        given = parameters_action(build.job, build.order.parameters)
+        found += [actions.cause_action(build.order.causes), actions.time_in_queue(build)]
+        given = actions.parameters_action(build.job, build.order.parameters)
         found += [given] if given is not None else []
         found.append(Bean("org.jenkinsci.plugins.workflow.libs.LibrariesAction", {"libraries": []}, {"libraries": 0}))
         found.append(_NOTHING)
@@ -215,7 +219,7 @@ class Views:
                 Bean("org.jenkinsci.plugins.workflow.support.steps.input.ApproverAction", {"userId": build.approver})
             )
         if build.interruption is not None and not build.running:
-            found.append(_interrupted(build.interruption))
+            found.append(actions.interrupted(build.interruption))
         if build.test_reports:
             found.append(junit.action(build.test_reports))
         found += [_NOTHING] * 4
@@ -247,17 +251,17 @@ class Views:
 
     def queue_item(self, item: QueueItem) -> Bean:
         """A queue item in the phase it is in."""
-        actions: list[Bean] = []
+        shown: list[Bean] = []
         task = Bean(_PLACEHOLDER)
         summary = ""
         if item.job is not None:
-            given = parameters_action(item.job, item.order.parameters)
-            actions = [*([given] if given is not None else []), cause_action(item.order.causes)]
+            given = actions.parameters_action(item.job, item.order.parameters)
+            shown = [*([given] if given is not None else []), actions.cause_action(item.order.causes)]
             summary = parameters.summary(item.job.definitions(), item.order.parameters)
             task = self.job(item.job)
         phase = item.phase
         fields: dict[str, Any] = {
-            "actions": actions,
+            "actions": shown,
             "blocked": phase == "BlockedItem",
             "buildable": phase == "BuildableItem",
             "id": item.id,
@@ -320,9 +324,7 @@ class Views:
                 "actions": [],
                 "description": "the Jenkins controller's built-in node",
                 "displayName": "Built-In Node",
-                "assignedLabels": [
-                    Bean("hudson.model.labels.LabelAtom", {"name": name}, {"name": 2}) for name in sorted(agents.labels)
-                ],
+                "assignedLabels": [Bean(None, {"name": name}, {"name": 2}) for name in sorted(agents.labels)],
                 "executors": [self._executor(by_executor.get(number)) for number in range(agents.count)],
                 "icon": "symbol-computer",
                 "iconClassName": "symbol-computer",
@@ -336,8 +338,7 @@ class Views:
                 "offlineCause": None,
                 "offlineCauseReason": "",
                 "oneOffExecutors": [
-                    Bean("hudson.model.OneOffExecutor", {"currentExecutable": self.build(build)})
-                    for build in self._controller.builds.running()
+                    Bean(None, {"currentExecutable": self.build(build)}) for build in self._controller.builds.running()
                 ],
                 "temporarilyOffline": False,
             },
@@ -350,74 +351,4 @@ class Views:
             cls = f"{_PLACEHOLDER}$PlaceholderExecutable"
             build = lease.build
             current = Bean(cls, {"number": build.number, "url": self.url(build.url_path)}, {"url": 2, "number": 2})
-        return Bean("hudson.model.Executor", {"currentExecutable": current, "idle": lease is None})
-
-
-def cause_action(causes: Any) -> Bean:
-    """CauseAction."""
-    beans = [
-        Bean(
-            cause.cls,
-            {"shortDescription": cause.description, **cause.fields},
-            dict.fromkeys(("shortDescription", *cause.fields), 3),
-        )
-        for cause in causes
-    ]
-    return Bean("hudson.model.CauseAction", {"causes": beans}, {"causes": 2})
-
-
-def parameters_action(job: Job, chosen: Any) -> Bean | None:
-    """ParametersAction, or None for a build without parameters."""
-    if not chosen:
-        return None
-    known = {definition.name: definition for definition in job.definitions()}
-    beans = [
-        parameters.value_bean(known.get(name) or parameters.Definition("String", name), value)
-        for name, value in chosen.items()
-    ]
-    return Bean("hudson.model.ParametersAction", {"parameters": beans}, {"parameters": 2})
-
-
-def _time_in_queue(build: Build) -> Bean:
-    building = 0 if build.running else (build.ended or now()) - build.started
-    fields: dict[str, Any] = {
-        "blockedDurationMillis": 0,
-        "blockedTimeMillis": 0,
-        "buildableDurationMillis": 0,
-        "buildableTimeMillis": 0,
-        "buildingDurationMillis": building,
-        "executingTimeMillis": building,
-        "executorUtilization": 1.0,
-        "subTaskCount": 0,
-        "waitingDurationMillis": build.queued_for,
-        "waitingTimeMillis": build.queued_for,
-        "queuingDurationMillis": build.queued_for,
-        "queuingTimeMillis": build.queued_for,
-        "totalDurationMillis": building + build.queued_for,
-    }
-    hidden = ("queuingDurationMillis", "queuingTimeMillis", "totalDurationMillis")
-    return Bean("jenkins.metrics.impl.TimeInQueueAction", fields, {name: 0 if name in hidden else 2 for name in fields})
-
-
-def _interrupted(interruption: tuple[str, str]) -> Bean:
-    cls, description = interruption
-    cause = Bean(cls, {"shortDescription": description}, {"shortDescription": 3})
-    return Bean("jenkins.model.InterruptedBuildAction", {"causes": [cause]})
-
-
-def artifacts(build: Build) -> list[Bean]:
-    """The archived files, by path."""
-    base = build.artifacts
-    found = sorted(path.relative_to(base) for path in base.rglob("*") if path.is_file()) if base.exists() else []
-    return [
-        Bean(
-            None,
-            {
-                "displayPath": path.name,
-                "fileName": path.name,
-                "relativePath": path.as_posix(),
-            },
-            dict.fromkeys(("displayPath", "fileName", "relativePath"), 3),
-        )
-        for path in found
-    ]
+        return Bean(None, {"currentExecutable": current, "idle": lease is None})

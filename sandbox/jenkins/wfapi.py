@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 from sandbox.jenkins.builds import NODE_LOG_LIMIT, Build, PendingInput, StepLog, now
-from sandbox.jenkins.graph import display_name
 from sandbox.jenkins.model import FlowNode
 
 _STATUS = {
@@ -109,7 +108,7 @@ def _node(build: Build, node: FlowNode) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "_links": {"self": {"href": f"{_base(build)}execution/node/{node.id}/wfapi/describe"}},
         "id": node.id,
-        "name": display_name(node),
+        "name": node.name,
         "execNode": "",
         "status": node.status,
         "startTimeMillis": node.started,
@@ -146,7 +145,7 @@ def _step(build: Build, node: FlowNode, steps: list[FlowNode], index: int) -> di
         "console": {"href": f"{base}log"},
     }
     before = steps[index - 1].id if index else node.enclosing
-    shown |= {"parameterDescription": node.name, "parentNodes": [before] if before else list(node.parents)}
+    shown |= {"parameterDescription": "", "parentNodes": [before] if before else list(node.parents)}
     return shown
 
 
