@@ -20,13 +20,11 @@ from sandbox.docker_cli.errors import DockerError, DockerfileError
 from sandbox.docker_cli.reference import Reference, is_loopback
 from sandbox.docker_cli.reference import parse as parse_reference
 from sandbox.docker_cli.settings import SETTINGS
-from sandbox.docker_cli.stage import Stage, from_image
+from sandbox.docker_cli.stage import BASE_LABEL, RUN_LABEL, Stage, from_image
 from sandbox.docker_cli.store import CONFIG, MANIFEST, Image, Store, encode
 from sandbox.docker_cli.tree import Tree, apply_layer, read_archive
 from sandbox.docker_cli.words import Lexer
 
-BASE_LABEL = "smartclide.eu/sandbox-base-not-applied"
-RUN_LABEL = "smartclide.eu/sandbox-not-executed"
 _ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
@@ -122,7 +120,7 @@ class _Build:
         for number, instruction in enumerate(dockerfile.instructions, 1):
             if instruction.keyword == "FROM" and len(self._stages) > last:
                 break
-            self._say(f"Step {number}/{count} : {instruction.keyword} {instruction.rest}")
+            self._say(f"Step {number}/{count} : {instruction}")
             self._step(instruction, dockerfile.escape, context)
         unused = set(self._options.arguments) - self._declared - set(_PROXIES)
         if unused and not self._options.target:
@@ -153,7 +151,7 @@ class _Build:
         if instruction.keyword == "RUN":
             self._say(f"line {instruction.line}: not executed by the sandbox's builder: RUN {instruction.rest}")
             stage.gaps.append(f"RUN in line {instruction.line} was not executed")
-            _note(stage, RUN_LABEL, f"RUN in line {instruction.line}")
+            stage.note(RUN_LABEL, f"RUN in line {instruction.line}")
             return
         if instruction.keyword == "WORKDIR":
             stage.enter(self._store, instruction, lexer.expand(instruction.rest))
@@ -215,7 +213,7 @@ class _Build:
             return from_image(name, image, self._files(image), self._platform)
         stage = Stage(name, self._platform, gaps=[f"the base image {text} was not applied"])
         self._say(f"line {instruction.line}: base image {text} not applied: an empty base stands in for it")
-        _note(stage, BASE_LABEL, text)
+        stage.note(BASE_LABEL, text)
         return stage
 
     def _image(self, text: str, instruction: Instruction) -> Image | None:
@@ -244,11 +242,6 @@ class _Build:
             raise DockerfileError(f"--from={name}: a stage cannot copy from itself", instruction.line)
         stage = stage or self._base(name, name, instruction)
         return Source(f"stage or image {name}", stage.files, tuple(stage.gaps))
-
-
-def _note(stage: Stage, label: str, text: str) -> None:
-    labels = stage.config.setdefault("Labels", {})
-    labels[label] = "; ".join(filter(None, [labels.get(label), text]))
 
 
 def _last_stage(dockerfile: Dockerfile, target: str) -> int:

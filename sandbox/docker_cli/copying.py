@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sandbox.docker_cli.context import Ignore, glob_to_regex
 from sandbox.docker_cli.dockerfile import Heredoc, Instruction
 from sandbox.docker_cli.errors import DockerfileError
-from sandbox.docker_cli.stage import Stage
+from sandbox.docker_cli.stage import MISSING_LABEL, Stage
 from sandbox.docker_cli.tree import FILE, FOLDER, InText, Node, OnDisk, Tree, read_archive, resolve, with_mode
 from sandbox.docker_cli.words import Lexer
 
@@ -59,7 +59,9 @@ def copy_files(
         content = lexer.expand_document(text.content) if text.expand else text.content
         place.put(text.name, Node(FILE, 0o644, InText(content.encode())))
     for name in names:
-        _copy_one(name, instruction, source, place, say)
+        if not _copy_one(name, instruction, source, place):
+            say(f"line {instruction.line}: {name} is not in {source.name} and was left out: {'; '.join(source.gaps)}")
+            stage.note(MISSING_LABEL, f"{name} in line {instruction.line}")
     return {path: with_mode(node, mode if node.kind == FILE else None) for path, node in place.tree.items()}
 
 
@@ -116,13 +118,15 @@ class _Place:
             self.tree[self._path] = node
 
 
-def _copy_one(name: str, instruction: Instruction, source: Source, place: _Place, say: Callable[[str], None]) -> None:
+def _copy_one(name: str, instruction: Instruction, source: Source, place: _Place) -> bool:
+    """Copy what one word names; False when nothing is there and that is not the Dockerfile's fault."""
     if instruction.keyword == "ADD" and _REMOTE.match(name):
         message = f"ADD {name}: the sandbox's builder has no network beyond the registry"
         raise DockerfileError(message, instruction.line)
     found = _matches(name, source)
-    if not found:
-        _missing(name, instruction, source, say)
+    if not found and not source.gaps:
+        hint = " (left out by .dockerignore)" if source.ignore and source.ignore(name.strip("/")) else ""
+        raise DockerfileError(f"{instruction.keyword}: {name!r} not found in {source.name}{hint}", instruction.line)
     for path in found:
         node = source.files.get(path)
         if node is not None and node.kind == FILE:
@@ -133,6 +137,7 @@ def _copy_one(name: str, instruction: Instruction, source: Source, place: _Place
         for entry, child in source.files.items():
             if entry.startswith(below) and entry != path:
                 place.put_below(entry.removeprefix(below), child)
+    return bool(found)
 
 
 def _matches(name: str, source: Source) -> list[str]:
@@ -144,14 +149,6 @@ def _matches(name: str, source: Source) -> list[str]:
         return []
     pattern = glob_to_regex(name.strip("/").removeprefix("./").replace("**", "*"))
     return sorted({resolve(source.files, path) for path in source.files if pattern.fullmatch(path)} & set(source.files))
-
-
-def _missing(name: str, instruction: Instruction, source: Source, say: Callable[[str], None]) -> None:
-    if source.gaps:
-        say(f"line {instruction.line}: {name} is not in {source.name} and was left out: {'; '.join(source.gaps)}")
-        return
-    hint = " (left out by .dockerignore)" if source.ignore and source.ignore(name.strip("/")) else ""
-    raise DockerfileError(f"{instruction.keyword}: {name!r} not found in {source.name}{hint}", instruction.line)
 
 
 def _copy_file(path: str, node: Node, instruction: Instruction, place: _Place) -> None:

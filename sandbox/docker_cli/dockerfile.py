@@ -51,6 +51,10 @@ class Instruction:
     line: int
     heredocs: tuple[Heredoc, ...] = ()
 
+    def __str__(self) -> str:
+        flags = "".join(f"--{name}={value} " for name, value in self.flags)
+        return f"{self.keyword} {flags}{self.rest}"
+
     def flag(self, name: str) -> str | None:
         """The flag's last value."""
         return dict(self.flags).get(name)

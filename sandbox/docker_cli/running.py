@@ -43,17 +43,13 @@ def run(options: Options, state: Path) -> NoReturn:
     Raises:
         DockerError: 125 for what only an engine can do, 126 and 127 as docker for commands that do not start.
     """
-    image, command = _command(options)
     _check(options)
+    image, command = _command(options)
     environment = _environment(options)
     folder = Path(options.one("workdir") or _scratch(state))
     if not folder.is_dir():
         raise not_here(f"--workdir {folder} is not a folder of this machine, and the image is not applied.")
-    program = shutil.which(command[0], path=environment.get("PATH"))
-    if "/" in command[0]:
-        program = str(folder / command[0])
-    if program is None or not Path(program).exists():
-        raise DockerError(f"docker: exec: {command[0]!r}: not found on this machine (the image is not applied).", 127)
+    program = _program(command[0], folder, environment.get("PATH"))
     sys.stderr.write(f"docker (sandbox stand-in): running on this machine; image {image} not applied.\n")
     sys.stderr.flush()
     sys.stdout.flush()
@@ -62,6 +58,16 @@ def run(options: Options, state: Path) -> NoReturn:
         os.execve(program, command, environment)  # noqa: S606 - an argument list, no shell
     except OSError as error:
         raise DockerError(f"docker: exec: {command[0]!r}: {error.strerror}", 126) from error
+
+
+def _program(name: str, folder: Path, search: str | None) -> str:
+    """The program's file; one that the image has elsewhere (``/bin/env``) is looked for by its name."""
+    if "/" in name and (folder / name).exists():
+        return str(folder / name)
+    found = shutil.which(Path(name).name, path=search) if name.startswith("/") or "/" not in name else None
+    if found is None:
+        raise DockerError(f"docker: exec: {name!r}: not found on this machine (the image is not applied).", 127)
+    return found
 
 
 def _command(options: Options) -> tuple[str, list[str]]:

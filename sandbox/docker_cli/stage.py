@@ -13,6 +13,9 @@ from sandbox.docker_cli.store import LAYER, Image, Store
 from sandbox.docker_cli.tree import FOLDER, Layer, Node, Tree, apply_layer, resolve
 from sandbox.docker_cli.words import Lexer
 
+BASE_LABEL = "smartclide.eu/sandbox-base-not-applied"
+RUN_LABEL = "smartclide.eu/sandbox-not-executed"
+MISSING_LABEL = "smartclide.eu/sandbox-left-out"
 EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -69,9 +72,14 @@ class Stage:
         """The instruction's variables: ``ENV`` wins over ``ARG``."""
         return Lexer({**self.arguments, **self.environment}, escape, instruction.line)
 
+    def note(self, label: str, text: str) -> None:
+        """Say in the image's labels what docker would have done."""
+        labels = self.config.setdefault("Labels", {})
+        labels[label] = "; ".join(filter(None, [labels.get(label), text]))
+
     def record(self, instruction: Instruction, layer: Layer | None = None) -> None:
         """Note an instruction, with its layer if it has one, in the image's history."""
-        entry: dict[str, Any] = {"created": EPOCH, "created_by": f"{instruction.keyword} {instruction.rest}"}
+        entry: dict[str, Any] = {"created": EPOCH, "created_by": str(instruction)}
         if layer is None:
             entry["empty_layer"] = True
         else:
@@ -115,6 +123,10 @@ class Stage:
 def from_image(name: str, image: Image, files: Tree, platform: str) -> Stage:
     """A stage that starts from an image of the store."""
     layers = [{**layer, "mediaType": LAYER} for layer in image.manifest["layers"]]
+    labels = (image.config.get("config") or {}).get("Labels") or {}
+    gaps = [
+        f"{label} of its base: {labels[label]}" for label in (BASE_LABEL, RUN_LABEL, MISSING_LABEL) if label in labels
+    ]
     return Stage(
         name,
         platform,
@@ -123,5 +135,6 @@ def from_image(name: str, image: Image, files: Tree, platform: str) -> Stage:
         diff_ids=list(image.config["rootfs"]["diff_ids"]),
         history=copy.deepcopy(image.config.get("history") or []),
         files=files,
+        gaps=gaps,
         shell=list((image.config.get("config") or {}).get("Shell") or ["/bin/sh", "-c"]),
     )

@@ -20,6 +20,7 @@ from sandbox.docker_cli.reference import is_loopback
 _PARAMETER = re.compile(r'([a-zA-Z_]+)=(?:"((?:\\.|[^"\\])*)"|([^\s,]+))')  # a scope has commas within its quotes
 _TIMEOUT = 60.0
 _CHUNK = 1 << 20
+_PROBLEMS = {401: "unauthorized: authentication required", 403: "denied: requested access is denied"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Reply:
         try:
             return "; ".join(f"{e['code'].lower()}: {e['message']}" for e in json.loads(self.body)["errors"])
         except (ValueError, KeyError, TypeError, AttributeError):
-            return f"unexpected status {self.status}"
+            return _PROBLEMS.get(self.status, f"unexpected status {self.status}")  # a HEAD has no body
 
 
 class Transport:

@@ -136,6 +136,8 @@ def apply_layer(below: Tree, layer: Tree) -> Tree:
             if node.kind != FOLDER:
                 _remove(result, path)
             result[path] = node
+            for folder in above(path):
+                result.setdefault(folder, Node(FOLDER))
     return result
 
 
@@ -195,7 +197,7 @@ def write_layer(tree: Mapping[str, Node], path: Path) -> Layer:
     """Write a tree, with the folders above its entries, as a gzipped tar file."""
     entries = dict(tree)
     for entry in tree:
-        for folder in _above(entry):
+        for folder in above(entry):
             entries.setdefault(folder, Node(FOLDER))
     with path.open("wb") as file:
         packed = _Tee(file)
@@ -207,7 +209,8 @@ def write_layer(tree: Mapping[str, Node], path: Path) -> Layer:
     return Layer(path, packed.digest, plain.digest, packed.size)
 
 
-def _above(path: str) -> list[str]:
+def above(path: str) -> list[str]:
+    """The folders a path lies in, the top one first."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
