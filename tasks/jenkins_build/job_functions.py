@@ -10,6 +10,7 @@ from tasks.jenkins_build.groovy import Block, Call, Code, Comment, Expression, L
 from tasks.jenkins_build.plan import Plan, has_rule_variables, place
 
 SETUP = "setup"
+VARIABLES = "pipelineVariables"
 
 
 def functions(plan: Plan) -> list[list[Statement]]:
@@ -17,9 +18,14 @@ def functions(plan: Plan) -> list[list[Statement]]:
     if not plan.pipeline.jobs:
         return []
     setup = [*job_script.START, *job_script.agent_exports(plan.agent_variables)]
-    setup += job_script.exports(plan.pipeline.variables, plan.known)
+    variables = job_script.exports(plan.pipeline.variables, plan.known)
     common: list[Statement] = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
-    return [common, *(paragraph for job in plan.pipeline.jobs for paragraph in _job_functions(plan, job))]
+    paragraphs = [common]
+    if variables:
+        paragraphs.append([_function(f"String {VARIABLES}()", variables)])
+    for job in plan.pipeline.jobs:
+        paragraphs.extend(_job_functions(plan, job))
+    return paragraphs
 
 
 def _function(head: str, lines: list[str], first: tuple[Expression, ...] = ()) -> Block:
@@ -48,7 +54,6 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
 
 def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Block:
     predefined = job_script.job_variables(job, plan.names[job.name].index)
-    own = job_script.exports(job.variables, plan.known)
     parameters = []
     extra: list[Expression] = []
     if has_rule_variables(job):
@@ -57,9 +62,12 @@ def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Bl
     if plan.informed_by(job):
         parameters.append("String reports")
         extra.append(Code("reports"))
-    before = [Text(line) for line in "\n".join([*predefined, *own]).split("\n")]
-    after = [Text(line) for line in "\n".join(commands).split("\n")]
-    items = (Call(SETUP), *before, *extra, *after)
+    before, own, after = (
+        [Text(line) for text in texts for line in text.split("\n")]
+        for texts in (predefined, job_script.exports(job.variables, plan.known), commands)
+    )
+    shared = [Call(VARIABLES)] if plan.pipeline.variables else []
+    items = (Call(SETUP), *before, *shared, *own, *extra, *after)
     return Block(f"@NonCPS\nString {name}({', '.join(parameters)})", (Lines(items),))
 
 

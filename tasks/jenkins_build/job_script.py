@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from errors import InputError
 from tasks.interpretation.pipeline import Job
+from tasks.interpretation.predefined import slug
 
 # The job's commands want bash, as on GitLab; `sh` must do where there is none (small images).
 START = (
@@ -33,11 +34,14 @@ AGENT_VARIABLES: Mapping[str, str] = {
     "CI_PIPELINE_URL": "$BUILD_URL",
     "CI_JOB_URL": "${BUILD_URL}console",
     "CI_CONCURRENT_ID": "${EXECUTOR_NUMBER:-0}",
+    "CI_BUILDS_DIR": "${WORKSPACE%/*}",
+    "CI_JOB_STARTED_AT": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
 }
-JOB_ID = "CI_JOB_ID"
+# What each job's own script sets before anything that may refer to it.
+JOB_VARIABLES = ("CI_JOB_NAME", "CI_JOB_NAME_SLUG", "CI_JOB_STAGE", "CI_NODE_TOTAL", "CI_JOB_IMAGE", "CI_JOB_ID")
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
 SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_REFERENCE = re.compile(r"\$\$|\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 # bash refuses to set these, and ends the script.
 _READONLY = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"})
 
@@ -56,19 +60,27 @@ def quoted(text: str) -> str:
 def word(text: str, known: Mapping[str, str] = MappingProxyType({})) -> str:
     r"""The text as one shell word; references to variables in `known` become the shell text that stands there.
 
+    Beside such a reference ``$$`` is GitLab's way to write a dollar; in other texts the interpreter has replaced it.
+
     >>> print(word("it's $HOME in $CI_PROJECT_DIR/x", AGENT_VARIABLES))
     'it'\''s $HOME in '"$WORKSPACE"/x
     """
     if "\0" in text:
         raise InputError(f"{text[:40]!r} holds a NUL character, which no shell can pass on.", remedy="Remove it.")
+    if not any(_name_of(match) in known for match in _REFERENCE.finditer(text)):
+        return quoted(text)
     parts, end = [], 0
     for match in _REFERENCE.finditer(text):
-        name = match[1] or match[2]
-        if name in known:
-            parts += [text[end : match.start()] and quoted(text[end : match.start()]), f'"{known[name]}"']
+        name = _name_of(match)
+        if name in known or match[0] == "$$":
+            before = text[end : match.start()] + ("$" if match[0] == "$$" else "")
+            parts += [quoted(before) if before else "", f'"{known[name]}"' if name in known else ""]
             end = match.end()
-    rest = text[end:]
-    return "".join(parts) + (quoted(rest) if rest or not parts else "")
+    return "".join([*parts, quoted(text[end:]) if text[end:] else ""])
+
+
+def _name_of(match: re.Match[str]) -> str:
+    return match[1] or match[2] or ""
 
 
 def agent_exports(variables: Mapping[str, str]) -> list[str]:
@@ -92,6 +104,7 @@ def job_variables(job: Job, index: int) -> list[str]:
     """Predefined variables of one job; `index` makes its CI_JOB_ID unique in the build."""
     known = {
         "CI_JOB_NAME": job.name,
+        "CI_JOB_NAME_SLUG": slug(job.name),
         "CI_JOB_STAGE": job.stage,
         "CI_NODE_TOTAL": "1",
     }
@@ -99,7 +112,7 @@ def job_variables(job: Job, index: int) -> list[str]:
         known["CI_JOB_IMAGE"] = job.image.name
     if job.when == "manual":
         known["CI_JOB_MANUAL"] = "true"
-    return [*exports(known, {}), f'export {JOB_ID}="${{BUILD_NUMBER}}{index:03d}"']
+    return [*exports(known, {}), f'export CI_JOB_ID="${{BUILD_NUMBER}}{index:03d}"']
 
 
 def commands(items: Iterable[str]) -> list[str]:

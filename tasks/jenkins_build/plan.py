@@ -63,7 +63,7 @@ class Plan:
     @property
     def known(self) -> dict[str, str]:
         """The same for the job's script, where they are set under their own names."""
-        return {name: f"${{{name}-}}" for name in (*self.agent_variables, job_script.JOB_ID)}
+        return {name: f"${{{name}-}}" for name in (*self.agent_variables, *job_script.JOB_VARIABLES)}
 
     @property
     def commit_word(self) -> str:

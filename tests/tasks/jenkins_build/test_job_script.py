@@ -96,15 +96,21 @@ def test_commands_share_one_shell(tmp_path: Path) -> None:
 
 
 def test_references_to_what_only_the_agent_knows_are_expanded_and_no_others(tmp_path: Path) -> None:
-    variables = {"A": "$CI_PROJECT_DIR/.m2", "B": "${CI_PROJECT_DIR}$HOME`id`", "C": "$CI_PROJECT_DIRS", "EMPTY": ""}
+    variables = {
+        "A": "$CI_PROJECT_DIR/.m2",
+        "B": "${CI_PROJECT_DIR}$HOME`id`",
+        "C": "$CI_PROJECT_DIRS$$",
+        "D": "$$x$CI$$CI",
+        "E": "",
+    }
     known = {name: f"${{{name}-}}" for name in AGENT_VARIABLES}
     lines = [
         *agent_exports(AGENT_VARIABLES),
         *exports(variables, known),
-        'printf "%s|" "$A" "$B" "$C" "${EMPTY-unset}"',
+        'printf "%s|" "$A" "$B" "$C" "$D" "${E-unset}"',
     ]
     done = run(lines, tmp_path, {"WORKSPACE": "/w s/'$x"})
-    assert done.stdout.decode() == "/w s/'$x/.m2|/w s/'$x$HOME`id`|$CI_PROJECT_DIRS||"
+    assert done.stdout.decode() == "/w s/'$x/.m2|/w s/'$x$HOME`id`|$CI_PROJECT_DIRS$$|$xtrue$CI||"
 
 
 def test_names_no_shell_takes_are_named_and_left(tmp_path: Path) -> None:
