@@ -168,13 +168,18 @@ async def delete_objects(cluster: Cluster, identity: Identity, *, purge: bool = 
         DeadlineError: Pods are still there after three minutes.
     """
     deleted = await _with(cluster, lambda c: operations.remove(c, identity, purge=purge))
+    if f"Deployment {identity.service}" in deleted:
+        await _until_gone(cluster, identity)
+    get_run_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
+    return deleted
+
+
+async def _until_gone(cluster: Cluster, identity: Identity) -> None:
     deadline = time.monotonic() + DELETE_SECONDS
     while (left := await _with(cluster, lambda c: operations.status(c, identity))).state != "absent":
         if time.monotonic() > deadline:
             raise DeadlineError(
-                f"Deployment {identity.service} still has {len(left.pods)} pods after {DELETE_SECONDS:.0f} s of deleting.",
+                f"Deployment {identity.service} is not gone after {DELETE_SECONDS:.0f} s, {len(left.pods)} pods are left.",
                 remedy="Look at its pods' finalizers and termination grace period.",
             )
         await asyncio.sleep(POLL_SECONDS)
-    get_run_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
-    return deleted

@@ -59,13 +59,14 @@ def digest(url, auth=None):
 def private(image):
     """The same image in the registry with a login, and that registry's block."""
     address = needed("SMARTCLIDE_TEST_REGISTRY_LOGIN")
+    repository = f"rollout/{uuid.uuid4().hex[:8]}"  # a name the node has not pulled yet
     user, password = needed("SMARTCLIDE_TEST_REGISTRY_LOGIN_USER"), needed("SMARTCLIDE_TEST_REGISTRY_LOGIN_PASSWORD")
     copy = ["skopeo", "copy", "--src-tls-verify=false", "--dest-tls-verify=false", "--dest-creds", f"{user}:{password}"]
-    subprocess.run([*copy, f"docker://{image}", f"docker://{address}/rollout/web:1"], check=True, capture_output=True)
-    found = digest(f"http://{address}/v2/rollout/web/manifests/1", (user, password))
+    subprocess.run([*copy, f"docker://{image}", f"docker://{address}/{repository}:1"], check=True, capture_output=True)
+    found = digest(f"http://{address}/v2/{repository}/manifests/1", (user, password))
     credentials = DockerRegistryCredentials(username=user, password=password, registry_url=address)
     registry = ImageRegistry(address=address, credentials=credentials, plain_http=True)
-    return f"{address}/rollout/web@{found}", registry
+    return f"{address}/{repository}@{found}", registry
 
 
 class Place:

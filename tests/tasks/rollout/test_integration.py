@@ -14,7 +14,12 @@ from tasks.rollout.names import Identity
 from tasks.rollout.rollout import Rollouts
 from tasks.rollout.task import list_releases, plan_release, service_status
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # Prefect leaves sockets to its own test server for the garbage collector to close
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 
 async def states(place):
@@ -91,7 +96,7 @@ async def test_who_waits_too_long_for_the_lease_is_told_who_holds_it(place):
         async with place.rollouts._lease("flow run brave-otter", LeaseTimes()):
             await place.rollouts.undeploy("me", times=LeaseTimes(wait=1, poll=0.2))
 
-    with pytest.raises(ConflictError, match="web in namespace .* is being rolled out by flow run brave-otter since"):
+    with pytest.raises(ConflictError, match=r"web in namespace .* is being rolled out by flow run brave-otter since"):
         await place.run(twice)
 
 
@@ -149,7 +154,7 @@ async def test_what_is_not_ours_is_left_alone(place):
     foreign = place.client.find("Service", place.identity.namespace, "web")
     del foreign["metadata"]["labels"]
     place.client.replace(foreign)
-    with pytest.raises(ConflictError, match="Service web in namespace .* belongs to someone else"):
+    with pytest.raises(ConflictError, match=r"Service web in namespace .* belongs to someone else"):
         await place.roll_out(build="build-3", replicas=2)
     assert await states(place) == [(1, "deployed"), (2, "failed")]
     assert place.client.find("Deployment", place.identity.namespace, "web")["spec"]["replicas"] == 1

@@ -5,7 +5,12 @@ import pytest
 from errors import RolloutFailedError
 from tasks.rollout.task import list_releases, service_status
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # Prefect leaves sockets to its own test server for the garbage collector to close
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 QUICK = {"progress_deadline_seconds": 10}
 FAILURES = {
