@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+import weakref
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +41,7 @@ class Registry:
         self._plain_http = registry.plain_http
         self._login = registry.login()
         self._client = registry.get_client()
+        weakref.finalize(self, self._client.close)  # also where nobody used it as a context manager
         self._authorization: dict[str, str] = {}
 
     def __str__(self) -> str:
