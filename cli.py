@@ -55,6 +55,9 @@ def smartclide() -> None:
 @click.option("--default-branch", default="main", show_default=True, help="CI_DEFAULT_BRANCH.")
 @click.option("--var", "variables", multiple=True, metavar="KEY=VALUE", help="A variable's value; repeatable.")
 @click.option("--run-deploy-jobs", is_flag=True, help="Keep jobs that deploy by themselves (`environment:`).")
+@click.option("--image", metavar="REGISTRY/REPOSITORY", help="End with a stage that builds and pushes the Dockerfile.")
+@click.option("--image-credentials", metavar="ID", help="Id of the registry's login in Jenkins' credentials store.")
+@click.option("--git-credentials", metavar="ID", help="Id of GitLab's token in Jenkins' credentials store.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @_JSON
 def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **options: Any) -> None:
@@ -95,17 +98,17 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
 @_LOCAL
 @_NO_WAIT
 @_JSON
-def deploy(project: str, ref: str, environment: str, settings: Sequence[str], local: bool, no_wait: bool,
-           as_json: bool, **options: bool) -> None:  # fmt: skip
+def deploy(project: str, ref: str, environment: str, settings: Sequence[str], **options: bool) -> None:
     """Take PROJECT at REF (default: its default branch) to a running service in an Environment."""
     from console.runs import run
     from console.settings import parse_settings
 
+    how = {name: options.pop(name) for name in ("local", "no_wait", "as_json")}
     parameters = {
         "project": project, "ref": ref, "environment": environment, "descriptor": parse_settings(settings),
         "options": options,
     }  # fmt: skip
-    run("deploy", parameters, local=local, wait=not no_wait, as_json=as_json)
+    run("deploy", parameters, **how)
 
 
 @smartclide.command(**_example("smartclide rollback hello -e staging --revision 3"))
@@ -115,12 +118,12 @@ def deploy(project: str, ref: str, environment: str, settings: Sequence[str], lo
 @_LOCAL
 @_NO_WAIT
 @_JSON
-def rollback(service: str, environment: str, revision: int | None, local: bool, no_wait: bool, as_json: bool) -> None:
+def rollback(service: str, environment: str, revision: int | None, **how: bool) -> None:
     """Bring SERVICE back to an earlier revision."""
     from console.runs import run
 
     parameters = {"service": service, "environment": environment, "revision": revision}
-    run("rollback", parameters, local=local, wait=not no_wait, as_json=as_json)
+    run("rollback", parameters, **how)
 
 
 @smartclide.command(**_example("smartclide undeploy hello -e staging"))
@@ -130,12 +133,12 @@ def rollback(service: str, environment: str, revision: int | None, local: bool, 
 @_LOCAL
 @_NO_WAIT
 @_JSON
-def undeploy(service: str, environment: str, purge: bool, local: bool, no_wait: bool, as_json: bool) -> None:
+def undeploy(service: str, environment: str, purge: bool, **how: bool) -> None:
     """Remove SERVICE from an Environment; its history is kept unless --purge."""
     from console.runs import run
 
     parameters = {"service": service, "environment": environment, "purge": purge}
-    run("undeploy", parameters, local=local, wait=not no_wait, as_json=as_json)
+    run("undeploy", parameters, **how)
 
 
 @smartclide.command(**_example("smartclide monitor -e staging --samples 3 --interval 10"))
@@ -145,12 +148,12 @@ def undeploy(service: str, environment: str, purge: bool, local: bool, no_wait: 
 @_LOCAL
 @_NO_WAIT
 @_JSON
-def monitor(environment: str | None, samples: int, interval: float, local: bool, no_wait: bool, as_json: bool) -> None:
+def monitor(environment: str | None, samples: int, interval: float, **how: bool) -> None:
     """Sample CPU, RAM, network and status of the deployed services."""
     from console.runs import run
 
     parameters = {"environment": environment, "samples": samples, "interval": interval}
-    run("monitor", parameters, local=local, wait=not no_wait, as_json=as_json)
+    run("monitor", parameters, **how)
 
 
 @smartclide.command(**_example("smartclide report -e staging --hours 24 -o reports/"))
@@ -160,15 +163,13 @@ def monitor(environment: str | None, samples: int, interval: float, local: bool,
 @_LOCAL
 @_NO_WAIT
 @_JSON
-def report(
-    environment: str | None, hours: float, output: Path | None, local: bool, no_wait: bool, as_json: bool
-) -> None:
+def report(environment: str | None, hours: float, output: Path | None, **how: bool) -> None:
     """Write the report: HTML with plots, Markdown, CSV and JSON."""
     from console.runs import run
 
     folder = str(output.resolve()) if output else None
     parameters = {"environment": environment, "hours": hours, "output": folder}
-    run("report", parameters, local=local, wait=not no_wait, as_json=as_json)
+    run("report", parameters, **how)
 
 
 @smartclide.command(**_example("smartclide status hello -e staging --json"))
@@ -339,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _fail(SmartClideError("Interrupted."), 130)
-    except Exception as error:  # noqa: BLE001 - the last resort: say what it is, without a traceback
+    except Exception as error:
         if os.environ.get("SMARTCLIDE_TRACEBACK"):
             raise
         _fail(

@@ -48,9 +48,9 @@ class Cluster(Block):
         configuration = client.Configuration()
         try:
             if self.kubeconfig is None:
-                config.load_incluster_config(client_configuration=configuration)
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                config.load_kube_config_from_dict(
+                config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
                     yaml.safe_load(self.kubeconfig.get_secret_value()),
                     context=self.context,
                     client_configuration=configuration,
@@ -68,7 +68,7 @@ class Cluster(Block):
             or configuration.username
         ):
             raise AccessError(
-                f"No credentials for the cluster at {configuration.host}: the kubeconfig has none, or its plugin failed.",
+                f"No credentials for the cluster at {configuration.host}: none given, or its plugin failed.",
                 remedy="Use a token or certificate, or install the credential plugin where the worker runs.",
             )
         configuration.retries = False

@@ -74,9 +74,12 @@ async def load_environment(name: str) -> Environment:
         return await Environment.aload(name)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise InputError(f"Environment {name} is not valid: {problems}.", remedy="Run `smartclide init` again.") from None
+        raise InputError(
+            f"Environment {name} is not valid: {problems}.", remedy="Run `smartclide init` again."
+        ) from None
     except (ValueError, ObjectNotFound):
         known = ", ".join(await environment_names()) or "none"
         raise NotFoundError(
-            f"There is no Environment named {name!r}; saved ones: {known}.", remedy=f"Make it with `smartclide init {name}`."
+            f"There is no Environment named {name!r}; saved ones: {known}.",
+            remedy=f"Make it with `smartclide init {name}`.",
         ) from None

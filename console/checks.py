@@ -56,7 +56,7 @@ def check_gitlab(server: GitLabServer) -> str:
     client = GitLab(server)
     user = client.user()
     if user is None:
-        client.reachable()
+        client.probe()
         return f"{server.url}: reachable, anonymous: only public projects can be deployed"
     return f"{server.url}: version {client.version()}, as user {user}"
 
@@ -66,7 +66,9 @@ def check_jenkins(server: JenkinsServer) -> str:
     client = Jenkins(server)
     user, version = client.whoami(), client.version()
     plugins = client.plugins()
-    missing = [name for name in REQUIRED_PLUGINS if name not in plugins and _SUGGESTED_BY_PARTS.get(name) not in plugins]
+    missing = [
+        name for name in REQUIRED_PLUGINS if name not in plugins and _SUGGESTED_BY_PARTS.get(name) not in plugins
+    ]
     if missing:
         raise NotFoundError(
             f"{server.url}: plugins {', '.join(missing)} are missing.",
@@ -88,7 +90,9 @@ def check_cluster(cluster: Cluster, namespace: str) -> str:
     client = ClusterClient(cluster)
     try:
         version, user = client.version(), client.whoami()
-        denied = [f"{verb} {what}" for verb, what, group in _NEEDED_RIGHTS if not client.may(verb, what, namespace, group)]
+        denied = [
+            f"{verb} {what}" for verb, what, group in _NEEDED_RIGHTS if not client.may(verb, what, namespace, group)
+        ]
     finally:
         client.close()
     if denied:

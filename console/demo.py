@@ -14,9 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
-from console.sandboxing import EXAMPLE_PROJECT, STAND_INS
+from console.sandboxing import STAND_INS
 from console.server import PrefectServer
-from sandbox.launcher import SandboxState, start_background, stop_background
+from sandbox.launcher import EXAMPLE_PROJECT, SandboxState, start_background, stop_background
 
 ENVIRONMENT = "demo"
 _SAMPLES, _INTERVAL = 3, 3.0
@@ -61,7 +61,7 @@ def _run_flows(console: Console, home: Path, state: SandboxState, server: Prefec
     monitor = _run(console, "monitor", {"environment": ENVIRONMENT, "samples": _SAMPLES, "interval": _INTERVAL})
     report = _run(console, "report", {"environment": ENVIRONMENT, "hours": 1.0, "output": str(home / "report")})
     _show(console, server, deploy, monitor, report)
-    return monitor.ok and report.ok
+    return bool(monitor.ok and report.ok)
 
 
 def _run(console: Console, flow_name: str, parameters: Mapping[str, Any]) -> Any:
@@ -97,7 +97,9 @@ def _keep(console: Console, server: PrefectServer, state: SandboxState, cleanup:
     worker = start_worker()
     cleanup.callback(worker.wait)
     cleanup.callback(worker.terminate)
-    console.print(f"\nAll of it stays up: Prefect UI {server.ui_url}, Jenkins {state.jenkins_url}. Press Ctrl-C to end.")
+    console.print(
+        f"\nAll of it stays up: Prefect UI {server.ui_url}, Jenkins {state.jenkins_url}. Press Ctrl-C to end."
+    )
     try:
         asyncio.run(asyncio.Event().wait())
     except KeyboardInterrupt:

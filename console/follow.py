@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 import threading
 import time
@@ -143,9 +144,8 @@ def follow(run_id: UUID, console: Console, *, timeout: float | None = None) -> R
                 if deadline is not None and time.monotonic() > deadline:
                     break
                 time.sleep(_POLL_SECONDS)
-        assert run.state is not None
-        data = read_result(client, run_id)
-        return RunResult(run_id, run.name, run.state.type.value, run.state.message or "", data)
+        state, message = (run.state.type.value, run.state.message or "") if run.state else ("PENDING", "")
+        return RunResult(run_id, run.name, state, message, read_result(client, run_id))
 
 
 def read_result(client: SyncPrefectClient, run_id: UUID) -> Any:
@@ -157,8 +157,6 @@ def read_result(client: SyncPrefectClient, run_id: UUID) -> Any:
     if not found:
         return None
     newest = max(found, key=lambda a: a.created or datetime.min.replace(tzinfo=UTC))
-    import json
-
     return json.loads(newest.data) if isinstance(newest.data, str) else newest.data
 
 
@@ -202,8 +200,7 @@ class _LiveDisplay:
             icon, style = _LOOK.get(task.state_type.value if task.state_type else "PENDING", ("·", "dim"))
             table.add_row(Text(icon, style=style), Text(task.name), Text(_seconds(task), style="dim"))
         state = run.state.name if run.state else "Pending"
-        head = Text.assemble((run.flow_name if hasattr(run, "flow_name") else "flow run", "bold"), f" {run.name}: {state} ",
-                             (_seconds(run), "dim"))  # fmt: skip
+        head = Text.assemble((run.name, "bold"), f": {state} ", (_seconds(run), "dim"))
         final = run.state is not None and run.state.is_final()
         last = [] if final or not log else [Text(f"  {log[: max(20, self.console.width - 4)]}", style="dim")]
         self.live.update(Group(head, table, *last), refresh=True)
@@ -221,7 +218,8 @@ class _LineDisplay:
         pass
 
     def show(self, run: FlowRun, tasks: list[TaskRun], _log: str) -> None:
-        for item in [*tasks, run]:
+        items: list[TaskRun | FlowRun] = [*tasks, run]
+        for item in items:
             state = item.state_name or "Pending"
             if self.seen.get(item.id) != state and state not in ("Pending", "Scheduled"):
                 self.seen[item.id] = state

@@ -17,7 +17,7 @@ from console.follow import RunResult, follow, quiet_logging, start_local, start_
 from errors import InputError, UnavailableError
 
 
-def run(flow_name: str, parameters: Mapping[str, Any], *, local: bool, wait: bool, as_json: bool) -> None:
+def run(flow_name: str, parameters: Mapping[str, Any], *, local: bool, no_wait: bool, as_json: bool) -> None:
     """Start the flow run, follow it, print its result, and exit 1 when it failed."""
     try:
         if local:
@@ -25,7 +25,7 @@ def run(flow_name: str, parameters: Mapping[str, Any], *, local: bool, wait: boo
         else:
             run_id = start_remote(flow_name, parameters)
             click.echo(f"Flow run: {run_link(run_id)}", err=as_json)
-            if not wait:
+            if no_wait:
                 if as_json:
                     click.echo(json.dumps({"flow_run_id": str(run_id)}))
                 return

@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from errors import SmartClideError
-from sandbox.launcher import SandboxState, read_state, start_background
+from sandbox.launcher import EXAMPLE_PROJECT, SandboxState, read_state, start_background
 
 STAND_INS = "These are stand-ins for GitLab, Jenkins, a registry and Kubernetes on this machine, not the real services."
-EXAMPLE_PROJECT = "demo/hello-service"
 
 
 def up(home: Path, engine: str, as_json: bool) -> None:
@@ -31,7 +30,9 @@ def show(home: Path, as_json: bool) -> bool:
     """Print where the stand-ins listen; whether they are up."""
     state = read_state(home.resolve())
     if state is None:
-        click.echo(json.dumps({"running": False}) if as_json else "The sandbox is down. Start it: smartclide sandbox up")
+        click.echo(
+            json.dumps({"running": False}) if as_json else "The sandbox is down. Start it: smartclide sandbox up"
+        )
         return False
     shown = {k: v for k, v in asdict(state).items() if k not in ("gitlab_token", "jenkins_token", "kubeconfig")}
     if as_json:

@@ -83,8 +83,8 @@ def build_environment(name: str, answers: Mapping[str, Any]) -> Environment:
                 ca_file=answers.get("ca_file"),
             ),
             jenkins=JenkinsServer(
-                url=answers["jenkins_url"], username=answers["jenkins_user"], api_token=SecretStr(answers["jenkins_token"]),
-                ca_file=answers.get("ca_file"),
+                url=answers["jenkins_url"], username=answers["jenkins_user"],
+                api_token=SecretStr(answers["jenkins_token"]), ca_file=answers.get("ca_file"),
             ),
             registry=ImageRegistry(
                 address=answers["registry"], namespace=answers.get("registry_namespace") or "",
@@ -109,7 +109,13 @@ def save(name: str, environment: Environment) -> None:
         environment.gitlab.credentials.save(name, overwrite=True)
     if environment.registry.credentials is not None:
         environment.registry.credentials.save(name, overwrite=True)
-    for block in (environment.gitlab, environment.jenkins, environment.registry, environment.cluster, environment.metrics):
+    for block in (
+        environment.gitlab,
+        environment.jenkins,
+        environment.registry,
+        environment.cluster,
+        environment.metrics,
+    ):
         block.save(name, overwrite=True)
     environment.save(name, overwrite=True)
 

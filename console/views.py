@@ -37,7 +37,9 @@ def show_status(environment: str, service: str | None, as_json: bool) -> bool:
     elif not found:
         click.echo(f"Environment {environment} runs no services yet.")
     for status in [] if as_json else found:
-        click.echo(f"{status.service}: {status.state}, revision {status.revision}, {status.ready} of {status.desired} ready")
+        click.echo(
+            f"{status.service}: {status.state}, revision {status.revision}, {status.ready} of {status.desired} ready"
+        )
         click.echo(f"  image {status.image}")
         print_rows([
             {"pod": p.name, "phase": p.phase, "ready": "yes" if p.ready else "no", "restarts": p.restarts,

@@ -9,9 +9,10 @@ from prefect.runtime import flow_run
 
 from blocks.environment import Environment, load_environment
 from flows.parameters import DeployOptions, DescriptorOverrides, EnvironmentName, Project, Ref
+from tasks.image.engine import EngineBuild
 from tasks.image.reference import ImageReference, parse
 from tasks.image.task import build_image_with_engine, confirm_image
-from tasks.interpretation.task import interpret_pipeline
+from tasks.interpretation.task import InterpretationOptions, interpret_pipeline
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.outcome import BuildOutcome
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
@@ -53,15 +54,19 @@ async def deploy(
     commit = await resolve_commit(place.gitlab, project, ref)
     snapshot = await read_source(place.gitlab, commit, options.generate_pipeline)
     how = resolve(snapshot.files.get(DESCRIPTOR_FILE), descriptor, commit.project_path)
+    image_name = place.registry.image_name(commit.project_path)
     pipeline = await interpret_pipeline(
-        snapshot, environment, place.registry.image_name(commit.project_path), options.run_deploy_jobs, options.strict
+        snapshot,
+        InterpretationOptions(environment, image_name, options.run_deploy_jobs, strict=options.strict),
     )
     made = specify(snapshot, pipeline, place.gitlab, place.registry, how.image)
     await publish_jenkinsfile(made.jenkinsfile, pipeline.diagnostics)
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
     if options.dry_run:
         return await _plan(place, snapshot, how, made)
-    outcome = await run_build(place.jenkins, made.job, Limits(build_seconds=place.build_timeout_seconds), options.rebuild)
+    outcome = await run_build(
+        place.jenkins, made.job, Limits(build=place.build_timeout_seconds), options.rebuild
+    )
     await publish_build(outcome)
     image = await _image(place, snapshot, how, made, outcome)
     release = _release(place, snapshot, how, made, image.pinned)
@@ -73,7 +78,7 @@ async def deploy(
 
 async def _plan(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification) -> dict[str, Any]:
     """A dry run: the image is named by tag, as its digest is known only when it is built."""
-    release = _release(place, snapshot, how, made, str(made.image))
+    release = _release(place, snapshot, how, made, made.image)
     return await publish_plan(release.identity, await plan_release(place.cluster, place.registry, release))
 
 
@@ -81,10 +86,12 @@ async def _image(
     place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification, outcome: BuildOutcome
 ) -> ImageReference:
     """The image, pinned: by the build's own word where it has one, else by the registry's."""
-    if how.image.builder == "engine":
-        return await build_image_with_engine(place.gitlab, place.registry, snapshot.commit, made.image, how.image.build_args)
-    reported = parse(outcome.image).with_digest(outcome.digest) if outcome.image and outcome.digest else made.image
-    return await confirm_image(place.registry, reported)
+    if how.image.builder == "engine" and how.image.from_job is None:
+        build = EngineBuild(parse(made.image), build_args=how.image.build_args)
+        return await build_image_with_engine(place.gitlab, snapshot.commit, place.registry, build)
+    if outcome.image and outcome.digest:
+        return await confirm_image(place.registry, parse(outcome.image).with_digest(outcome.digest))
+    return await confirm_image(place.registry, made.image)
 
 
 def _release(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification, image: str) -> Release:

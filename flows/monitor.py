@@ -21,7 +21,9 @@ from tasks.metrics.task import sample_services, store_samples
 async def monitor(
     environment: EnvironmentOrAll = None,
     samples: Annotated[int, Field(ge=1, le=10_000, title="Samples", description="How many samples to take.")] = 5,
-    interval: Annotated[float, Field(ge=0, title="Interval", description="Seconds from one sample to the next.")] = 60.0,
+    interval: Annotated[
+        float, Field(ge=0, title="Interval", description="Seconds from one sample to the next.")
+    ] = 60.0,
 ) -> int:
     """Take `samples` samples, `interval` seconds apart.
 

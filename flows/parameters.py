@@ -7,21 +7,22 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 Project = Annotated[
-    str, Field(min_length=1, title="Project", description="GitLab project, e.g. group/app; its id or address will do too.")
+    str,
+    Field(min_length=1, title="Project", description="GitLab project, e.g. group/app; its id or address will do too."),
 ]
-Ref = Annotated[
-    str, Field(title="Ref", description="Branch, tag or commit SHA; leave empty for the default branch.")
-]
+Ref = Annotated[str, Field(title="Ref", description="Branch, tag or commit SHA; leave empty for the default branch.")]
 EnvironmentName = Annotated[
     str, Field(min_length=1, title="Environment", description="Name of the Environment to deploy to, e.g. staging.")
 ]
 EnvironmentOrAll = Annotated[
     str | None, Field(title="Environment", description="Name of one Environment; leave empty for all of them.")
 ]
-ServiceName = Annotated[str, Field(min_length=1, title="Service", description="Name of the service in the Environment.")]
+ServiceName = Annotated[
+    str, Field(min_length=1, title="Service", description="Name of the service in the Environment.")
+]
 DescriptorOverrides = Annotated[
     dict[str, Any],
-    Field(title="Descriptor", description="Overrides of the project's .smartclide.yml, e.g. {\"replicas\": 3}."),
+    Field(title="Descriptor", description='Overrides of the project\'s .smartclide.yml, e.g. {"replicas": 3}.'),
 ]
 
 
@@ -33,7 +34,9 @@ class DeployOptions(BaseModel):
     rebuild: bool = Field(False, title="Rebuild", description="Build again although this commit was built already.")
     dry_run: bool = Field(False, title="Dry run", description="Show what would be built and changed; change nothing.")
     run_deploy_jobs: bool = Field(
-        False, title="Run deploy jobs", description="Keep jobs of the pipeline that deploy by themselves (`environment:`)."
+        False,
+        title="Run deploy jobs",
+        description="Keep jobs of the pipeline that deploy by themselves (`environment:`).",
     )
     generate_pipeline: bool = Field(
         False, title="Generate pipeline", description="Only build the image where the project has no .gitlab-ci.yml."

@@ -14,7 +14,11 @@ from tasks.rollout.publication import find_service, publish_release, run_holder
 from tasks.rollout.rollout import Rollouts
 
 
-@flow(name="rollback", flow_run_name="rollback-{service}-in-{environment}", description="Bring a service back to an earlier revision.")
+@flow(
+    name="rollback",
+    flow_run_name="rollback-{service}-in-{environment}",
+    description="Bring a service back to an earlier revision.",
+)
 async def rollback(
     service: ServiceName,
     environment: EnvironmentName,

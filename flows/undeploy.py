@@ -14,7 +14,11 @@ from tasks.rollout.publication import find_service, run_holder
 from tasks.rollout.rollout import Rollouts
 
 
-@flow(name="undeploy", flow_run_name="undeploy-{service}-from-{environment}", description="Remove a service from an Environment.")
+@flow(
+    name="undeploy",
+    flow_run_name="undeploy-{service}-from-{environment}",
+    description="Remove a service from an Environment.",
+)
 async def undeploy(
     service: ServiceName,
     environment: EnvironmentName,

@@ -181,8 +181,14 @@ class AppServer:
         listener.bind(("127.0.0.1", self.port))
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            self._app, log_level="warning", http=_Protocol, ws="none", lifespan="off",
-            timeout_graceful_shutdown=1, access_log=False, loop="asyncio",
+            self._app,
+            log_level="warning",
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            access_log=False,
+            loop="asyncio",
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

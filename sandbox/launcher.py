@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from sandbox import docker_cli
+from sandbox.docker_cli.install import install as install_docker_command
 from sandbox.gitlab.server import GitLab
 from sandbox.http import AppServer
 from sandbox.jenkins.server import Jenkins
@@ -26,6 +26,8 @@ from sandbox.kubernetes.server import Kubernetes
 from sandbox.registry.server import Registry
 
 STATE_FILE = "state.json"
+EXAMPLE_PROJECT = "demo/hello-service"
+_EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "hello-service"
 Engine = Literal["builtin", "docker"]
 
 
@@ -71,10 +73,12 @@ class Sandbox:
         self.jenkins_user, self.jenkins_token = "smartclide", secrets.token_hex(16)
         path = os.environ.get("PATH", os.defpath)
         if engine == "builtin":
-            command = docker_cli.install(self.home / "bin", self.home / "docker")
+            command = install_docker_command(self.home / "bin", self.home / "docker")
             path = f"{command.parent}{os.pathsep}{path}"
         self.gitlab = GitLab(self.home / "gitlab", lambda: self.gitlab_server.url)
-        self.registry = Registry(self.home / "registry", users=registry_users, public_url=lambda: self.registry_server.url)
+        self.registry = Registry(
+            self.home / "registry", users=registry_users, public_url=lambda: self.registry_server.url
+        )
         self.kubernetes = Kubernetes(self.home / "kubernetes", lambda: self.kubernetes_server.url, seed=seed)
         self.jenkins = Jenkins(
             self.home / "jenkins",
@@ -87,6 +91,9 @@ class Sandbox:
         self.registry_server = AppServer(self.registry.app, name="registry")
         self.kubernetes_server = AppServer(self.kubernetes.app, name="kubernetes")
         self.gitlab_token = self.gitlab.add_token("smartclide", ["api", "read_repository", "write_repository"])
+
+        if self.gitlab.project_id(EXAMPLE_PROJECT) is None:
+            self.gitlab.create_project(EXAMPLE_PROJECT, _EXAMPLE)
 
     @property
     def servers(self) -> tuple[AppServer, ...]:

@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NETWORK = {"httpx", "requests", "urllib3", "urllib", "http", "socket", "gitlab", "jenkins", "docker", "kubernetes", "aiohttp"}
+NETWORK = {
+    "httpx",
+    "requests",
+    "urllib3",
+    "urllib",
+    "http",
+    "socket",
+    "gitlab",
+    "jenkins",
+    "docker",
+    "kubernetes",
+    "aiohttp",
+}
 HEAVY = {"pandas", "numpy", "pydantic", "pyarrow", "matplotlib", "jinja2"}
 # [n] one network adapter a step, in as many files as it needs; [p] files that import Prefect
 ADAPTERS = {
@@ -18,7 +30,12 @@ ADAPTERS = {
     "tasks/transport.py",
 }  # fmt: skip
 PREFECT_NAMES = {"task.py", "publication.py", "logs.py"}
-FAST = ["tasks/source/model.py", "tasks/interpretation", "tasks/jenkins_build/groovy.py", "tasks/jenkins_build/jenkinsfile.py"]
+FAST = [
+    "tasks/source/model.py",
+    "tasks/interpretation",
+    "tasks/jenkins_build/groovy.py",
+    "tasks/jenkins_build/jenkinsfile.py",
+]
 
 
 def imports(path):
@@ -48,7 +65,9 @@ def test_a_pure_file_imports_neither_prefect_nor_a_network_client(path):
         assert not found & NETWORK
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.startswith(tuple(FAST)) and not p.endswith(tuple(PREFECT_NAMES))])
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.startswith(tuple(FAST)) and not p.endswith(tuple(PREFECT_NAMES))]
+)
 def test_what_interpret_imports_stays_light(path):
     assert not tops(ROOT / path) & HEAVY
 

@@ -31,7 +31,11 @@ async def publish_jenkinsfile(jenkinsfile: str, diagnostics: Sequence[Diagnostic
 async def publish_build(outcome: BuildOutcome) -> None:
     """The stages of the finished build as a table, the image, and a link to Jenkins."""
     rows = [
-        {"stage": s.name, "status": s.status, "seconds": "" if s.duration_seconds is None else f"{s.duration_seconds:.1f}"}
+        {
+            "stage": s.name,
+            "status": s.status,
+            "seconds": "" if s.duration_seconds is None else f"{s.duration_seconds:.1f}",
+        }
         for s in outcome.stages
     ]
     await acreate_table_artifact(rows, key="build-stages", description=f"{outcome.ref}: {outcome.result}")

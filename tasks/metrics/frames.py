@@ -1,14 +1,14 @@
 """Samples as one DataFrame: fixed columns, dtypes and units; rates derived on reading.
 
-Layout: wide, one row for each pod and sample. Against a tidy layout (one row for each measure) it stores the same
-samples in about a quarter of the bytes and reads them several times faster; ``benchmarks/metrics_layout.py`` prints the ratios.
+Layout: wide, one row for each pod and sample. A tidy layout (one row a measure) of the same samples takes as many
+bytes and about four times as long to read; ``benchmarks/metrics_layout.py`` prints the ratios.
 A service without any pod has one row with an empty `pod`, so that an outage shows.
 
 =====================  ===================  ==========================================================================
 Column                 dtype                Meaning, unit
 =====================  ===================  ==========================================================================
 sampled_at             datetime64[us, UTC]  when we asked: the same for all rows of one sample
-time                   datetime64[us, UTC]  the source's own time of the CPU and memory figures; `sampled_at` where none
+time                   datetime64[us, UTC]  source's time of CPU and memory; `sampled_at` where none
 environment            string               name of the Environment
 namespace              string               Kubernetes namespace
 service                string               name of the service

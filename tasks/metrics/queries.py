@@ -12,6 +12,7 @@ from typing import Any
 
 from tasks.rollout.quantity import parse
 
+
 @dataclass(frozen=True)
 class Usage:
     """What one pod used at one moment; None where the source has no figure.
@@ -82,7 +83,7 @@ def usage_from_metrics_api(items: Iterable[Mapping[str, Any]]) -> dict[str, Usag
 
 
 def requested(pod: Mapping[str, Any], kind: str, resource: str) -> float | None:
-    """Sum of the containers' requests or limits; for limits None when one container has none, as it is then unlimited."""
+    """Sum of the containers' requests or limits; no limit (None) when one container has none."""
     found = [c.get("resources", {}).get(kind, {}).get(resource) for c in pod["spec"].get("containers", [])]
     if not any(found) or (kind == "limits" and not all(found)):
         return None

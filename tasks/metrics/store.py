@@ -37,9 +37,10 @@ def append(store: Store, samples: pd.DataFrame) -> list[str]:
 
 
 def read(store: Store, start: datetime, end: datetime, environment: str | None = None) -> pd.DataFrame:
-    """Samples with start <= sampled_at < end, distinct and in time order; an empty frame of the same shape when there are none.
+    """Samples with start <= sampled_at < end, distinct and in time order; an empty frame when there are none.
 
     Args:
+        store: Where.
         start: Aware datetime.
         end: Aware datetime.
         environment: Only this Environment's; None for all.

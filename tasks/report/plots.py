@@ -1,4 +1,4 @@
-"""Plots of one service as SVG text: CPU, memory, network, ready pods; releases as markers. Pure: frames in, text out."""
+"""Plots of one service as SVG text: CPU, memory, network, ready pods; releases as markers. Pure."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def service_plots(samples: pd.DataFrame, service: str, marks: Sequence[ReleaseMa
 
 
 def broken(times: pd.Series, values: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Values with a NaN put wherever more than three usual intervals lie between samples: lines must not bridge gaps."""
+    """Values with a NaN wherever more than three usual intervals lie between samples: lines must not bridge gaps."""
     steps = times.diff().dt.total_seconds()
     usual = steps.median()
     before = times[(steps > 3 * usual).shift(-1, fill_value=False)] if usual and usual > 0 else times[:0]

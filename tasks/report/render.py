@@ -31,7 +31,7 @@ class Report:
         end: End of the period, aware.
         summary: As `tasks.report.summary.summarise` gives it.
         samples: As `tasks.metrics.frames` documents.
-        releases: One mapping for each release in the period: environment, service, revision, state, image, commit, finished.
+        releases: One mapping for each release in the period, with the same keys.
         marks: Releases for the plots.
         notes: What the reader must know, e.g. sources that could not be asked.
     """

@@ -34,7 +34,9 @@ async def summarise_samples(
     """
     inside = [(s, r) for s, r in releases if r.finished and period[0] <= datetime.fromisoformat(r.finished) < period[1]]
     marks = [
-        ReleaseMark(service, f"r{r.revision}", datetime.fromisoformat(r.finished), r.state in ("deployed", "superseded"))
+        ReleaseMark(
+            service, f"r{r.revision}", datetime.fromisoformat(r.finished), r.state in ("deployed", "superseded")
+        )
         for service, r in inside
     ]
     summary = await asyncio.to_thread(summarise, samples)
@@ -60,9 +62,13 @@ async def write_report(report: render.Report, store: MetricsStore, folder: str |
 async def publish_report(report: render.Report, paths: Mapping[str, str]) -> None:
     """Markdown, table and link artifacts of the report."""
     await acreate_markdown_artifact(render.markdown(report), key="report", description="CPU, RAM, network and status.")
-    await acreate_table_artifact(render.rows(report.summary), key="report-services", description="One row for each service.")
     await acreate_table_artifact(
-        [{"file": name, "path": path} for name, path in paths.items()], key="result-report", description="Files written."
+        render.rows(report.summary), key="report-services", description="One row for each service."
+    )
+    await acreate_table_artifact(
+        [{"file": name, "path": path} for name, path in paths.items()],
+        key="result-report",
+        description="Files written.",
     )
     if paths["report.html"].startswith("/"):
         await acreate_link_artifact(f"file://{paths['report.html']}", key="report-html", link_text="report.html")

@@ -61,6 +61,13 @@ class GitLab:
             raise ProtocolError(f"{self} does not look like a GitLab.", remedy="Check the URL.")
         return str(found.get("username"))
 
+    def probe(self) -> None:
+        """Check, without needing a token, that the address answers as a GitLab does."""
+        with self._fault.translated("its projects"):
+            found = self._client.http_get("/projects", query_data={"per_page": "1"}, **_ONCE)
+        if not isinstance(found, list):
+            raise ProtocolError(f"{self} does not look like a GitLab.", remedy="Check the URL.")
+
     def commit(self, project: str, ref: str = "") -> Commit:
         """Resolve a project and a ref.
 

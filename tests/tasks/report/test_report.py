@@ -34,8 +34,17 @@ def planted():
     """Ten minutes of two pods: CPU 0.01..0.10 and a steady 0.02, memory rising to 60 MiB, rx 600 B/min each."""
     rows = []
     for minute in range(10):
-        rows.append(pod(minute, "a", cpu_cores=0.01 * (minute + 1), memory_bytes=(51 + minute) * MIB,
-                        network_rx_bytes=600 * minute, network_tx_bytes=1200 * minute, restarts=3 if minute < 5 else 5))
+        rows.append(
+            pod(
+                minute,
+                "a",
+                cpu_cores=0.01 * (minute + 1),
+                memory_bytes=(51 + minute) * MIB,
+                network_rx_bytes=600 * minute,
+                network_tx_bytes=1200 * minute,
+                restarts=3 if minute < 5 else 5,
+            )
+        )
         rows.append(pod(minute, "b", cpu_cores=0.02, memory_bytes=10 * MIB, network_rx_bytes=600 * minute,
                         network_tx_bytes=0, ready=minute != 4))  # fmt: skip
     return frame(rows)

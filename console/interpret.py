@@ -1,0 +1,148 @@
+"""``smartclide interpret``: a .gitlab-ci.yml on disk to a Jenkinsfile. Imports neither Prefect nor pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from errors import InputError, InterpretationError, NotFoundError
+from tasks.interpretation.compiler import include_options, interpret
+from tasks.interpretation.context import Context
+from tasks.interpretation.diagnostics import Diagnostic, Findings
+from tasks.interpretation.pipeline import Pipeline
+from tasks.jenkins_build.jenkinsfile import render
+from tasks.jenkins_build.settings import ImageBuild, RenderSettings
+from tasks.source.includes import further_files
+
+_MAX_BYTES = 10 * 2**20
+
+
+@dataclass(frozen=True)
+class InterpretOptions:
+    """What the command line says.
+
+    Attributes:
+        branch: Decide rules for this branch.
+        tag: Decide rules for this tag.
+        default_branch: CI_DEFAULT_BRANCH.
+        variables: ``KEY=VALUE`` each.
+        run_deploy_jobs: Keep jobs that deploy by themselves.
+        image: ``registry/repository`` to build the Dockerfile for, as a last stage; None = no such stage.
+        image_credentials: Id of the registry's credentials in Jenkins.
+        git_credentials: Id of GitLab's credentials in Jenkins.
+    """
+
+    branch: str | None = None
+    tag: str | None = None
+    default_branch: str = "main"
+    variables: Sequence[str] = ()
+    run_deploy_jobs: bool = False
+    image: str | None = None
+    image_credentials: str | None = None
+    git_credentials: str | None = None
+
+
+@dataclass(frozen=True)
+class Interpreted:
+    """The outcome: the text (None when there are errors), the jobs, and everything there is to say."""
+
+    jenkinsfile: str | None
+    diagnostics: tuple[Diagnostic, ...]
+    pipeline: Pipeline | None
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """Those that make the input invalid."""
+        return [d for d in self.diagnostics if d.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        """Those that say what was approximated or ignored."""
+        return [d for d in self.diagnostics if d.severity == "warning"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        jobs = [{"name": j.name, "stage": j.stage, "when": j.when} for j in self.pipeline.jobs] if self.pipeline else []
+        return {
+            "jenkinsfile": self.jenkinsfile,
+            "stages": list(self.pipeline.stages) if self.pipeline else [],
+            "jobs": jobs,
+            "diagnostics": [asdict(d) for d in self.diagnostics],
+        }
+
+
+def interpret_file(file: Path, options: InterpretOptions) -> Interpreted:
+    """Interpret a file; its local includes are read from its folder.
+
+    With a branch or a tag every rule is decided; without, what depends on it becomes a condition.
+
+    Raises:
+        InputError: The file cannot be read, or an option is malformed.
+    """
+    root, entry = file.parent, file.name
+    files = {entry: _read(file)}
+    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=_paths(root))
+    includes = include_options(context, Findings())
+    while found := [p for p in further_files(files, entry, includes).paths if (root / p).is_file()]:
+        files.update({path: _read(root / path) for path in found})
+    try:
+        pipeline = interpret(files, context, entry=entry)
+    except InterpretationError as error:
+        return Interpreted(None, tuple(d for d in error.diagnostics if isinstance(d, Diagnostic)), None)
+    image = ImageBuild(options.image, registry_credentials_id=options.image_credentials) if options.image else None
+    settings = RenderSettings(source=entry, git_credentials_id=options.git_credentials, image=image)
+    # a Jenkinsfile to keep: repository and commit are the build's parameters, even when every rule is decided
+    text = render(replace(pipeline, decided=False), settings)
+    return Interpreted(text, pipeline.diagnostics, pipeline)
+
+
+def _context(options: InterpretOptions) -> dict[str, Any]:
+    overrides = dict(_pair(text) for text in options.variables)
+    if options.branch is None and options.tag is None:
+        return {"variables": None, "overrides": overrides}
+    known = {
+        "CI": "true",
+        "GITLAB_CI": "true",
+        "CI_DEFAULT_BRANCH": options.default_branch,
+        "CI_PIPELINE_SOURCE": "push",
+    }
+    name = options.tag or options.branch or ""
+    known |= {"CI_COMMIT_REF_NAME": name, "CI_COMMIT_TAG" if options.tag else "CI_COMMIT_BRANCH": name}
+    return {"variables": known, "overrides": overrides}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise InputError(f"--var {text!r} is not KEY=VALUE.", remedy="For example: --var DEPLOY=yes")
+    return key, value
+
+
+def _paths(root: Path) -> frozenset[str]:
+    """Files below the folder, as a repository would list them; without .git and hidden tool folders."""
+    skip = {".git", ".venv", "node_modules", "__pycache__"}
+    found: set[str] = set()
+    pending = [root]
+    while pending and len(found) < 100_000:
+        for path in pending.pop().iterdir():
+            if path.is_dir() and not path.is_symlink():
+                if path.name not in skip:
+                    pending.append(path)
+            else:
+                found.add(path.relative_to(root).as_posix())
+    return frozenset(found)
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError(f"{path} is larger than {_MAX_BYTES // 2**20} MiB.", remedy="Split it with include:local.")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no file {path}.", remedy="Name the project's .gitlab-ci.yml.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}).", remedy="Save it as UTF-8.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
