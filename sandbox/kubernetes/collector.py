@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.kubernetes.objects import Objects, Write
+from sandbox.kubernetes.decoding import Write
+from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.resources import STORED, Resource, named
 from sandbox.kubernetes.status import ApiError, Object
 

@@ -8,9 +8,10 @@ import math
 import time
 from typing import Any
 
+from sandbox.kubernetes.decoding import Write
 from sandbox.kubernetes.events import Recorder
 from sandbox.kubernetes.load import stamp
-from sandbox.kubernetes.objects import Objects, Write
+from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.owned import MANAGER, PODS, owned, reference, set_condition
 from sandbox.kubernetes.replicas import REPLICA_SETS
 from sandbox.kubernetes.resources import named

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sandbox.kubernetes.decoding import Write
 from sandbox.kubernetes.node import NODE
-from sandbox.kubernetes.objects import Objects, Write, now
+from sandbox.kubernetes.objects import Objects, now
 from sandbox.kubernetes.resources import named
 from sandbox.kubernetes.status import ApiError, Object
 

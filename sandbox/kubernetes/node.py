@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from sandbox.kubernetes import quantities
+from sandbox.kubernetes.decoding import Write
 from sandbox.kubernetes.discovery import VERSION
-from sandbox.kubernetes.objects import Objects, Write, now
+from sandbox.kubernetes.objects import Objects, now
 from sandbox.kubernetes.resources import named
 from sandbox.kubernetes.status import Object
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.kubernetes import defaults, managers, schema, validation
+from sandbox.kubernetes import defaults, managers, validation
+from sandbox.kubernetes.decoding import Write, applied, check_applied, decoded
 from sandbox.kubernetes.managers import Manager
 from sandbox.kubernetes.resources import Resource, named
 from sandbox.kubernetes.status import (
@@ -34,24 +34,6 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@dataclass(frozen=True)
-class Write:
-    """The options of one write.
-
-    Attributes:
-        manager: Field manager.
-        subresource: ``""``, ``status`` or ``scale``.
-        dry_run: Do everything but store it.
-        validation: ``Ignore``, ``Warn`` or ``Strict``.
-    """
-
-    manager: str = "unknown"
-    subresource: str = ""
-    dry_run: bool = False
-    force: bool = False
-    validation: str = "Warn"
-
-
 class Objects:
     """The writes of the API server on a `Store`."""
 
@@ -61,7 +43,7 @@ class Objects:
 
     def create(self, resource: Resource, namespace: str, body: Object, write: Write) -> tuple[Object, list[str]]:
         """Create an object; returns it and the decoder's warnings."""
-        item, warnings = self._decoded(resource, namespace, body, write)
+        item, warnings = decoded(resource, namespace, body, write)
         metadata = item["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = metadata["generateName"] + "".join(self._random.choices(_SUFFIX, k=5))
@@ -78,7 +60,7 @@ class Objects:
     def update(self, resource: Resource, key: tuple[str, str], body: Object, write: Write) -> tuple[Object, list[str]]:
         """Replace an object, or its status."""
         namespace, name = key
-        item, warnings = self._decoded(resource, namespace, body, write)
+        item, warnings = decoded(resource, namespace, body, write)
         if item["metadata"].setdefault("name", name) != name:
             text = f"the name of the object ({item['metadata']['name']}) does not match the name on the URL ({name})"
             raise bad_request(text)
@@ -98,20 +80,20 @@ class Objects:
             given = changed.get("metadata", {})
             if given.get("resourceVersion") == old["metadata"]["resourceVersion"]:
                 given.pop("resourceVersion")
-            item, warnings = self._decoded(resource, key[0], changed, write)
+            item, warnings = decoded(resource, key[0], changed, write)
             return self._replace(resource, old, item, write), warnings
 
     def apply(self, resource: Resource, key: tuple[str, str], body: Object, write: Write) -> tuple[Object, bool]:
         """Server-side apply; returns the object and whether it was created."""
         namespace, name = key
-        self._check_applied(resource, key, body, write)
+        check_applied(resource, key, body, write)
         with self.store.lock:
             old = self.store.get(resource, namespace, name)
             if old is None and write.subresource:
                 raise not_found(resource.group, resource.plural, name)
             if old is None:
                 self._admit(resource, namespace)
-            wanted = self._applied(resource, key, body)
+            wanted = applied(resource, key, body)
             live = old or {
                 "apiVersion": resource.api_version,
                 "kind": resource.kind,
@@ -215,89 +197,6 @@ class Objects:
                     freed["metadata"]["ownerReferences"] = [entry for entry in owners if entry["uid"] != uid]
                     self.store.put(resource, freed)
 
-    def _decoded(self, resource: Resource, namespace: str, body: Object, write: Write) -> tuple[Object, list[str]]:
-        item: Object = _without_nulls(body)
-        self._check_kind(resource, item)
-        if not isinstance(item.setdefault("metadata", {}), dict):
-            raise bad_request("metadata must be an object")
-        schema.check_types(resource, item)
-        quantity = validation.bad_quantity(item)
-        if quantity is not None:
-            raise bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: quantities '
-                "must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-            )
-        unknown = [f'unknown field "{path}"' for path in schema.prune(resource, item)]
-        if unknown and write.validation == "Strict":
-            raise bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                f"strict decoding error: {', '.join(unknown)}"
-            )
-        self._check_namespace(resource, namespace, item)
-        return item, unknown if write.validation == "Warn" else []
-
-    @staticmethod
-    def _check_kind(resource: Resource, item: Object) -> None:
-        kind = item.setdefault("kind", resource.kind)
-        version = item.setdefault("apiVersion", resource.api_version)
-        if kind != resource.kind:
-            raise bad_request(
-                f'{kind} in version "{version}" cannot be handled as a {resource.kind}: no kind "{kind}" is registered '
-                f'for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
-            )
-        if version != resource.api_version:
-            raise bad_request(
-                f"the API version in the data ({version}) does not match the expected API version "
-                f"({resource.api_version})"
-            )
-
-    @staticmethod
-    def _check_namespace(resource: Resource, namespace: str, item: Object) -> None:
-        if not resource.namespaced:
-            item["metadata"].pop("namespace", None)
-        elif item["metadata"].setdefault("namespace", namespace) != namespace:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-
-    def _check_applied(self, resource: Resource, key: tuple[str, str], body: Object, write: Write) -> None:
-        if not write.manager:
-            cause = validation.required("fieldManager", "is required for apply patch")
-            raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
-        if not isinstance(body, dict):
-            raise bad_request("error decoding YAML: the body is not an object")
-        if body.get("apiVersion") != resource.api_version or body.get("kind") != resource.kind:
-            raise bad_request(
-                f"invalid object type: {body.get('apiVersion', '')}, Kind={body.get('kind', '')}; "
-                f"expected {resource.api_version}, Kind={resource.kind}"
-            )
-        if (body.get("metadata") or {}).get("managedFields"):
-            raise bad_request("metadata.managedFields must be nil")
-        given = (body.get("metadata") or {}).get("name", key[1])
-        if given != key[1]:
-            raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({key[1]})")
-        unknown = schema.unknown_fields(resource, body)
-        if unknown:
-            title = f"{key[0]}/{key[1]}; {resource.api_version}, Kind={resource.kind}"
-            text = f"failed to create typed patch object ({title}): .{unknown[0]}: field not declared in schema"
-            raise ApiError(500, "", text)
-
-    def _applied(self, resource: Resource, key: tuple[str, str], body: Object) -> Object:
-        wanted: Object = clone(body)
-        self._check_kind(resource, wanted)
-        self._check_namespace(resource, key[0], wanted)
-        schema.check_types(resource, wanted)
-        if validation.bad_quantity(wanted) is not None:
-            raise bad_request(
-                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-            )
-        wanted = _without_nulls(wanted)
-        if resource.kind == "Secret" and "stringData" in wanted:
-            defaults.fill("Secret", wanted)
-        if "status" in resource.subresources:
-            wanted.pop("status", None)
-        for name in ("uid", "creationTimestamp", "resourceVersion", "generation"):
-            wanted["metadata"].pop(name, None)
-        return wanted
-
     def _admit(self, resource: Resource, namespace: str) -> None:
         if not resource.namespaced:
             return
@@ -382,7 +281,6 @@ class Objects:
 
     def _put(self, resource: Resource, item: Object, write: Write) -> Object:
         if write.dry_run:
-            item["metadata"].setdefault("resourceVersion", str(self.store.version))
             return item
         return self._settle(resource, item)
 
@@ -409,14 +307,6 @@ def _same(one: Object, other: Object) -> bool:
         return {**item, "metadata": metadata}
 
     return essence(one) == essence(other)
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
 
 
 def _precondition(resource: Resource, name: str, what: str, wanted: str, have: str) -> ApiError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.kubernetes.objects import Objects, Write, now
+from sandbox.kubernetes.decoding import Write
+from sandbox.kubernetes.objects import Objects, now
 from sandbox.kubernetes.references import is_ready
 from sandbox.kubernetes.resources import Resource, named
 from sandbox.kubernetes.status import Object

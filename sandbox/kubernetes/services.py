@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.kubernetes.decoding import Write
 from sandbox.kubernetes.node import NODE
-from sandbox.kubernetes.objects import Objects, Write
+from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.owned import MANAGER, reference
 from sandbox.kubernetes.references import is_ready
 from sandbox.kubernetes.resources import Resource, named

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from sandbox.kubernetes import patches, protobuf
-from sandbox.kubernetes.objects import Objects, Write
+from sandbox.kubernetes.decoding import Write
+from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.reading import matcher
 from sandbox.kubernetes.routes import Call, Route
 from sandbox.kubernetes.status import ApiError, Cause, Object, bad_request, invalid
@@ -121,7 +122,8 @@ def scale_of(item: Object) -> Object:
     labels = (item["spec"].get("selector") or {}).get("matchLabels") or {}
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     status = {"replicas": item.get("status", {}).get("replicas", 0), "selector": selector}
-    spec = {"replicas": item["spec"].get("replicas", 0)}
+    replicas = item["spec"].get("replicas", 0)
+    spec = {"replicas": replicas} if replicas else {}  # Go leaves a zero out
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
 
 
