@@ -124,7 +124,7 @@ def archiving(host: Any) -> str:
     return "SUCCESS"
 
 
-def testing(host: Any) -> str:
+def with_tests(host: Any) -> str:
     one_stage(host, "t", "Archive JUnit-formatted test results", "Recording test results\n", "UNSTABLE")
     one_stage(host, "after", "Print Message", "UNSTABLE\n")
     report = host.folder / "junit.xml"

@@ -21,9 +21,9 @@ from tests.sandbox.jenkins.pipelines import (
     sleeper,
     stages_and_parallel,
     stubborn,
-    testing,
     unstable,
     waiting,
+    with_tests,
     write_parameters,
 )
 from tests.sandbox.jenkins.replaying import Replay
@@ -317,7 +317,7 @@ SCENARIOS: dict[str, Scenario] = {
         differing={"fingerprint: no": "fingerprints of artifacts are not kept"},
     ),
     "51": Scenario(
-        {"tst": job(), "art": job()}, {"tst": testing, "art": archiving}, {0: both(start("tst"), start("art"))}
+        {"tst": job(), "art": job()}, {"tst": with_tests, "art": archiving}, {0: both(start("tst"), start("art"))}
     ),
     "52": Scenario(
         {"cf": FOLDER, "cf/crd": job()}, {"cf/crd": lambda host: "FAILURE"}, {16: start("cf/crd"), 23: credential_again}
