@@ -179,7 +179,7 @@ async def _until_gone(cluster: Cluster, identity: Identity) -> None:
     while (left := await _with(cluster, lambda c: operations.status(c, identity))).state != "absent":
         if time.monotonic() > deadline:
             raise DeadlineError(
-                f"Deployment {identity.service} is not gone after {DELETE_SECONDS:.0f} s, {len(left.pods)} pods are left.",
+                f"Deployment {identity.service} is not gone after {DELETE_SECONDS:.0f} s, {len(left.pods)} pods left.",
                 remedy="Look at its pods' finalizers and termination grace period.",
             )
         await asyncio.sleep(POLL_SECONDS)
