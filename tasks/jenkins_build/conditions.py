@@ -90,14 +90,14 @@ def _match(node: terms.Match) -> str:
 
 
 def java_pattern(pattern: terms.Pattern) -> str:
-    r"""RE2's syntax as Java's, where they differ: flags, named groups, classes, and what ends a line.
+    r"""RE2's syntax as Java's, where they differ: flags, named groups, classes, and the end of the text.
 
     >>> java_pattern(terms.Pattern("^(?P<v>[[:alpha:]&&]+)$", "i"))
-    '(?di)^(?<v>[\\p{Alpha}\\&\\&]+)\\z'
+    '(?i)^(?<v>[\\p{Alpha}\\&\\&]+)\\z'
     """
     flags = "".join(flag for flag in "ims" if flag in pattern.flags)
     end = "$" if "m" in flags else r"\z"
-    return f"(?d{flags})" + "".join(_java(pattern.source, end))
+    return (f"(?{flags})" if flags else "") + "".join(_java(pattern.source, end))
 
 
 def _java(source: str, end: str) -> Iterator[str]:
