@@ -26,6 +26,7 @@ from errors import (
     BuildFailedError,
     DeadlineError,
     InputError,
+    NotFoundError,
     ProtocolError,
     SmartClideError,
     UnavailableError,
@@ -35,6 +36,7 @@ from tasks.image.reference import ImageReference
 _STEP = re.compile(r"Step \d+/\d+ : .*")
 _REFUSED = re.compile(r"unauthorized|denied|no basic auth|authentication required", re.IGNORECASE)
 _OUTAGE = re.compile(r"connection re|EOF|timeout|Temporary failure|no such host|\b50[0234]\b|\b429\b", re.IGNORECASE)
+_PUSHED = ("Pushed", "Layer already exists")
 _TAIL = 20
 _CONNECT_SECONDS = 10
 
@@ -67,13 +69,20 @@ class Engine:
         self._cancelled = threading.Event()
         with _translated():
             self._api = APIClient(**kwargs_from_env(), timeout=_CONNECT_SECONDS, version="auto")
+        self._answer: requests.Response | None = None
+        self._api.hooks["response"].append(self._remember)
         self._api.timeout = int(timeout) + 1  # a step may be silent for long
 
     def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        if self._answer is not None:
+            self._answer.close()  # a build or push that was not read to its end stops with its connection
         self._api.close()
+
+    def _remember(self, answer: requests.Response, *_args: object, **_options: object) -> None:
+        self._answer = answer
 
     def cancel(self) -> None:
         """End what runs. Called from another thread."""
@@ -88,8 +97,11 @@ class Engine:
             login: For base images on the registry the image goes to; given to the engine for this build only.
 
         Raises:
+            NotFoundError: The folder has no such Dockerfile.
             BuildFailedError: A step of the Dockerfile failed; the message names it and shows the last lines.
         """
+        if not (folder / build.dockerfile).is_file():
+            raise NotFoundError(f"The repository has no {build.dockerfile} at this commit.", remedy="Add one.")
         if login is not None:
             account = {"username": login[0], "password": login[1]}
             self._api._auth_configs.add_auth(build.image.registry, account)  # type: ignore[attr-defined]  # in memory
@@ -125,7 +137,7 @@ class Engine:
                 if "error" in event:
                     raise _push_failure(image, str(event["error"]))
                 digest = (event.get("aux") or {}).get("Digest", digest)
-                if "id" not in event or event.get("status") in ("Pushed", "Layer already exists"):
+                if event.get("status") and ("id" not in event or event["status"] in _PUSHED):
                     self._show(" ".join(str(event[key]) for key in ("id", "status") if key in event))
         return digest
 
