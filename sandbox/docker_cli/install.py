@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _CODE = (
-    "import sys; from pathlib import Path; sys.path.insert(0, {root!r}); "
+    "import sys; from pathlib import Path; sys.path.append({root!r}); "
     "from sandbox.docker_cli.main import Setting, main; "
     "sys.exit(main(sys.argv[1:], Setting(Path({state!r}), frozenset({registries!r}))))"
 )

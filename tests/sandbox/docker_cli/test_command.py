@@ -133,6 +133,21 @@ def test_a_bad_dockerfile_fails_with_its_line(docker: Docker, tmp_path: Path) ->
     assert (absent.returncode, "path" in absent.stderr and "not found" in absent.stderr) == (1, True)
 
 
+def test_builds_at_the_same_time_keep_each_other_s_names(docker: Docker, tmp_path: Path) -> None:
+    context = write(tmp_path / "c", {"Dockerfile": "FROM scratch\nARG N\nLABEL n=$N\nCOPY Dockerfile /\n"})
+    names = [f"parallel/app:{number}" for number in range(6)]
+    running = [
+        subprocess.Popen(
+            [str(docker.script), "build", "-q", "--build-arg", f"N={name}", "-t", name, str(context)],
+            stdout=subprocess.DEVNULL,
+        )
+        for name in names
+    ]
+    assert [process.wait(60) for process in running] == [0] * 6
+    for name in names:
+        assert docker.ok("image", "inspect", "-f", "{{.Config.Labels.n}}", name) == f"{name}\n"
+
+
 def test_it_starts_quickly_and_apart_from_the_build_s_folder(docker: Docker, tmp_path: Path) -> None:
     write(tmp_path / "c", {"sandbox/__init__.py": "raise SystemExit(9)", "json.py": "raise SystemExit(9)"})
     docker.environment["PYTHONPATH"] = str(tmp_path / "c")

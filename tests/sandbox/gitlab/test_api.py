@@ -7,7 +7,7 @@ import gitlab
 import httpx
 import pytest
 
-from tests.sandbox.gitlab.conftest import FILES, Running, start
+from tests.sandbox.gitlab.running import FILES, Running, start
 
 
 @pytest.fixture
@@ -38,6 +38,38 @@ def test_a_project_by_path_and_by_id(client: gitlab.Gitlab, running: Running) ->
     assert client.projects.get(project.id).name == "shop"
     assert client.groups.get("team").full_path == "team"
     assert [found.name for found in client.groups.get("team").projects.list(get_all=True)] == ["shop"]
+
+
+def test_lists_hold_what_the_caller_sees(client: gitlab.Gitlab, running: Running) -> None:
+    running.gitlab.create_project("inside/lib", {"a": "1"}, visibility="internal")
+    stranger = gitlab.Gitlab(running.url, private_token=running.gitlab.add_token("stranger", ["read_api"], projects=[]))
+    nobody = gitlab.Gitlab(running.url)
+
+    def seen(by: gitlab.Gitlab) -> set[str]:
+        return {found.path_with_namespace for found in by.projects.list(iterator=True, per_page=1)}
+
+    assert seen(nobody) == {"open/site"}
+    assert seen(stranger) == {"open/site", "inside/lib"}
+    assert {"team/shop", "open/site", "inside/lib"} <= seen(client)
+    assert [found.path for found in client.projects.list(search="sho", get_all=True)] == ["shop"]
+    assert {group.full_path for group in stranger.groups.list(get_all=True)} == {"open", "inside"}
+    with pytest.raises(gitlab.GitlabGetError, match="404 Group Not Found"):
+        stranger.groups.get("team")
+    assert client.projects.get("team/shop").commits.get("HEAD").title == "Initial commit"
+
+
+def test_a_member_only_writes(running: Running) -> None:
+    stranger = gitlab.Gitlab(running.url, private_token=running.gitlab.add_token("guest", ["api"], projects=[]))
+    site = stranger.projects.get("open/site")
+    with pytest.raises(gitlab.GitlabCreateError, match="403 Forbidden"):
+        site.commits.get("main").statuses.create({"state": "success"})
+    with pytest.raises(gitlab.GitlabListError, match="403 Forbidden"):
+        site.variables.list(get_all=True)
+    assert httpx.post(f"{running.url}/api/v4/user").status_code == 405
+    assert get(running, "projects?page=none").json() == {"error": "page does not have a valid value"}
+    revoked = running.gitlab.add_token("gone", ["api"])
+    running.gitlab.revoke_token(revoked)
+    assert get(running, "user", revoked).json() == {"message": "401 Unauthorized"}
 
 
 def test_refusals_in_gitlab_s_words(running: Running) -> None:

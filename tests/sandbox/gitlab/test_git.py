@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.sandbox.gitlab.conftest import Running, git
+from tests.sandbox.gitlab.running import Running, git
 
 
 def with_login(running: Running, user: str, token: str, path: str) -> str:
@@ -49,7 +49,12 @@ def test_any_commit_is_fetched_by_its_sha(running: Running, tmp_path: Path) -> N
     git("fetch", "-q", "--depth", "1", "origin", old, cwd=tmp_path)
     git("checkout", "-q", "FETCH_HEAD", cwd=tmp_path)
     assert (tmp_path / "README.md").read_text() == "old\n"
-    git("-c", "protocol.version=0", "fetch", "-q", "origin", old, cwd=tmp_path)
+    git("init", "-q", "other", cwd=tmp_path)
+    url = f"{running.url}/open/site.git"
+    git(
+        "-c", "protocol.version=0", "fetch", "-q", url, old, cwd=tmp_path / "other"
+    )  # the setting decides, not version 2
+    assert git("rev-parse", "FETCH_HEAD", cwd=tmp_path / "other").stdout == f"{old}\n"
 
 
 def test_push_of_more_than_a_buffer_is_there_afterwards(running: Running, tmp_path: Path) -> None:
