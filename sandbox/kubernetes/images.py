@@ -109,15 +109,9 @@ class _Repository:
         if answer.status_code == 404:
             raise PullError(f"{failed.format('NotFound')}{image}: not found")
         if answer.status_code in (401, 403):
-            text = (
-                "unexpected status from HEAD request to" if self._login else "pull access denied, repository does not "
-            )
-            shown = (
-                f"{text} {answer.request.url}: {answer.status_code} {answer.reason_phrase}"
-                if self._login
-                else (f"{text}exist or may require authorization: authorization failed: no basic auth credentials")
-            )
-            raise PullError(f"{failed.format('Unknown')}{shown}")
+            host, shown = answer.request.url.netloc.decode(), f"{answer.status_code} {answer.reason_phrase}"
+            text = f"pulling from host {host} failed with status code [manifests {reference}]: {shown}"
+            raise PullError(f"{failed.format('Unknown')}{text}")
         if answer.status_code != 200:
             text = f"unexpected status from HEAD request to {answer.request.url}: {answer.status_code} "
             raise PullError(f"{failed.format('Unknown')}{text}{answer.reason_phrase}")

@@ -49,8 +49,8 @@ def _lines(pod: Object, container: str, status: Object, *, previous: bool) -> li
         raise bad_request(text)
     if not ended and "running" not in state:
         reason = (state.get("waiting") or {}).get("reason", "ContainerCreating")
-        shown = "trying and failing to pull image" if "Image" in reason else f"waiting to start: {reason}"
-        raise bad_request(f'container "{container}" in pod "{metadata["name"]}" is {shown}')
+        shown = "trying and failing to pull image" if "Image" in reason else reason
+        raise bad_request(f'container "{container}" in pod "{metadata["name"]}" is waiting to start: {shown}')
     begin = ended["startedAt"] if ended else state["running"]["startedAt"]
     lines = [
         (begin, f"stand-in: no container runs; this is the log of {metadata['name']}/{container}"),

@@ -109,7 +109,7 @@ def apply(live: Object, applied: Object, writer: Manager, *, force: bool) -> Obj
     _settle_conflicts(live, wanted, [manager for manager in managers if manager is not mine], force=force)
     result: Object = merged(live, applied)
     others = set().union(*(manager.fields for manager in managers if manager is not mine))
-    for field in sorted(mine.fields - set(wanted), key=len, reverse=True):
+    for field in sorted(mine.fields - set(wanted), key=len):
         if not any(other[: len(field)] == field for other in others | set(wanted)):
             ownership.remove(result, field)
     if mine.fields != set(wanted):

@@ -74,7 +74,7 @@ def test_a_rolling_update_keeps_enough_pods_and_a_rollback_takes_the_old_replica
     ("image", "words"),
     [
         ("open/web:nope", "not found"),
-        ("closed/web:1", "authorization failed"),
+        ("closed/web:1", "failed with status code [manifests 1]: 401 Unauthorized"),
         ("open/web@sha256:" + "0" * 64, "not found"),
     ],
 )
