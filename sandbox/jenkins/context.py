@@ -112,6 +112,23 @@ class Build:
         finally:
             _current.reset(token)
 
+    @property
+    def lease(self) -> AgentLease:
+        """The executor and workspace of a step that needs one.
+
+        Raises:
+            GroovyError: The step is outside ``node``.
+        """
+        lease = self.context.lease
+        if lease is None:
+            raise GroovyError(Throwable("IllegalStateException", "Required context class hudson.FilePath is missing"))
+        return lease
+
+    @property
+    def folder(self) -> Path:
+        """The current folder of a step that needs a workspace."""
+        return self.context.folder or self.lease.workspace
+
     # console
 
     def log(self, text: str) -> None:

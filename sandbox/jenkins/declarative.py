@@ -12,16 +12,42 @@ from sandbox.jenkins.steps import STEPS
 POST_CONDITIONS = ("always", "changed", "fixed", "regression", "aborted", "success", "unsuccessful", "unstable",
                    "failure", "notBuilt", "cleanup")  # fmt: skip
 WHEN_CONDITIONS = frozenset(
-    "expression branch tag buildingTag changeRequest changeset changelog environment equals not allOf anyOf".split()
+    [
+        "expression",
+        "branch",
+        "tag",
+        "buildingTag",
+        "changeRequest",
+        "changeset",
+        "changelog",
+        "environment",
+        "equals",
+        "not",
+        "allOf",
+        "anyOf",
+    ]
 )
 _WHEN_FLAGS = ("beforeAgent", "beforeInput", "beforeOptions")
 PIPELINE_OPTIONS = frozenset(
-    "skipDefaultCheckout timeout timestamps retry disableConcurrentBuilds buildDiscarder preserveStashes"
-    " parallelsAlwaysFailFast skipStagesAfterUnstable quietPeriod disableResume durabilityHint newContainerPerStage".split()
+    [
+        "skipDefaultCheckout",
+        "timeout",
+        "timestamps",
+        "retry",
+        "disableConcurrentBuilds",
+        "buildDiscarder",
+        "preserveStashes",
+        "parallelsAlwaysFailFast",
+        "skipStagesAfterUnstable",
+        "quietPeriod",
+        "disableResume",
+        "durabilityHint",
+        "newContainerPerStage",
+    ]
 )
 _STAGE_OPTIONS = frozenset({"skipDefaultCheckout", "timeout", "timestamps", "retry"})
 _PARAMETER_TYPES = frozenset({"string", "booleanParam", "choice", "text", "password"})
-_UNITS = frozenset("NANOSECONDS MICROSECONDS MILLISECONDS SECONDS MINUTES HOURS DAYS".split())
+_UNITS = frozenset(["NANOSECONDS", "MICROSECONDS", "MILLISECONDS", "SECONDS", "MINUTES", "HOURS", "DAYS"])
 
 
 @dataclass(frozen=True)
@@ -98,8 +124,10 @@ def find_pipeline(script: nodes.Script) -> nodes.ExpressionStatement | None:
 def read_pipeline(statement: nodes.ExpressionStatement) -> tuple[Pipeline, list[Problem]]:
     """The model of a ``pipeline`` statement, and all that is wrong with it."""
     reader = _Reader()
-    assert isinstance(statement.expression, nodes.Call)
-    return reader.pipeline(statement, statement.expression), reader.problems
+    call = statement.expression
+    if not isinstance(call, nodes.Call):
+        raise TypeError("not a pipeline statement")
+    return reader.pipeline(statement, call), reader.problems
 
 
 def _closure(call: nodes.Call) -> nodes.Closure | None:
@@ -311,7 +339,8 @@ class _Reader:
         elif section.name in ("matrix", "tools"):
             self.problem(f'Section "{section.name}" is not supported by the Jenkins stand-in', section)
         elif not self.common(stage, section, _STAGE_OPTIONS):
-            message = f'Unknown stage section "{section.name}". Starting with version 0.5, steps in a stage must be in a ‘steps’ block.'
+            hint = "Starting with version 0.5, steps in a stage must be in a ‘steps’ block."
+            message = f'Unknown stage section "{section.name}". {hint}'
             self.problem(message, section)
 
     def when(self, stage: Stage, section: nodes.Call) -> None:

@@ -25,7 +25,7 @@ def validate(script: str) -> list[str]:
 
     Each one is in Jenkins' words, with the source line and a caret below it where Jenkins shows them; the page of
     ``pipeline-model-converter/validate`` is ``Errors encountered validating Jenkinsfile:``, then each error and an
-    empty line. A script without a ``pipeline`` block yields one error that says so (Jenkins shows that without heading).
+    empty line. A script without a ``pipeline`` block yields one error that says so (Jenkins shows no heading then).
     """
     try:
         parsed = parse(script)
@@ -67,7 +67,7 @@ def _run(build: Build) -> None:
         _refuse(build, [problem.shown(parsed.source) for problem in problems])
         return
     build.frame("Start of Pipeline")
-    failure: Exception | None = None
+    failure: GroovyError | UnsupportedError | None = None
     try:
         _Script(build, parsed, model).run()
     except (GroovyError, UnsupportedError) as error:
@@ -85,12 +85,11 @@ def _refuse(build: Build, errors: list[str]) -> None:
     build.line(f"{len(errors)} error{'s' if len(errors) > 1 else ''}\n")
 
 
-def _report(build: Build, failure: Exception) -> None:
+def _report(build: Build, failure: GroovyError | UnsupportedError) -> None:
     if isinstance(failure, UnsupportedError):
         build.set_result("FAILURE")
         build.line(f"ERROR: {failure}")
         return
-    assert isinstance(failure, GroovyError)
     interrupted = failure.value.name == "FlowInterruptedException"
     build.set_result("ABORTED" if interrupted else "FAILURE")
     steps_flow.show_error(build, failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -151,7 +152,7 @@ class DeclarativeRun:
                 continue
             try:
                 with self._stage_frame():
-                    steps_flow.in_stage(self.build, stage.name, lambda state, stage=stage: self._stage(stage, state))
+                    steps_flow.in_stage(self.build, stage.name, functools.partial(self._stage, stage))
             except GroovyError as error:
                 failure = error
         return failure
@@ -187,17 +188,13 @@ class DeclarativeRun:
 
     def _input_fields(self, section: nodes.Call) -> dict[str, Any]:
         fields: dict[str, Any] = {}
-        closure = section.arguments[-1].value
-        assert isinstance(closure, nodes.Closure)
-        for statement in closure.body:
+        for statement in _body(section):
             call = statement.expression if isinstance(statement, nodes.ExpressionStatement) else None
             if not isinstance(call, nodes.Call):
                 raise UnsupportedError(f"WorkflowScript: {statement.line}: this content of input is not supported")
             if call.name == "parameters":
-                inner = call.arguments[-1].value
-                assert isinstance(inner, nodes.Closure)
                 fields["parameters"] = [
-                    self._evaluate(s.expression) for s in inner.body if isinstance(s, nodes.ExpressionStatement)
+                    self._evaluate(s.expression) for s in _body(call) if isinstance(s, nodes.ExpressionStatement)
                 ]
             else:
                 fields[call.name] = self._evaluate(call.arguments[0].value)
@@ -315,6 +312,11 @@ class DeclarativeRun:
                 self.build.set_result("ABORTED" if status_of(error) == "ABORTED" else "FAILURE")
                 first = first or error
         return first
+
+
+def _body(call: nodes.Call) -> list[nodes.Statement]:
+    last = call.arguments[-1].value if call.arguments else None
+    return last.body if isinstance(last, nodes.Closure) else []
 
 
 class _Frame:

@@ -27,9 +27,7 @@ def sh(build: Build, arguments: Arguments) -> Any:
     script = arguments.text("script")
     if arguments.flag("returnStatus") and arguments.flag("returnStdout"):
         raise throw("IllegalArgumentException", "You may not provide both returnStatus and returnStdout.")
-    lease = build.context.lease
-    assert lease is not None
-    control = Path(f"{lease.workspace}@tmp") / f"durable-{uuid.uuid4().hex[:8]}"
+    control = Path(f"{build.lease.workspace}@tmp") / f"durable-{uuid.uuid4().hex[:8]}"
     control.mkdir(parents=True)
     try:
         process = _Process(build, script, control, arguments.flag("returnStdout"))
@@ -81,8 +79,7 @@ class _Process:
         return (self.control / "output.txt").read_bytes().decode(errors="replace") if self.capture else ""
 
     def _start(self, stdout: Any, stderr: Any) -> subprocess.Popen[bytes]:
-        folder = self.build.context.folder
-        assert folder is not None
+        folder = self.build.folder
         folder.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.build.environment(), "JENKINS_NODE_COOKIE": uuid.uuid4().hex}
         for name in _emptied(self.build):
@@ -98,7 +95,7 @@ class _Process:
                 if error.errno != errno.ETXTBSY or attempt == 99:
                     raise throw("AbortException", f"script returned exit code 127 ({error})") from None
                 time.sleep(0.01)
-        raise AssertionError
+        raise throw("AbortException", "script returned exit code -2")
 
     def _interrupt(self, process: subprocess.Popen[bytes], tail: _Tail, pending: Interrupter) -> None:
         tail.forward()

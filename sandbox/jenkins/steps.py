@@ -92,7 +92,10 @@ def call_step(build: Build, name: str, positional: list[Any], named: dict[str, A
     build.check()
     build.frame(name)
     if kind.needs_workspace and build.context.lease is None:
-        message = f"Required context class hudson.FilePath is missing\nPerhaps you forgot to surround the {name} step with a step that provides this, such as: node"
+        message = (
+            "Required context class hudson.FilePath is missing\n"
+            f"Perhaps you forgot to surround the {name} step with a step that provides this, such as: node"
+        )
         raise GroovyError(values.Throwable("IllegalStateException", message), line)
     if not kind.block:
         with build.step_node(kind.display):

@@ -17,8 +17,26 @@ from sandbox.jenkins.steps import Arguments, step
 
 # functions that only describe something: their result is a map with the name under "$symbol"
 SYMBOLS = frozenset(
-    "usernamePassword string usernameColonPassword file booleanParam choice text password scmGit agent nonresumable"
-    " pollSCM cron buildDiscarder logRotator disableConcurrentBuilds parameters pipelineTriggers".split()
+    [
+        "usernamePassword",
+        "string",
+        "usernameColonPassword",
+        "file",
+        "booleanParam",
+        "choice",
+        "text",
+        "password",
+        "scmGit",
+        "agent",
+        "nonresumable",
+        "pollSCM",
+        "cron",
+        "buildDiscarder",
+        "logRotator",
+        "disableConcurrentBuilds",
+        "parameters",
+        "pipelineTriggers",
+    ]
 )
 _CLASSES = {
     "UsernamePasswordMultiBinding": "usernamePassword",
@@ -84,9 +102,7 @@ def _string(build: Build, binding: Mapping[str, Any], secrets: Secrets) -> None:
 
 def _file(build: Build, binding: Mapping[str, Any], secrets: Secrets) -> None:
     found = find(build, to_string(binding.get("credentialsId")), ("file",))
-    lease = build.context.lease
-    assert lease is not None
-    folder = Path(f"{lease.workspace}@tmp") / "secretFiles" / uuid.uuid4().hex
+    folder = Path(f"{build.lease.workspace}@tmp") / "secretFiles" / uuid.uuid4().hex
     folder.mkdir(parents=True, mode=0o700)
     secrets.folders.append(folder)
     path = folder / Path(found.fields.get("fileName", "secret")).name

@@ -15,17 +15,10 @@ from sandbox.jenkins.groovy.values import HostObject, throw
 from sandbox.jenkins.steps import Arguments, step
 
 
-def current_folder(build: Build) -> Path:
-    """The current folder of a step that needs a workspace."""
-    folder = build.context.folder
-    assert folder is not None
-    return folder
-
-
 @step("deleteDir", "Recursively delete the current directory from the workspace", "", needs_workspace=True)
 def delete_dir(build: Build, _arguments: Arguments) -> None:
     """Empty the current folder."""
-    folder = current_folder(build)
+    folder = build.folder
     shutil.rmtree(folder, ignore_errors=True)
     left = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     if left:
@@ -33,7 +26,8 @@ def delete_dir(build: Build, _arguments: Arguments) -> None:
 
 
 @step("cleanWs", "Delete workspace when build is done", "deleteDirs notFailBuild disableDeferredWipeout patterns "
-      "cleanWhenAborted cleanWhenFailure cleanWhenNotBuilt cleanWhenSuccess cleanWhenUnstable", needs_workspace=True)  # fmt: skip
+      "cleanWhenAborted cleanWhenFailure cleanWhenNotBuilt cleanWhenSuccess cleanWhenUnstable",
+      needs_workspace=True)  # fmt: skip
 def clean_ws(build: Build, arguments: Arguments) -> None:
     """Empty the workspace."""
     build.line("[WS-CLEANUP] Deleting project workspace...")
@@ -44,7 +38,7 @@ def clean_ws(build: Build, arguments: Arguments) -> None:
 @step("writeFile", "Write file to workspace", "file text encoding", needs_workspace=True)
 def write_file(build: Build, arguments: Arguments) -> None:
     """Write a text file."""
-    path = current_folder(build) / arguments.text("file")
+    path = build.folder / arguments.text("file")
     path.parent.mkdir(parents=True, exist_ok=True)
     text = arguments.text("text")
     if arguments.text("encoding", "UTF-8") == "Base64":
@@ -55,7 +49,7 @@ def write_file(build: Build, arguments: Arguments) -> None:
 @step("readFile", "Read file from workspace", "file encoding", needs_workspace=True)
 def read_file(build: Build, arguments: Arguments) -> str:
     """A text file's content."""
-    path = current_folder(build) / arguments.text("file")
+    path = build.folder / arguments.text("file")
     try:
         return path.read_bytes().decode(arguments.text("encoding", "UTF-8"), errors="replace")
     except OSError:
@@ -65,13 +59,13 @@ def read_file(build: Build, arguments: Arguments) -> str:
 @step("fileExists", "Verify if file exists in workspace", "file", needs_workspace=True)
 def file_exists(build: Build, arguments: Arguments) -> bool:
     """Whether a file exists."""
-    return (current_folder(build) / arguments.text("file")).exists()
+    return (build.folder / arguments.text("file")).exists()
 
 
 @step("pwd", "Determine current directory", "tmp", needs_workspace=True)
 def pwd(build: Build, arguments: Arguments) -> str:
     """The current folder."""
-    folder = current_folder(build)
+    folder = build.folder
     return f"{folder}@tmp" if arguments.flag("tmp") else str(folder)
 
 
@@ -89,7 +83,7 @@ def _stash_file(build: Build, name: str) -> Path:
       needs_workspace=True)  # fmt: skip
 def stash(build: Build, arguments: Arguments) -> None:
     """Keep files for other nodes of this build; empty folders are lost, modes and links kept."""
-    folder = current_folder(build)
+    folder = build.folder
     files = globs.find(
         folder, arguments.text("includes", ""), arguments.text("excludes", ""),
         default_excludes=arguments.flag("useDefaultExcludes", True),
@@ -111,7 +105,7 @@ def unstash(build: Build, arguments: Arguments) -> None:
     source = _stash_file(build, arguments.text("name"))
     if not source.exists():
         raise throw("AbortException", f"No such saved stash ‘{arguments.text('name')}’")
-    folder = current_folder(build)
+    folder = build.folder
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(source) as archive:
         # written by `stash` above; another filter would drop mode bits
@@ -122,7 +116,7 @@ def unstash(build: Build, arguments: Arguments) -> None:
       "defaultExcludes caseSensitive followSymlinks", needs_workspace=True)  # fmt: skip
 def archive_artifacts(build: Build, arguments: Arguments) -> None:
     """Copy files into the build's archive."""
-    folder = current_folder(build)
+    folder = build.folder
     build.line("Archiving artifacts")
     wanted = arguments.text("artifacts")
     if arguments.flag("onlyIfSuccessful") and build.host.result not in (None, "SUCCESS"):
@@ -159,10 +153,11 @@ class TestSummary(HostObject):
 
 
 @step("junit", "Archive JUnit-formatted test results", "testResults allowEmptyResults skipPublishingChecks "
-      "skipMarkingBuildUnstable keepLongStdio healthScaleFactor checksName skipOldReports", needs_workspace=True)  # fmt: skip
+      "skipMarkingBuildUnstable keepLongStdio healthScaleFactor checksName skipOldReports",
+      needs_workspace=True)  # fmt: skip
 def junit(build: Build, arguments: Arguments) -> TestSummary:
     """Take JUnit reports; failures make the build unstable."""
-    folder = current_folder(build)
+    folder = build.folder
     build.line("Recording test results")
     files = globs.find(folder, arguments.text("testResults"))
     if not files:

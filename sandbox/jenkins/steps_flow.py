@@ -213,8 +213,7 @@ def on_node(build: Build, label: str | None, body: Callable[[], Any]) -> Any:
 @step("ws", "Allocate workspace", "dir", block=True, needs_workspace=True)
 def ws(build: Build, arguments: Arguments) -> Any:
     """Another workspace on the same executor."""
-    lease = build.context.lease
-    assert lease is not None
+    lease = build.lease
     workspace = lease.workspace.parent / arguments.text("dir")
     workspace.mkdir(parents=True, exist_ok=True)
     build.line(f"Running in {workspace}")

@@ -17,7 +17,6 @@ from typing import Any
 from sandbox.jenkins.context import POLL_SECONDS, Build
 from sandbox.jenkins.groovy.values import UnsupportedError, throw, to_string
 from sandbox.jenkins.steps import Arguments, step
-from sandbox.jenkins.steps_files import current_folder
 
 _ASKPASS = """#!/bin/sh
 case "$1" in
@@ -54,7 +53,7 @@ def checkout(build: Build, arguments: Arguments) -> dict[str, str]:
     kind = to_string(scm.get("$class", scm.get("$symbol", ""))) if isinstance(scm, dict) else ""
     if kind.rsplit(".", 1)[-1] not in ("GitSCM", "scmGit"):
         raise UnsupportedError(f"checkout of {kind or to_string(scm)} is not supported by the Jenkins stand-in")
-    return _check_out(build, _source(scm, current_folder(build)))
+    return _check_out(build, _source(scm, build.folder))
 
 
 @step("git", "Git", "url branch credentialsId changelog poll", needs_workspace=True)
@@ -62,7 +61,7 @@ def git(build: Build, arguments: Arguments) -> dict[str, str]:
     """Check out a branch."""
     branch = arguments.text("branch", "master")
     source = _Source(
-        arguments.text("url"), f"*/{branch}", [], current_folder(build), arguments.get("credentialsId"),
+        arguments.text("url"), f"*/{branch}", [], build.folder, arguments.get("credentialsId"),
         local_branch=branch,
     )  # fmt: skip
     return _check_out(build, source)
@@ -103,9 +102,7 @@ def _extend(source: _Source, extension: Mapping[str, Any]) -> None:
 
 
 def _check_out(build: Build, source: _Source) -> dict[str, str]:
-    lease = build.context.lease
-    assert lease is not None
-    control = Path(f"{lease.workspace}@tmp") / f"git-{uuid.uuid4().hex[:8]}"
+    control = Path(f"{build.lease.workspace}@tmp") / f"git-{uuid.uuid4().hex[:8]}"
     control.mkdir(parents=True)
     try:
         _use_credentials(build, source, control)

@@ -12,8 +12,34 @@ from sandbox.jenkins.groovy.methods import call_method, call_static
 from sandbox.jenkins.groovy.values import ClassReference, GroovyError, GroovyString, HostObject, UnsupportedError, truth
 
 CLASSES = frozenset(
-    "System Math Integer Long Boolean String JsonOutput JsonSlurper JsonSlurperClassic URLEncoder URLDecoder UUID Utils"
-    " Jenkins Runtime Hudson Pattern File Date List Map Object Number Closure Exception Throwable".split()
+    [
+        "System",
+        "Math",
+        "Integer",
+        "Long",
+        "Boolean",
+        "String",
+        "JsonOutput",
+        "JsonSlurper",
+        "JsonSlurperClassic",
+        "URLEncoder",
+        "URLDecoder",
+        "UUID",
+        "Utils",
+        "Jenkins",
+        "Runtime",
+        "Hudson",
+        "Pattern",
+        "File",
+        "Date",
+        "List",
+        "Map",
+        "Object",
+        "Number",
+        "Closure",
+        "Exception",
+        "Throwable",
+    ]
 )
 
 

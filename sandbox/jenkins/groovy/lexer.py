@@ -13,15 +13,117 @@ from typing import Literal
 Kind = Literal["id", "kw", "int", "decimal", "str", "gstr", "op", "nl", "eof"]
 
 KEYWORDS = frozenset(
-    "as assert break case catch class continue def default do else enum extends false final finally for goto if"
-    " implements import in instanceof interface new null package return static super switch this throw throws trait"
-    " true try void while boolean byte char double float int long short".split()
+    [
+        "as",
+        "assert",
+        "break",
+        "case",
+        "catch",
+        "class",
+        "continue",
+        "def",
+        "default",
+        "do",
+        "else",
+        "enum",
+        "extends",
+        "false",
+        "final",
+        "finally",
+        "for",
+        "goto",
+        "if",
+        "implements",
+        "import",
+        "in",
+        "instanceof",
+        "interface",
+        "new",
+        "null",
+        "package",
+        "return",
+        "static",
+        "super",
+        "switch",
+        "this",
+        "throw",
+        "throws",
+        "trait",
+        "true",
+        "try",
+        "void",
+        "while",
+        "boolean",
+        "byte",
+        "char",
+        "double",
+        "float",
+        "int",
+        "long",
+        "short",
+    ]
 )
 OPERATORS = sorted(
-    (
-        "<=> === !== **= ==~ <<= >>> ..< ?: ?. *. .& =~ == != <= >= << >> .. && || ++ -- += -= *= /= %= ** -> ?= :: "
-        "= < > ! ? : . , ; + - * / % & | ^ ~ @ ( ) [ ] { }"
-    ).split(),
+    [
+        "<=>",
+        "===",
+        "!==",
+        "**=",
+        "==~",
+        "<<=",
+        ">>>",
+        "..<",
+        "?:",
+        "?.",
+        "*.",
+        ".&",
+        "=~",
+        "==",
+        "!=",
+        "<=",
+        ">=",
+        "<<",
+        ">>",
+        "..",
+        "&&",
+        "||",
+        "++",
+        "--",
+        "+=",
+        "-=",
+        "*=",
+        "/=",
+        "%=",
+        "**",
+        "->",
+        "?=",
+        "::",
+        "=",
+        "<",
+        ">",
+        "!",
+        "?",
+        ":",
+        ".",
+        ",",
+        ";",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "&",
+        "|",
+        "^",
+        "~",
+        "@",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+    ],
     key=len,
     reverse=True,
 )
@@ -109,8 +211,8 @@ class Lexer:
     def _error(self, message: str, position: int | None = None) -> GroovySyntaxError:
         return GroovySyntaxError(message, *self._place(self.position if position is None else position))
 
-    def _add(self, kind: Kind, value: str, start: int, spaced: bool = False, **more: tuple[str | Hole, ...]) -> None:
-        self.tokens.append(Token(kind, value, *self._place(start), spaced, **more))
+    def _add(self, kind: Kind, value: str, start: int, spaced: bool = False) -> None:
+        self.tokens.append(Token(kind, value, *self._place(start), spaced))
 
     def _newlines(self, start: int, end: int) -> None:
         count = self.text.count("\n", start, end)

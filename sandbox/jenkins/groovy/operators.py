@@ -217,7 +217,7 @@ def get_index(target: Any, index: Any) -> Any:
     if isinstance(target, dict):
         return target.get(index)
     if isinstance(target, Matcher):
-        target, index = target.groups, index
+        target = target.groups
         if isinstance(index, int) and index >= len(target):
             raise throw("IndexOutOfBoundsException", f"index is out of range 0..{len(target) - 1} (index = {index})")
     if isinstance(target, list | str | range) and isinstance(index, range):
