@@ -58,6 +58,41 @@ def test_push_and_pull(docker: Docker, server: AppServer, tmp_path: Path) -> Non
         assert docker("push", image).returncode == 1
 
 
+# the lines of the image stage that the renderer writes (tests/tasks/jenkins_build/golden/image-only.Jenkinsfile)
+STAGE = """set -e
+export DOCKER_CONFIG="$PWD/docker"
+printf %s "$REGISTRY_PASSWORD" | docker login -u "$REGISTRY_USER" --password-stdin "$REGISTRY"
+docker build --label "org.opencontainers.image.revision=$COMMIT" -f ./Dockerfile --build-arg='VERSION=1.2' -t "$IMAGE" .
+docker push "$IMAGE"
+digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$IMAGE" \
+  | grep -F "${IMAGE%:*}@" | head -n 1)
+printf %s "${digest#*@}" > digest
+"""
+
+
+def test_the_image_stage_of_a_pipeline(docker: Docker, server: AppServer, tmp_path: Path) -> None:
+    context = write(tmp_path / "c", {"Dockerfile": DOCKERFILE, "hello": "hello\n"})
+    if server.name == "open":
+        docker.ok("build", "-t", f"{host(server)}/other/app:abc", str(context))  # its digest must not be taken for ours
+    values = {"REGISTRY": host(server), "IMAGE": f"{host(server)}/team/app:abc", "COMMIT": "abc"}
+    login = {"REGISTRY_USER": "robot", "REGISTRY_PASSWORD": "s3cret"}
+    path = f"{docker.script.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", STAGE],
+        cwd=context,
+        env={"PATH": path, **values, **login},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    auth = ("robot", "s3cret") if server.name == "basic" else None
+    if server.name != "token":
+        head = httpx.head(f"{server.url}/v2/team/app/manifests/abc", auth=auth)
+        assert (context / "digest").read_text() == head.headers["docker-content-digest"]
+    assert "s3cret" not in done.stdout + done.stderr
+
+
 def test_without_docker_config_the_user_s_home_is_left_alone(docker: Docker, tmp_path: Path) -> None:
     docker.environment["HOME"] = str(tmp_path / "home")
     with AppServer(Registry(tmp_path / "registry", {"robot": "s3cret"}).app) as server:
