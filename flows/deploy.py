@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from blocks.environment import Environment, load_environment
-from flows.parameters import DeployOptions, DescriptorOverrides, EnvironmentName, Project, Ref
+from flows.parameters import DeployOptions, DescriptorOverrides, Name
 from tasks.image.engine import EngineBuild
 from tasks.image.reference import ImageReference, parse
 from tasks.image.task import build_image_with_engine, confirm_image
@@ -36,13 +36,20 @@ from tasks.source.task import read_source, resolve_commit
 )
 async def deploy(
     *,
-    project: Project,
-    ref: Ref = "",
-    environment: EnvironmentName,
+    project: Name,
+    ref: str = "",
+    environment: Name,
     descriptor: DescriptorOverrides = {},  # noqa: B006 - the form shows it; never changed
     options: DeployOptions = DeployOptions(),  # noqa: B008 - likewise
 ) -> dict[str, Any]:
     """Read, interpret, build, confirm, roll out. Safe to run again: what was built or deployed is found again.
+
+    Args:
+        project: GitLab project, e.g. group/app; its numeric id or its address will do too.
+        ref: Branch, tag or commit SHA; leave empty for the default branch.
+        environment: Name of the Environment to deploy to, e.g. staging.
+        descriptor: Overrides of the project's .smartclide.yml, e.g. {"replicas": 3}.
+        options: What to do differently.
 
     Returns:
         The release: service, environment, revision, image, commit, build, action.
@@ -64,9 +71,7 @@ async def deploy(
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
     if options.dry_run:
         return await _plan(place, snapshot, how, made)
-    outcome = await run_build(
-        place.jenkins, made.job, Limits(build=place.build_timeout_seconds), options.rebuild
-    )
+    outcome = await run_build(place.jenkins, made.job, Limits(build=place.build_timeout_seconds), options.rebuild)
     await publish_build(outcome)
     image = await _image(place, snapshot, how, made, outcome)
     release = _release(place, snapshot, how, made, image.pinned)

@@ -12,15 +12,14 @@ from pydantic import Field
 
 from blocks.environment import environment_names, load_environment
 from errors import SmartClideError
-from flows.parameters import EnvironmentOrAll
 from tasks.metrics.frames import with_rates
 from tasks.metrics.task import sample_services, store_samples
 
 
 @flow(name="monitor", description="Sample CPU, RAM, network and status of every deployed service.")
 async def monitor(
-    environment: EnvironmentOrAll = None,
-    samples: Annotated[int, Field(ge=1, le=10_000, title="Samples", description="How many samples to take.")] = 5,
+    environment: str | None = None,
+    samples: Annotated[int, Field(ge=1, le=10_000)] = 5,
     interval: Annotated[
         float, Field(ge=0, title="Interval", description="Seconds from one sample to the next.")
     ] = 60.0,
@@ -28,6 +27,11 @@ async def monitor(
     """Take `samples` samples, `interval` seconds apart.
 
     One Environment that cannot be asked does not keep the others from being sampled; the run fails at the end.
+
+    Args:
+        environment: Name of one Environment; leave empty for all of them.
+        samples: How many samples to take.
+        interval: Seconds from one sample to the next.
 
     Returns:
         How many rows were stored.

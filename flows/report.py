@@ -11,7 +11,6 @@ from pydantic import Field
 
 from blocks.environment import environment_names, load_environment
 from errors import SmartClideError
-from flows.parameters import EnvironmentOrAll
 from tasks.metrics.task import read_samples
 from tasks.report.task import publish_report, summarise_samples, write_report
 from tasks.rollout.publication import list_all_releases
@@ -19,13 +18,16 @@ from tasks.rollout.publication import list_all_releases
 
 @flow(name="report", description="Write the report of a period: HTML with plots, Markdown, CSV, JSON, and artifacts.")
 async def report(
-    environment: EnvironmentOrAll = None,
-    hours: Annotated[float, Field(gt=0, title="Hours", description="Length of the period that ends now.")] = 24.0,
-    output: Annotated[
-        str | None, Field(title="Output", description="Folder or fsspec URL; default: beside the samples.")
-    ] = None,
+    environment: str | None = None,
+    hours: Annotated[float, Field(gt=0)] = 24.0,
+    output: str | None = None,
 ) -> dict[str, str]:
     """Report on one Environment or on all.
+
+    Args:
+        environment: Name of one Environment; leave empty for all of them.
+        hours: Length of the period that ends now.
+        output: Folder or fsspec URL for the files; default: beside the samples.
 
     Returns:
         Path by file name; empty when there is no Environment.

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from blocks.environment import load_environment
-from flows.parameters import EnvironmentName, ServiceName
+from flows.parameters import Name
 from tasks.rollout.publication import find_service, publish_release, run_holder
 from tasks.rollout.rollout import Rollouts
 
@@ -20,13 +20,16 @@ from tasks.rollout.rollout import Rollouts
     description="Bring a service back to an earlier revision.",
 )
 async def rollback(
-    service: ServiceName,
-    environment: EnvironmentName,
-    revision: Annotated[
-        int | None, Field(ge=1, title="Revision", description="Leave empty for the last good one before the current.")
-    ] = None,
+    service: Name,
+    environment: Name,
+    revision: Annotated[int, Field(ge=1)] | None = None,
 ) -> dict[str, Any]:
     """Roll back, wait until it runs, and say what runs now.
+
+    Args:
+        service: Name of the service in the Environment.
+        environment: Name of the Environment, e.g. staging.
+        revision: Revision to go back to; leave empty for the last good one before the current.
 
     Raises:
         NotFoundError: No such service or revision.

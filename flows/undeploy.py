@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
-from pydantic import Field
 
 from blocks.environment import load_environment
-from flows.parameters import EnvironmentName, ServiceName
+from flows.parameters import Name
 from tasks.rollout.publication import find_service, run_holder
 from tasks.rollout.rollout import Rollouts
 
@@ -20,11 +17,16 @@ from tasks.rollout.rollout import Rollouts
     description="Remove a service from an Environment.",
 )
 async def undeploy(
-    service: ServiceName,
-    environment: EnvironmentName,
-    purge: Annotated[bool, Field(title="Purge", description="Remove the release history too.")] = False,
+    service: Name,
+    environment: Name,
+    purge: bool = False,
 ) -> list[str]:
     """Delete what we deployed of the service; never the namespace, never what others own.
+
+    Args:
+        service: Name of the service in the Environment.
+        environment: Name of the Environment, e.g. staging.
+        purge: Remove the release history too.
 
     Returns:
         What was deleted, e.g. ``Deployment shop``.

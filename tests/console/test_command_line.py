@@ -1,0 +1,133 @@
+"""The command line as a user meets it: as a process."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CI = """
+stages: [build]
+compile:
+  stage: build
+  script:
+    - make "it's"
+"""
+
+
+def run(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *map(str, arguments)],
+        cwd=cwd or ROOT, text=True, capture_output=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / ".gitlab-ci.yml").write_text(CI)
+    return tmp_path
+
+
+def commands(group=()):
+    text = run(*group, "--help").stdout
+    names = re.findall(r"^  ([a-z]+) ", text.split("Commands:")[1], re.M) if "Commands:" in text else []
+    return [(*group, name) for name in names]
+
+
+def test_every_command_has_help_with_an_example():
+    top = commands()
+    assert [c[0] for c in top] == ["check", "demo", "deploy", "history", "init", "interpret", "monitor", "report",
+                                   "rollback", "sandbox", "serve", "status", "undeploy"]  # fmt: skip
+    for command in [*(c for c in top if c != ("sandbox",)), *commands(("sandbox",))]:
+        done = run(*command, "--help")
+        assert done.returncode == 0
+        assert f"Example:\n  smartclide {' '.join(command)}" in done.stdout
+
+
+def test_interpret_writes_a_jenkinsfile(project):
+    done = run("interpret", project / ".gitlab-ci.yml", "-o", project / "Jenkinsfile")
+    assert (done.returncode, done.stdout) == (0, "")
+    text = (project / "Jenkinsfile").read_text()
+    assert "stage('compile')" in text
+    assert r"make \"it\'s\"" in text or "make \"it\\'s\"" in text
+
+
+def test_interpret_prints_the_same_bytes_each_time(project):
+    first, second = (run("interpret", project / ".gitlab-ci.yml") for _ in range(2))
+    assert first.stdout == second.stdout != ""
+
+
+def test_interpret_lists_all_errors_with_their_places_and_exits_2(project):
+    (project / ".gitlab-ci.yml").write_text("stages: [a]\nx:\n  stage: b\n  script: true\ny:\n  stage: a\n  scrpt: [make]\n")
+    done = run("interpret", project / ".gitlab-ci.yml")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert ".gitlab-ci.yml:3:" in done.stderr
+    assert ".gitlab-ci.yml:7:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_interpret_as_json(project):
+    done = run("interpret", project / ".gitlab-ci.yml", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["jobs"] == [{"name": "compile", "stage": "build", "when": "on_success"}]
+    assert answer["stages"] == ["build"]
+    assert answer["diagnostics"] == []
+
+
+def test_interpret_decides_rules_for_a_branch(project):
+    (project / ".gitlab-ci.yml").write_text(
+        "a:\n  script: echo a\n  rules: [{if: '$CI_COMMIT_BRANCH == \"main\"'}]\nb:\n  script: echo b\n"
+    )
+    jobs = lambda *more: [j["name"] for j in json.loads(run("interpret", project / ".gitlab-ci.yml", "--json", *more).stdout)["jobs"]]  # noqa: E501, E731
+    assert jobs("--branch", "main") == ["a", "b"]
+    assert jobs("--branch", "dev") == ["b"]
+    assert jobs() == ["a", "b"]
+
+
+def test_interpret_reads_local_includes_from_the_files_folder(project):
+    (project / "ci").mkdir()
+    (project / "ci" / "more.yml").write_text("from-include:\n  stage: build\n  script: echo more\n")
+    (project / ".gitlab-ci.yml").write_text("include: ci/more.yml\n" + CI)
+    done = run("interpret", project / ".gitlab-ci.yml", "--json", cwd="/")
+    assert [j["name"] for j in json.loads(done.stdout)["jobs"]] == ["from-include", "compile"]
+
+
+def test_strict_fails_on_what_is_approximated(project):
+    (project / ".gitlab-ci.yml").write_text(CI + "  cache: {paths: [x]}\n")
+    assert run("interpret", project / ".gitlab-ci.yml").returncode == 0
+    done = run("interpret", project / ".gitlab-ci.yml", "--strict")
+    assert done.returncode == 2
+    assert "cache" in done.stderr
+
+
+def test_a_missing_file_is_one_paragraph(project):
+    done = run("interpret", project / "nope.yml")
+    assert done.returncode == 1
+    assert done.stderr == f"Error: There is no file {project / 'nope.yml'}. Name the project's .gitlab-ci.yml.\n"
+
+
+def test_bad_usage_exits_2():
+    assert run("deploy").returncode == 2
+    assert run("monitor", "--samples", "0").returncode == 2
+    assert run("nonsense").returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["interpret", "examples/hello-service/.gitlab-ci.yml"]])
+def test_help_and_interpret_import_neither_prefect_nor_pandas(arguments):
+    code = f"import sys, cli\ntry:\n    cli.main({arguments!r})\nexcept SystemExit:\n    pass\n" \
+           "print(sorted({m.split('.')[0] for m in sys.modules} & {'prefect', 'pandas', 'numpy', 'pydantic', 'kubernetes'}), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_an_unreachable_prefect_server_is_said_in_one_paragraph():
+    done = run("deploy", "group/app", "-e", "staging", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The Prefect server")
+    assert len(done.stderr.strip().splitlines()) == 1
