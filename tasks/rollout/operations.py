@@ -6,12 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from errors import ConflictError, InputError, NotFoundError, SmartClideError
+from errors import AccessError, ConflictError, InputError, NotFoundError, SmartClideError
 from tasks.rollout import history, manifest, names
 from tasks.rollout.cause import find_cause
 from tasks.rollout.cluster import ClusterClient, owned
 from tasks.rollout.history import ReleaseRecord
-from tasks.rollout.lease import lease_name
 from tasks.rollout.manifest import Manifest, RegistryLogin
 from tasks.rollout.names import Identity
 from tasks.rollout.plan import Change, change
@@ -65,7 +64,7 @@ def _replicas(client: ClusterClient, identity: Identity, manifests: tuple[Manife
     A field that we alone own and stop applying would fall back to its default, 1 pod. So while we still own
     ``replicas``, it is applied with the value it has.
     """
-    scalers = client.list("HorizontalPodAutoscaler", identity.namespace)
+    scalers = _if_allowed(client, "HorizontalPodAutoscaler", identity.namespace)
     targets = [s["spec"]["scaleTargetRef"] for s in scalers]
     if not any(t.get("kind") == "Deployment" and t.get("name") == identity.service for t in targets):
         return manifests
@@ -76,6 +75,14 @@ def _replicas(client: ClusterClient, identity: Identity, manifests: tuple[Manife
         {**m, "spec": {**m["spec"], "replicas": live["spec"]["replicas"]}} if m["kind"] == "Deployment" else m
         for m in manifests
     )
+
+
+def _if_allowed(client: ClusterClient, kind: str, namespace: str) -> list[Manifest]:
+    """All objects of a kind; none where the cluster has no such kind or this identity may not see it."""
+    try:
+        return client.list(kind, namespace)
+    except (AccessError, NotFoundError):
+        return []
 
 
 def _own_replicas(deployment: Manifest) -> bool:
@@ -103,7 +110,7 @@ def observe(client: ClusterClient, identity: Identity, revision: int) -> tuple[P
         return progress, None
     selector = names.selector_text(identity.selector)
     pods, sets = (client.list(kind, identity.namespace, selector) for kind in ("Pod", "ReplicaSet"))
-    events = client.list("Event", identity.namespace)
+    events = _if_allowed(client, "Event", identity.namespace)
     return progress, find_cause(pods, events, sets, revision, datetime.now(UTC))
 
 
@@ -182,7 +189,9 @@ def choose(found: tuple[ReleaseRecord, ...], wanted: int | None) -> ReleaseRecor
 
 
 def remove(client: ClusterClient, identity: Identity, *, purge: bool) -> tuple[str, ...]:
-    """Delete what we own of a service; the history stays (``uninstalled``) unless `purge`. Never the Namespace.
+    """Delete what we own of a service; the history stays (``uninstalled``) unless `purge`.
+
+    Never the Namespace, and not the Lease: it is held by who calls this, and is a few bytes once it is free.
 
     Returns:
         What was deleted, e.g. ``Deployment shop``.
@@ -199,8 +208,6 @@ def remove(client: ClusterClient, identity: Identity, *, purge: bool) -> tuple[s
         for old in records(client, identity):
             if old.state == "deployed":
                 client.replace(history.encode(replace(old, state="uninstalled"), identity))
-    else:
-        client.delete("Lease", identity.namespace, lease_name(identity.service))
     return tuple(deleted)
 
 

@@ -68,7 +68,8 @@ async def test_update_roll_back_undeploy_and_deploy_again(place):
     assert outcome.record.revision == 4
     await place.run(lambda: place.rollouts.undeploy("test run", purge=True))
     assert await states(place) == []
-    assert place.client.find("Lease", place.identity.namespace, "smartclide.web") is None
+    lease = place.client.find("Lease", place.identity.namespace, "smartclide.web")
+    assert lease["spec"].get("holderIdentity") is None
 
 
 async def test_the_pull_secret_lets_the_pods_pull(place, private):
