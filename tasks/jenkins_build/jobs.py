@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
+from blocks.gitlab_server import GitLabServer
+from blocks.image_registry import ImageRegistry
 from errors import ConflictError, InputError, NotFoundError
 from tasks.jenkins_build.connection import job_path
 from tasks.jenkins_build.job_config import canonical, folder_config, is_managed, username_password_xml
@@ -24,6 +27,30 @@ class Credential:
     username: str
     password: SecretStr
     description: str = ""
+
+
+def gitlab_credential(gitlab: GitLabServer) -> Credential | None:
+    """What Jenkins clones private projects with; None for anonymous access.
+
+    Any user name goes with a GitLab token; ``oauth2`` is the one GitLab's documentation names.
+    """
+    token = gitlab.token()
+    if token is None:
+        return None
+    return Credential(f"gitlab-{_slug(urlsplit(gitlab.url).netloc)}", "oauth2", token, f"Clones from {gitlab.url}")
+
+
+def registry_credential(registry: ImageRegistry) -> Credential | None:
+    """What Jenkins pushes images with; None for a registry without a login."""
+    login = registry.login()
+    if login is None:
+        return None
+    identifier = f"registry-{_slug(registry.address)}"
+    return Credential(identifier, login[0], SecretStr(login[1]), f"Pushes to {registry.address}")
+
+
+def _slug(address: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-")
 
 
 def ensure_folders(jenkins: Jenkins, path: str) -> None:

@@ -3,12 +3,23 @@
 from xml.etree import ElementTree as ET
 
 import pytest
+from prefect_docker import DockerRegistryCredentials
+from prefect_gitlab import GitLabCredentials
 from pydantic import SecretStr
 
+from blocks.gitlab_server import GitLabServer
+from blocks.image_registry import ImageRegistry
 from blocks.jenkins_server import JenkinsServer
 from errors import AccessError, ConflictError, InputError, NotFoundError, ProtocolError, UnavailableError
 from tasks.jenkins_build.job_config import ParameterDefinition, folder_config, job_config
-from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
+from tasks.jenkins_build.jobs import (
+    Credential,
+    ensure_folders,
+    gitlab_credential,
+    registry_credential,
+    upsert_credential,
+    upsert_job,
+)
 from tasks.jenkins_build.outcome import KnownBuild
 from tasks.jenkins_build.server import Jenkins
 
@@ -72,6 +83,20 @@ def test_credentials_are_made_then_replaced(jenkins: Running) -> None:
     assert len(jenkins.requests("POST /job/store/credentials/store/folder/domain/_/credential/registry-example")) == 1
     assert not any("second" in line for line in jenkins.server.faults.log)
     assert "second" not in repr(Credential("i", "u", SecretStr("second")))
+
+
+def test_credentials_by_the_blocks() -> None:
+    token = GitLabCredentials(token=SecretStr("glpat-1"), url="https://gitlab.example.com:8443/sub")
+    found = gitlab_credential(GitLabServer(url="https://gitlab.example.com:8443/sub", credentials=token))
+    assert found is not None
+    assert (found.id, found.username) == ("gitlab-gitlab-example-com-8443", "oauth2")
+    assert found.password.get_secret_value() == "glpat-1"
+    assert gitlab_credential(GitLabServer(url="https://gitlab.example.com")) is None
+    login = DockerRegistryCredentials(username="robot", password=SecretStr("p"), registry_url="127.0.0.1:5000")
+    pushing = registry_credential(ImageRegistry(address="127.0.0.1:5000", credentials=login))
+    assert pushing is not None
+    assert (pushing.id, pushing.username) == ("registry-127-0-0-1-5000", "robot")
+    assert registry_credential(ImageRegistry(address="127.0.0.1:5000")) is None
 
 
 def test_parameters_travel_in_the_body(jenkins: Running) -> None:
