@@ -81,7 +81,7 @@ def test_generation_counts_specs_and_nothing_else(cluster: Cluster, namespace: s
     labelled = cluster.apply(path, {**_web(), "metadata": {"name": "web", "labels": {"x": "y"}}}).json()["metadata"]
     changed = cluster.apply(path, _web(command=["x"])).json()["metadata"]
     assert [item["generation"] for item in (first, same, labelled, changed)] == [1, 1, 1, 2]
-    assert same["managedFields"] == first["managedFields"]
+    assert same["managedFields"][0] == first["managedFields"][0]
     assert labelled["labels"] == {"x": "y"}
 
 
