@@ -14,6 +14,7 @@ from sandbox.jenkins.export import Bean
 from sandbox.jenkins.items import Folder, Item, Job
 from sandbox.jenkins.plugins import PLUGINS
 
+_NO_PIPELINE = "did not contain the 'pipeline' step"
 MAX_QUERY = 8000  # Jetty refuses request lines over 8 KB
 Route = Callable[[Site, Call, list[str]], Response]
 
@@ -196,33 +197,28 @@ def _validate(site: Site, call: Call, rest: list[str]) -> Response:
 
 def _as_text(script: str | None, errors: list[str] | None) -> Response:
     if script is None or errors is None:
-        text = "No Jenkinsfile specified"
+        text = "No Jenkinsfile specified\n"
     elif not errors:
         text = "Jenkinsfile successfully validated.\n"
-    elif "did not contain the 'pipeline' step" in errors[0]:
-        text = f"Jenkinsfile content '{script}' did not contain the 'pipeline' step"
+    elif _NO_PIPELINE in errors[0]:
+        text = errors[0] + "\n"
     else:
-        text = "Errors encountered validating Jenkinsfile:\n" + "".join(_with_excerpt(script, each) for each in errors)
+        text = "Errors encountered validating Jenkinsfile:\n" + "".join(f"{each}\n" for each in errors)
     return Response(text, 200, media_type="text/plain;charset=utf-8")
 
 
-def _with_excerpt(script: str, error: str) -> str:
-    """One error as the text form shows it: with its line of the script and a mark below the column."""
-    place = re.search(r"@ line (\d+), column (\d+)", error)
-    lines = script.splitlines()
-    if place is None or not 0 < int(place.group(1)) <= len(lines):
-        return f"WorkflowScript: {error}\n\n"
-    line, column = int(place.group(1)), int(place.group(2))
-    return f"WorkflowScript: {line}: {error}\n   {lines[line - 1]}\n   {' ' * (column - 1)}^\n\n"
-
-
 def _as_json(errors: list[str] | None) -> Response:
+    """The JSON form: each error without its heading and its line of the script."""
     if errors is None:
         errors = ["No Jenkinsfile specified"]
     data: dict[str, object] = {"result": "failure" if errors else "success"}
     if errors:
-        data["errors"] = [{"error": each} for each in errors]
+        data["errors"] = [{"error": each if _NO_PIPELINE in each else _bare(each)} for each in errors]
     return Response(json.dumps({"status": "ok", "data": data}), 200, media_type=JSON)
+
+
+def _bare(error: str) -> str:
+    return re.sub(r"^WorkflowScript: \d+: ", "", error).partition("\n")[0]
 
 
 def _quiet(site: Site, call: Call, down: bool) -> Response:
