@@ -253,9 +253,9 @@ String exportsOf(String text) {{
 _LIST_UNTRACKED = r"git ls-files --others -z | tr ',\\\n' '???' | tr '\0' ','"
 
 UNTRACKED = f"""
-// Patterns of the files git does not know, after those given (artifacts:untracked).
+// Patterns of the files git does not know, after those given (artifacts:untracked). Never empty: that would mean all.
 String untracked(String patterns) {{
   String found = sh(label: 'untracked files', returnStdout: true, script: {literal(_LIST_UNTRACKED)}).trim()
-  return [patterns, found].findAll {{ it }}.join(',')
+  return [patterns, found].findAll {{ it }}.join(',') ?: 'no untracked files'
 }}
 """
