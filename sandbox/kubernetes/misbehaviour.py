@@ -89,6 +89,6 @@ class Misbehaviour:
                     continue
                 if fault.name not in owners or not any(fault.image in image for image in images):
                     continue
-                if fault.running or metadata["uid"] not in self._spared:
+                if fault.running or fault.kind == "quota" or metadata["uid"] not in self._spared:
                     return fault
         return None

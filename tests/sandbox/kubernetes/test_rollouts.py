@@ -227,3 +227,15 @@ def test_a_restart_keeps_objects_and_running_pods(tmp_path: Any, registry: str):
         second.wait(path, _done(1))
     finally:
         second.close()
+
+
+def test_a_quota_also_stops_what_exists_from_growing(cluster: Cluster, namespace: str, registry: str):
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
+    cluster.apply(path, deployment("web", f"{registry}/open/web:1"))
+    cluster.wait(path, _done(1))
+    cluster.kubernetes.misbehave(namespace, "web", "quota")
+    cluster.apply(path, deployment("web", f"{registry}/open/web:1", replicas=2))
+    cluster.wait(path, lambda body: "ReplicaFailure" in {entry["type"] for entry in body["status"]["conditions"]})
+    cluster.kubernetes.behave(namespace, "web")
+    item = cluster.wait(path, _done(2))
+    assert "ReplicaFailure" not in {entry["type"] for entry in item["status"]["conditions"]}
