@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from sandbox.docker_cli.install import install
 
 
@@ -44,3 +46,9 @@ def write(folder: Path, files: dict[str, str]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
     return folder
+
+
+def remove_from_registry(image: str, digest: str) -> None:
+    """Leave a shared registry as it was; one that does not delete is left with the image."""
+    registry, _, name = image.partition("/")
+    httpx.delete(f"http://{registry}/v2/{name.partition(':')[0]}/manifests/{digest}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.docker_cli.commanding import Docker, write
+from tests.sandbox.docker_cli.commanding import Docker, remove_from_registry, write
 
 pytestmark = pytest.mark.integration
 
@@ -105,7 +105,7 @@ def test_files_and_settings_are_the_same(docker: Docker, tmp_path: Path) -> None
     arguments = ("--build-arg", f"BASE={base}", "--build-arg", "VERSION=1.2", "--label", "three=3")
     ours, theirs = f"{os.environ['SMARTCLIDE_TEST_REGISTRY']}/p5/ours:1", "p5/theirs:1"
     docker.ok("build", *arguments, "-t", ours, str(folder))
-    docker.ok("push", ours)
+    pushed = docker.ok("push", ours)
     try:
         engine("build", *arguments, "-t", theirs, str(folder))
         engine("pull", ours)
@@ -113,3 +113,4 @@ def test_files_and_settings_are_the_same(docker: Docker, tmp_path: Path) -> None
         assert contents(ours) == contents(theirs)
     finally:
         subprocess.run(["docker", "rmi", "-f", ours, theirs], capture_output=True, check=False)
+        remove_from_registry(ours, pushed.split("digest: ")[1].split()[0])

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.http import AppServer
 from sandbox.registry.server import Registry
-from tests.sandbox.docker_cli.commanding import Docker, write
+from tests.sandbox.docker_cli.commanding import Docker, remove_from_registry, write
 
 DOCKERFILE = 'FROM scratch\nCOPY hello /hello\nCMD ["/hello"]\n'
 
@@ -154,3 +154,4 @@ def test_a_real_engine_runs_what_was_built(docker: Docker, tmp_path: Path) -> No
         assert (done.returncode, done.stdout) == (0, "from a file\n1\n"), done.stderr
     finally:
         subprocess.run(["docker", "rmi", "-f", digest], capture_output=True, check=False)
+        remove_from_registry(image, digest.partition("@")[2])

@@ -29,11 +29,10 @@ class Running:
 
 
 def start(home: Path) -> Running:
-    server = AppServer(None, name="gitlab")  # type: ignore[arg-type]
-    gitlab = GitLab(home, lambda: server.url)
-    server._app.app = gitlab.app
-    server.start()
-    return Running(gitlab, server, "")
+    servers: list[AppServer] = []
+    gitlab = GitLab(home, lambda: servers[0].url)
+    servers.append(AppServer(gitlab.app, name="gitlab").start())
+    return Running(gitlab, servers[0], "")
 
 
 def git(*command: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
