@@ -62,3 +62,12 @@ def steps(image: ImageBuild) -> tuple[Statement, ...]:
 def _binding(credentials_id: str) -> str:
     names = "usernameVariable: 'REGISTRY_USER', passwordVariable: 'REGISTRY_PASSWORD'"
     return f"[usernamePassword(credentialsId: {literal(credentials_id)}, {names})]"
+
+
+def post(image: ImageBuild) -> tuple[Statement, ...]:
+    """Forget the login, also after an abort, which leaves the script's own trap no time."""
+    if image.registry_credentials_id is None:
+        return ()
+    script = Text('#!/bin/sh\nrm -rf "$WORKSPACE_TMP/docker"')
+    forget = Step("sh", (), (("label", Text("forget the login")), ("script", script)))
+    return (Block("post", (Block("always", (forget,)),)),)

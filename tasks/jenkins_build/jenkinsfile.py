@@ -82,16 +82,10 @@ def _image_stage(plan: Plan) -> list[Statement]:
     fetched = fetch(plan, tuple(job for job in plan.pipeline.jobs if has_stash(job)))
     when = Block("expression", (Source("currentBuild.currentResult == 'SUCCESS'"),))
     body: list[Statement] = [Block("when", (Source("beforeAgent true"), when))] if plan.pipeline.jobs else []
+    steps = Block("steps", (Source("sources()"), *fetched, *image_stage.steps(image)))
     return [
         Comment(f"The image of {image.dockerfile}, when every job before it succeeded."),
-        Block(
-            "stage('image')",
-            (
-                *body,
-                agent(image.agent_label),
-                Block("steps", (Source("sources()"), *fetched, *image_stage.steps(image))),
-            ),
-        ),
+        Block("stage('image')", (*body, agent(image.agent_label), steps, *image_stage.post(image))),
     ]
 
 

@@ -254,9 +254,11 @@ def test_the_image_stage_logs_in_only_where_there_is_a_login() -> None:
     anonymous = render(pipeline(job("a")), RenderSettings("u", SHA, image=ImageBuild("r.example:5000/a", SHA)))
     assert "docker login" not in anonymous
     assert "withCredentials" not in anonymous
+    assert "post {" not in anonymous
     image = ImageBuild("r.example:5000/a", SHA, {"A B": "it's"}, "robot", "sub dir/Dockerfile", "docker")
     text = render(pipeline(job("a")), RenderSettings("u", SHA, image=image))
     assert 'printf %s "$REGISTRY_PASSWORD" | docker login -u "$REGISTRY_USER" --password-stdin r.example:5000' in text
+    assert "forget the login" in block(text, "post")
     assert r"-f \'./sub dir/Dockerfile\' --build-arg=\'A B=it\'\\\'\'s\' -t" in text
     assert "agent {\n    label 'docker'\n  }" in block(text, "stage('image')")
 
