@@ -1,0 +1,52 @@
+"""Both halves together: a recorded build's console, stages and step logs, from the Jenkinsfile's text."""
+
+from __future__ import annotations
+
+import html
+import time
+from pathlib import Path
+
+import requests
+
+from sandbox.http import AppServer
+from sandbox.jenkins.server import Jenkins
+from tests.sandbox.jenkins.replaying import load
+from tests.sandbox.jenkins.scenarios import job
+
+FAILING = """pipeline {
+  agent any
+  stages {
+    stage('ok') { steps { echo 'fine' } }
+    stage('boom') { steps { sh 'echo about; exit 3' } }
+    stage('never') { steps { echo 'x' } }
+  }
+  post { always { echo 'post always' } }
+}
+"""
+
+
+def test_the_recorded_failing_build(tmp_path: Path) -> None:
+    server: AppServer
+    stand_in = Jenkins(tmp_path, lambda: server.url, {"admin": "token"}, "/usr/bin:/bin")
+    server = AppServer(stand_in.app, name="jenkins").start()
+    with requests.Session() as http:
+        http.auth = ("admin", "token")
+        config = job(script=html.escape(FAILING)).encode()
+        http.post(f"{server.url}/createItem?name=fail", data=config, headers={"Content-Type": "text/xml"}, timeout=5)
+        http.post(f"{server.url}/job/fail/build?delay=0sec", timeout=5)
+        build, deadline = f"{server.url}/job/fail/1", time.monotonic() + 20
+        while not (found := http.get(f"{build}/api/json", timeout=5)).ok or found.json()["building"]:
+            assert time.monotonic() < deadline, "the build does not end"
+            time.sleep(0.02)
+        console = http.get(f"{build}/consoleText", timeout=5).text
+        stages = http.get(f"{build}/wfapi/describe", timeout=5).json()["stages"]
+        boom = http.get(server.url + stages[1]["_links"]["self"]["href"], timeout=5).json()["stageFlowNodes"][0]
+        log = http.get(server.url + boom["_links"]["log"]["href"], timeout=5).json()
+    stand_in.close()
+    server.stop()
+    recorded = load("30")[8]["response"]["body"].replace("{home}", str(tmp_path))
+    assert console == recorded
+    assert [(stage["name"], stage["status"]) for stage in stages] == [
+        ("ok", "SUCCESS"), ("boom", "FAILED"), ("never", "FAILED"), ("Declarative: Post Actions", "SUCCESS"),
+    ]  # fmt: skip
+    assert log["text"] == "+ echo about\nabout\n+ exit 3\n"
