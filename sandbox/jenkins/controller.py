@@ -6,13 +6,14 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from sandbox.jenkins.agents import Agents
 from sandbox.jenkins.builds import Build, Builds, now
 from sandbox.jenkins.credentials import Store
+from sandbox.jenkins.declared import declared
 from sandbox.jenkins.host import Host
 from sandbox.jenkins.items import Folder, Item, Job
 from sandbox.jenkins.model import BuildAbortedError, BuildHost, Result
@@ -109,6 +110,8 @@ class Controller:
     def _execute(self, build: Build) -> None:
         try:
             script = build.order.script if build.order.script is not None else build.job.script()
+            if self.settings.run is None:
+                self._declare(build, script)
             result = self._run()(Host(self, build, script))
         except BuildAbortedError as error:
             build.console.write(f"{error}\n")
@@ -119,6 +122,14 @@ class Controller:
         build.finish(result)
         with self.queue.changed:
             self.queue.changed.notify_all()
+
+    @staticmethod
+    def _declare(build: Build, script: str) -> None:
+        """A job without parameters takes those of its Jenkinsfile, with their defaults for this run."""
+        definitions = [] if build.job.definitions() else declared(script)
+        if definitions:
+            build.job.declare(definitions)
+            build.order = replace(build.order, parameters={each.name: each.default for each in definitions})
 
     def _run(self) -> Run:
         if self.settings.run is not None:

@@ -25,6 +25,13 @@ FAILING = """pipeline {
 """
 
 
+def _ended(http: requests.Session, build: str) -> None:
+    deadline = time.monotonic() + 20
+    while not (found := http.get(f"{build}/api/json", timeout=5)).ok or found.json()["building"]:
+        assert time.monotonic() < deadline, "the build does not end"
+        time.sleep(0.02)
+
+
 def test_the_recorded_failing_build(tmp_path: Path) -> None:
     server: AppServer
     stand_in = Jenkins(tmp_path, lambda: server.url, {"admin": "token"}, "/usr/bin:/bin")
@@ -34,10 +41,8 @@ def test_the_recorded_failing_build(tmp_path: Path) -> None:
         config = job(script=html.escape(FAILING)).encode()
         http.post(f"{server.url}/createItem?name=fail", data=config, headers={"Content-Type": "text/xml"}, timeout=5)
         http.post(f"{server.url}/job/fail/build?delay=0sec", timeout=5)
-        build, deadline = f"{server.url}/job/fail/1", time.monotonic() + 20
-        while not (found := http.get(f"{build}/api/json", timeout=5)).ok or found.json()["building"]:
-            assert time.monotonic() < deadline, "the build does not end"
-            time.sleep(0.02)
+        build = f"{server.url}/job/fail/1"
+        _ended(http, build)
         console = http.get(f"{build}/consoleText", timeout=5).text
         stages = http.get(f"{build}/wfapi/describe", timeout=5).json()["stages"]
         boom = http.get(server.url + stages[1]["_links"]["self"]["href"], timeout=5).json()["stageFlowNodes"][0]
@@ -50,3 +55,34 @@ def test_the_recorded_failing_build(tmp_path: Path) -> None:
         ("ok", "SUCCESS"), ("boom", "FAILED"), ("never", "FAILED"), ("Declarative: Post Actions", "SUCCESS"),
     ]  # fmt: skip
     assert log["text"] == "+ echo about\nabout\n+ exit 3\n"
+
+
+def test_the_first_run_declares_the_parameters_of_the_jenkinsfile(tmp_path: Path) -> None:
+    script = """pipeline {
+  agent any
+  parameters {
+    string(name: 'WHO', defaultValue: 'dflt')
+    choice(name: 'HOW', choices: ['a', 'b'])
+  }
+  stages { stage('s') { steps { echo "who=${params.WHO} ${params.HOW}" } } }
+}
+"""
+    server: AppServer
+    stand_in = Jenkins(tmp_path, lambda: server.url, {"admin": "token"}, "/usr/bin:/bin", quiet_period=0.02)
+    server = AppServer(stand_in.app, name="jenkins").start()
+    with requests.Session() as http:
+        http.auth = ("admin", "token")
+        base = f"{server.url}/job/gone"
+        config = job(script=html.escape(script)).encode()
+        http.post(f"{server.url}/createItem?name=gone", data=config, headers={"Content-Type": "text/xml"}, timeout=5)
+        trapped = http.post(f"{base}/buildWithParameters", data={"WHO": "me"}, timeout=5)
+        http.post(f"{base}/build", timeout=5)
+        _ended(http, f"{base}/1")
+        second = http.post(f"{base}/buildWithParameters", data={"WHO": "me"}, allow_redirects=False, timeout=5)
+        _ended(http, f"{base}/2")
+        consoles = [http.get(f"{base}/{number}/consoleText", timeout=5).text for number in (1, 2)]
+    stand_in.close()
+    server.stop()
+    assert (trapped.status_code, second.status_code) == (500, 201)
+    assert "who=dflt a\n" in consoles[0]
+    assert "who=me a\n" in consoles[1]
