@@ -93,7 +93,9 @@ class Build:
         self.global_env: dict[str, str] = {}
         self.lock = threading.RLock()
         self.inputs = 0
-        abort = Interrupter("abort", "Aborted", host.aborted.is_set)
+        self.parameters: dict[str, Any] = dict(host.parameters)
+        # the server has already said who stopped the build
+        abort = Interrupter("abort", "", host.aborted.is_set)
         self._root = Context(interrupters=(abort,))
         self._mask: dict[tuple[str, ...], re.Pattern[str]] = {}
 
@@ -240,7 +242,7 @@ class Build:
         if context.lease is not None:
             result.update(_lease_environment(context.lease))
         result.update(self._build_environment())
-        result.update({name: to_string(value) for name, value in self.host.parameters.items() if value is not None})
+        result.update({name: to_string(value) for name, value in self.parameters.items() if value is not None})
         result.update(self.global_env)
         result.update(context.env)
         return {name: value for name, value in result.items() if value != ""}
@@ -276,6 +278,14 @@ class Build:
 def status_of(error: GroovyError) -> NodeStatus:
     """The flow node status after an exception."""
     return "ABORTED" if error.value.name == "FlowInterruptedException" else "FAILED"
+
+
+def result_of(error: GroovyError) -> Result:
+    """The build's result after an exception; a branch stopped by failFast is part of its sibling's failure."""
+    if error.value.name != "FlowInterruptedException":
+        return "FAILURE"
+    interruption = error.value.interruption
+    return "FAILURE" if interruption is not None and interruption.kind == "failFast" else "ABORTED"
 
 
 def _lease_environment(lease: AgentLease) -> dict[str, str]:

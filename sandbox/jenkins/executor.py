@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.jenkins import shell, steps_credentials, steps_files, steps_flow, steps_scm
-from sandbox.jenkins.context import Build, KilledError, StageState
+from sandbox.jenkins.context import Build, KilledError, StageState, result_of
 from sandbox.jenkins.declarative import Problem, find_pipeline, read_pipeline
 from sandbox.jenkins.groovy import nodes
 from sandbox.jenkins.groovy.interpreter import Interpreter
@@ -41,14 +41,13 @@ def validate(script: str) -> list[str]:
 def run(host: BuildHost) -> Result:
     """Run the build's script; the console gets everything from ``[Pipeline] Start of Pipeline`` to the last error.
 
-    The caller prints ``Started by ...`` before and ``Finished: ...`` after. The result is also left in `host.result`
+    The caller prints ``Started by ...`` before, ``Finished: ...`` after, and who stopped or approved what. The result is also left in `host.result`
     when it is worse than SUCCESS.
     """
     build = Build(host)
     try:
         _run(build)
     except KilledError:
-        host.log("Hard kill!\n")
         build.set_result("ABORTED")
     if host.aborted.is_set():
         build.set_result("ABORTED")
@@ -90,8 +89,7 @@ def _report(build: Build, failure: GroovyError | UnsupportedError) -> None:
         build.set_result("FAILURE")
         build.line(f"ERROR: {failure}")
         return
-    interrupted = failure.value.name == "FlowInterruptedException"
-    build.set_result("ABORTED" if interrupted else "FAILURE")
+    build.set_result(result_of(failure))
     steps_flow.show_error(build, failure)
 
 
@@ -126,8 +124,8 @@ class _Script:
         if name in self.globals:
             return self.globals[name]
         value = self.build.environment().get(name)
-        if value is None and name in self.build.host.parameters:
-            value = self.build.host.parameters[name]
+        if value is None and name in self.build.parameters:
+            value = self.build.parameters[name]
         if value is None:
             raise throw("MissingPropertyException", f"No such property: {name} for class: WorkflowScript")
         return value

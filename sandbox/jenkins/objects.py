@@ -42,7 +42,7 @@ class Params(HostObject):
 
     def get(self, name: str) -> Any:
         """A parameter; None if there is none."""
-        return self.build.host.parameters.get(name)
+        return self.build.parameters.get(name)
 
     def set(self, name: str, value: Any) -> None:
         """Parameters do not change."""
@@ -50,7 +50,7 @@ class Params(HostObject):
 
     def call(self, name: str, arguments: list[Any]) -> Any:
         """The methods of a map."""
-        return values_of_map(dict(self.build.host.parameters), name, arguments)
+        return values_of_map(dict(self.build.parameters), name, arguments)
 
 
 def values_of_map(found: dict[str, Any], name: str, arguments: list[Any]) -> Any:

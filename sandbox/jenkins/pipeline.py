@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.jenkins import steps_flow
-from sandbox.jenkins.context import Build, StageState, status_of
+from sandbox.jenkins.context import Build, StageState, result_of, status_of
 from sandbox.jenkins.declarative import Agent, Block, Pipeline, Stage, plain_arguments
 from sandbox.jenkins.groovy import nodes, operators
 from sandbox.jenkins.groovy.interpreter import Interpreter, Scope
@@ -37,6 +37,9 @@ class DeclarativeRun:
             GroovyError: The first failure.
         """
         model = self.model
+        for declared in model.parameters:
+            _, named = self._arguments(declared)
+            self.build.parameters.setdefault(to_string(named.get("name")), default_value(declared.name, named))
         agent = model.agent or Agent("none")
         self._wrapped(model, lambda: self._on_agent(agent, lambda: self._with_environment(model, self._root)))
 
@@ -229,7 +232,7 @@ class DeclarativeRun:
         except GroovyError as error:
             failure = error
         if failure is not None:
-            self.build.set_result("ABORTED" if status_of(failure) == "ABORTED" else "FAILURE")
+            self.build.set_result(result_of(failure))
         if self._matching(stage.post, failure):
             self.build.line("Post stage")
             failure = self._post(stage.post, failure) or failure
@@ -279,7 +282,7 @@ class DeclarativeRun:
     def _matching(self, post: dict[str, nodes.Closure], failure: GroovyError | None) -> list[str]:
         result = self.build.host.result or "SUCCESS"
         if failure is not None and result in ("SUCCESS", "UNSTABLE"):
-            result = "ABORTED" if status_of(failure) == "ABORTED" else "FAILURE"
+            result = result_of(failure)
         meets = {
             "always": True,
             "cleanup": True,
@@ -299,7 +302,7 @@ class DeclarativeRun:
     def _post(self, post: dict[str, nodes.Closure], failure: GroovyError | None) -> GroovyError | None:
         """Run the conditions that are met; the first error of theirs, all of them are tried."""
         if failure is not None:
-            self.build.set_result("ABORTED" if status_of(failure) == "ABORTED" else "FAILURE")
+            self.build.set_result(result_of(failure))
         first: GroovyError | None = None
         for name in _POST_ORDER:
             if name not in self._matching(post, failure):
@@ -309,9 +312,17 @@ class DeclarativeRun:
             except GroovyError as error:
                 self.build.line(f"Error when executing {name} post condition:")
                 steps_flow.show_error(self.build, error)
-                self.build.set_result("ABORTED" if status_of(error) == "ABORTED" else "FAILURE")
+                self.build.set_result(result_of(error))
                 first = first or error
         return first
+
+
+def default_value(kind: str, named: dict[str, Any]) -> Any:
+    """The value of a declared parameter that the build was not given."""
+    if kind == "choice":
+        choices = named.get("choices") or [""]
+        return choices.split("\n")[0] if isinstance(choices, str) else choices[0]
+    return named.get("defaultValue", False if kind == "booleanParam" else "")
 
 
 def _body(call: nodes.Call) -> list[nodes.Statement]:

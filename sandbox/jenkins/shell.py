@@ -121,7 +121,7 @@ class _Process:
 def _emptied(build: Build) -> list[str]:
     """Names the pipeline set to nothing: unset, though the agent's process may have them."""
     given = {**build.global_env, **build.context.env}
-    parameters = [name for name, value in build.host.parameters.items() if value in ("", None) and name not in given]
+    parameters = [name for name, value in build.parameters.items() if value in ("", None) and name not in given]
     return [name for name, value in given.items() if value == ""] + parameters
 
 

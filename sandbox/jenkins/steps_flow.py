@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.jenkins.context import Branch, Build, Interrupter, KilledError, StageState, status_of
+from sandbox.jenkins.context import Branch, Build, Interrupter, KilledError, StageState, result_of, status_of
 from sandbox.jenkins.groovy import values
 from sandbox.jenkins.groovy.values import GroovyError, HostObject, Throwable, UnsupportedError, throw, to_string
 from sandbox.jenkins.model import AgentLease, BuildAbortedError, FlowNode, NodeStatus, Result
@@ -339,7 +339,7 @@ def _catching(build: Build, arguments: Arguments, build_result: Result, stage_re
         if error.value.name == "FlowInterruptedException":
             if not arguments.flag("catchInterruptions", True):
                 raise
-            build_result = "ABORTED"
+            build_result = result_of(error)
         if arguments.get("message"):
             build.line(f"ERROR: {arguments.text('message')}")
         show_error(build, error)

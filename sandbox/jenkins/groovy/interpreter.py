@@ -196,15 +196,14 @@ class Interpreter:
             shown = ", ".join(values.to_string(argument) for argument in arguments)
             message = f"No signature of method: {name}() is applicable for argument values: ({shown})"
             raise values.throw("MissingMethodException", message)
-        for index, parameter in enumerate(parameters):
-            default = parameter.default
-            value = (
-                arguments[index]
-                if index < len(arguments)
-                else self._evaluate(default, scope)
-                if default is not None
-                else None
-            )
+        spare = len(arguments) - required  # goes to the parameters with defaults, from the left
+        rest = iter(arguments)
+        for parameter in parameters:
+            if parameter.default is None or spare > 0:
+                spare -= parameter.default is not None
+                value = next(rest)
+            else:
+                value = self._evaluate(parameter.default, scope)
             scope.declare(parameter.name, parameter.type, value)
 
     # statements
