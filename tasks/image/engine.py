@@ -105,11 +105,11 @@ class Engine:
         if login is not None:
             account = {"username": login[0], "password": login[1]}
             self._api._auth_configs.add_auth(build.image.registry, account)  # type: ignore[attr-defined]  # in memory
-        options: dict[str, Any] = {"labels": dict(build.labels), "buildargs": dict(build.build_args)}
-        where = {"path": str(folder), "dockerfile": build.dockerfile, "tag": _tagged(build.image)}
+        options: dict[str, Any] = {"path": str(folder), "dockerfile": build.dockerfile, "tag": _tagged(build.image)}
+        options |= {"labels": dict(build.labels), "buildargs": dict(build.build_args)}
         step, lines = "", deque[str](maxlen=_TAIL)
         with _translated():
-            for event in self._api.build(**where, **options, rm=True, forcerm=True, decode=True):
+            for event in self._api.build(**options, rm=True, forcerm=True, decode=True):
                 self._check(f"Building image {build.image}")
                 if "error" in event:
                     raise _build_failure(build.image, str(event["error"]).strip(), step, lines)

@@ -9,7 +9,7 @@ import codecs
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from tasks.jenkins_build.outcome import Failure, StageOutcome, StageStatus
@@ -102,6 +102,8 @@ class Console:
                     self.failure = failure(name, self.tail)
         if not succeeded and self.failure is None:
             self.failure = failure(None, self.tail)
+        if self.failure is not None and self.failure.exit_line is None:  # Jenkins may tell it last of all
+            self.failure = replace(self.failure, exit_line=next(_exit_lines(self.tail), None))
 
     @property
     def rewritten(self) -> bool:

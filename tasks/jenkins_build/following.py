@@ -20,7 +20,7 @@ from tasks.logs import Logger
 
 T = TypeVar("T")
 _BATCH = 200  # lines of the console in one log record
-_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)
+_BACKOFF = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tasks.jenkins_build.outcome import (
     BuildOutcome,
     BuildRef,
     BuildResult,
+    Failure,
     KnownBuild,
     StageOutcome,
     build_key,
@@ -155,6 +156,15 @@ def test_the_lines_of_a_failure() -> None:
     assert console.failure.exit_line == "ERROR: script returned exit code 3"
     assert console.failure.lines == ("one", "ERROR: script returned exit code 3")
     assert console.stages == {"a": "failed", "b": "failed"}
+
+
+def test_the_reason_may_come_last() -> None:
+    console = Console()
+    for line in ("gl-job name=a state=running", "one", "gl-job name=a state=failed",
+                 "ERROR: script returned exit code 127", "Finished: FAILURE"):  # fmt: skip
+        console.read(line)
+    console.close(succeeded=False)
+    assert console.failure == Failure("a", "ERROR: script returned exit code 127", ("one",))
 
 
 def test_a_groovy_error_is_outside_of_every_job() -> None:
