@@ -12,17 +12,7 @@ from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
-_NOT_WITH_TRIGGER = (
-    "script",
-    "run",
-    "image",
-    "services",
-    "before_script",
-    "after_script",
-    "artifacts",
-    "cache",
-    "retry",
-)
+_Known = tuple[dict[str, JobDraft], dict[str, int]]
 
 
 def check_jobs(state: State) -> State:
@@ -31,7 +21,7 @@ def check_jobs(state: State) -> State:
     for draft in state.drafts:
         _check_work(draft, state)
         _check_stage(draft, state)
-        _check_start(draft, state.findings)
+        _check_start(draft, state)
         if draft.node.get("rules") is not None:
             for key in ("only", "except"):
                 if draft.node.get(key) is not None:
@@ -64,8 +54,10 @@ def _check_stage(draft: JobDraft, state: State) -> None:
         state.findings.add("unknown-stage", message, draft.node.place("stage"))
 
 
-def _check_start(draft: JobDraft, findings: Findings) -> None:
-    delayed, start = text_of(draft.node.get("when")) == "delayed", draft.node.get("start_in")
+def _check_start(draft: JobDraft, state: State) -> None:
+    written, findings = state.root.entries[draft.name].value, state.findings
+    start = written.get("start_in") if isinstance(written, Mapping_) else None
+    delayed = text_of(draft.node.get("when")) == "delayed"
     if delayed and start is None:
         findings.add("delayed", "`when: delayed` needs `start_in`.", draft.node.place("when"))
     elif start is not None and not delayed:
@@ -86,7 +78,7 @@ def check_graph(state: State) -> State:
     for draft in state.drafts:
         edges[draft.name] = []
         for item, name in needed_jobs(draft.node):
-            if _check_need(draft, item, name, drafts, rank, state.findings):
+            if _check_need(draft, item, name, (drafts, rank), state.findings):
                 edges[draft.name].append(name)
         _check_dependencies(draft, drafts, rank, state.findings)
     for circle in _circles(edges):
@@ -117,9 +109,8 @@ def need_name(item: Node) -> str | None:
     return text_of(item.get("job"))
 
 
-def _check_need(
-    draft: JobDraft, item: Node, name: str, drafts: dict[str, JobDraft], rank: dict[str, int], findings: Findings
-) -> bool:
+def _check_need(draft: JobDraft, item: Node, name: str, known: _Known, findings: Findings) -> bool:
+    drafts, rank = known
     optional = isinstance(item, Mapping_) and text_of(item.get("optional")) == "true"
     if name == draft.name:
         findings.add("needs-cycle", f"The job `{name}` needs itself.", item.span)
@@ -162,12 +153,11 @@ def _circles(edges: dict[str, list[str]]) -> list[list[str]]:
     """Circles in a graph, each once, found without recursion."""
     colour: dict[str, int] = {}
     found: list[list[str]] = []
-    for start in edges:
-        path: list[str] = []
-        stack: list[tuple[str, Iterator[str]]] = [] if start in colour else [(start, iter(edges[start]))]
-        if stack:
-            colour[start] = 1
-            path.append(start)
+    for start, following_jobs in edges.items():
+        if start in colour:
+            continue
+        path, stack = [start], [(start, iter(following_jobs))]
+        colour[start] = 1
         while stack:
             node, rest = stack[-1]
             following = next(rest, None)

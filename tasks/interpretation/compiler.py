@@ -6,7 +6,9 @@ when there are errors, so that all mistakes are reported at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from errors import InterpretationError
@@ -35,7 +37,6 @@ from tasks.source.includes import IncludeOptions, Needed, close_includes, furthe
 from tasks.source.model import CI_FILE
 from tasks.source.nodes import Mapping_, Node, Sequence
 
-MAX_JOBS = 20_000
 _SHOWN_ERRORS = 20
 
 
@@ -88,11 +89,25 @@ def interpret(files: Mapping[str, str], context: Context, *, entry: str = CI_FIL
     state = State(files, entry, context, Findings())
     if entry not in files:
         state.findings.add("include-missing", f"There is no file `{entry}`.", Span(entry))
-    for run in PASSES if entry in files else ():
-        state = run(state)
-        if run is close and errors_of(state.findings.items):
-            break  # an unreadable or missing file would only make errors that mean nothing
-    return _finish(state)
+        return _finish(state)
+    with _collector_paused():
+        for run in PASSES:
+            state = run(state)
+            if run is close and errors_of(state.findings.items):
+                break  # an unreadable or missing file would only make errors that mean nothing
+        return _finish(state)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Nodes form no circles: going through them again and again only made large pipelines quadratic (measured)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def needed_files(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE) -> Needed:

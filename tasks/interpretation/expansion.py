@@ -21,7 +21,7 @@ class Expanded:
     Attributes:
         values: Final texts.
         unresolved: Names whose text still holds a reference to something unknown; there, ``$$`` stands for a dollar.
-        cycles: Names that refer to themselves, each with the circle.
+        cycles: Circles of variables that refer to each other, by the name where the circle closes.
     """
 
     values: Mapping[str, str]
@@ -98,7 +98,9 @@ class _Expander:
     def resolve(self, name: str, text: str, chain: tuple[str, ...]) -> str:
         def known(other: str) -> str | None:
             if other in chain or len(chain) > 100:
-                self.cycles[name] = (*chain, other)
+                if other != name:  # PATH: "$PATH:/x" is no mistake: it means the value from outside
+                    begin = chain.index(other) if other in chain else 0
+                    self.cycles[name] = (*chain[begin:], other)
                 return None
             if other not in self.values:
                 return None

@@ -57,9 +57,12 @@ def _reason_to_leave_out(draft: JobDraft, state: State) -> tuple[str, str, str] 
     environment = fields.environment_of(node.get("environment"), str)
     if environment is None or environment.action not in ("start", "stop") or state.context.run_deploy_jobs:
         return None
+    effect = (
+        "deploy by itself, and the service be deployed twice" if environment.action == "start" else "stop the service"
+    )
     message = (
-        f"The job `{draft.name}` is left out: with `environment` it would deploy by itself, and the service be "
-        f"deployed twice. Keep it with the option run_deploy_jobs."
+        f"The job `{draft.name}` is left out: with `environment` it would {effect}. "
+        f"Keep it with the option run_deploy_jobs."
     )
     return "deploy-job", message, "environment"
 
@@ -98,10 +101,11 @@ class _Builder:
         own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
         own = Variables({k: v for k, v in own.values.items() if k not in self.state.context.overrides}, own.raw)
         expanded = self.expanded(draft, instance, own)
-        for name, circle in expanded.cycles.items():
-            message = f"The variable `{name}` refers to itself: {' -> '.join(circle)}. It is left as it is."
+        for circle in expanded.cycles.values():
+            message = f"Variables refer to each other in a circle: {' -> '.join(circle)}."
             self.state.findings.add("variable-cycle", message, draft.node.place("variables"))
         node = draft.node
+        shown = self.variables(own, expanded)
         put = partial(expand, values=self.names(draft, instance, expanded))
         return Job(
             name=instance.name,
@@ -111,7 +115,7 @@ class _Builder:
             after_script=fields.commands_of(node.get("after_script")),
             image=fields.image_of(node.get("image"), put),
             services=fields.services_of(node.get("services"), put),
-            variables=self.variables(own, expanded),
+            variables=shown,
             tags=tuple(put(tag) for tag in fields.commands_of(node.get("tags"))),
             artifacts=fields.artifacts_of(node.get("artifacts"), put),
             when=_when(draft, outcome),
@@ -125,7 +129,7 @@ class _Builder:
             resource_group=put(fields.text_of(node.get("resource_group")) or "") or None,
             interruptible=_interruptible(draft, outcome),
             span=draft.span,
-            unresolved_variables=frozenset(expanded.unresolved & own.values.keys()),
+            unresolved_variables=frozenset(expanded.unresolved & shown.keys()),
             excluded_variables=self.excluded(node),
         )
 

@@ -11,6 +11,8 @@ from typing import Literal
 
 from tasks.interpretation.diagnostics import Diagnostic, Span
 
+_WHOLE_FILE = Span(".gitlab-ci.yml")
+
 When = Literal["on_success", "on_failure", "always", "manual", "delayed", "never"]
 
 
@@ -154,7 +156,7 @@ class Job:
     coverage: str | None = None
     resource_group: str | None = None
     interruptible: bool = False
-    span: Span = Span(".gitlab-ci.yml")
+    span: Span = _WHOLE_FILE
     unresolved_variables: frozenset[str] = frozenset()
     excluded_variables: tuple[str, ...] = ()
 

@@ -1,5 +1,6 @@
-"""`only` and `except` as one condition. https://docs.gitlab.com/ci/yaml/deprecated_keywords/#only--except
+"""`only` and `except` as one condition.
 
+https://docs.gitlab.com/ci/yaml/deprecated_keywords/#only--except
 `only`: every given key must hold (refs and variables and changes); `except`: any of them excludes. A list is any of.
 """
 

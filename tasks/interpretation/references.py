@@ -28,7 +28,9 @@ class _Resolver:
     root: Mapping_
     findings: Findings
     plain: dict[int, Node] = field(default_factory=dict)
-    budget: int = MAX_NODES
+    known: dict[tuple[str, ...], tuple[Node, int]] = field(default_factory=dict)
+    weights: dict[int, tuple[Node, int]] = field(default_factory=dict)
+    deepest: int = 0
 
     def node(self, node: Node, chain: tuple[Reference, ...]) -> Node:
         if isinstance(node, Scalar):
@@ -38,11 +40,21 @@ class _Resolver:
         known = self.plain.get(id(node))
         if known is not None:
             return known
-        self.budget -= 1
         built = self.sequence(node, chain) if isinstance(node, Sequence) else self.mapping(node, chain)
         if built is node:  # holds no reference: shared nodes are walked once
             self.plain[id(node)] = node
         return built
+
+    def weight(self, node: Node) -> int:
+        """How many values a node is when everything shared is written out."""
+        if not isinstance(node, Sequence | Mapping_):
+            return 1
+        found = self.weights.get(id(node))
+        if found is None:
+            inner = node.items if isinstance(node, Sequence) else tuple(entry.value for entry in node)
+            found = (node, 1 + sum(self.weight(child) for child in inner))
+            self.weights[id(node)] = found
+        return found[1]
 
     def sequence(self, node: Sequence, chain: tuple[Reference, ...]) -> Node:
         items = tuple(self.item(item, chain) for item in node.items)
@@ -64,16 +76,34 @@ class _Resolver:
 
     def reference(self, ref: Reference, chain: tuple[Reference, ...]) -> Node:
         shown = f"!reference [{', '.join(ref.path)}]"
+        nothing = Scalar("", "null", ref.span)
+        resolved, height = self.known.get(ref.path, (None, 1))
+        self.deepest = max(self.deepest, len(chain) + height)
         if any(r.path == ref.path for r in chain):
             self.findings.add("reference-cycle", f"`{shown}` leads back to itself.", ref.span)
-        elif len(chain) >= MAX_NESTING:
+            return nothing
+        if len(chain) + height > MAX_NESTING:
             self.findings.add("reference-too-deep", f"`{shown}` is nested deeper than {MAX_NESTING} levels.", ref.span)
-        elif self.budget < 0:
-            self.findings.add("yaml-too-large", "The references expand to too much.", ref.span)
-        else:
-            target = self.find(ref, shown, chain)
-            return Scalar("", "null", ref.span) if target is None else self.node(target, (*chain, ref))
-        return Scalar("", "null", ref.span)
+            return nothing
+        if resolved is None:
+            resolved = self.resolve(ref, shown, chain)
+        if resolved is not None and self.weight(resolved) > MAX_NODES:
+            message = f"`{shown}` expands to more than {MAX_NODES} values."
+            self.findings.add("yaml-too-large", message, ref.span)
+            return nothing
+        return nothing if resolved is None else resolved
+
+    def resolve(self, ref: Reference, shown: str, chain: tuple[Reference, ...]) -> Node | None:
+        target = self.find(ref, shown, chain)
+        if target is None:
+            return None
+        before, self.deepest = self.deepest, len(chain) + 1
+        errors = len(self.findings.items)
+        resolved = self.node(target, (*chain, ref))
+        if len(self.findings.items) == errors:
+            self.known[ref.path] = (resolved, self.deepest - len(chain))
+        self.deepest = max(before, self.deepest)
+        return resolved
 
     def find(self, ref: Reference, shown: str, chain: tuple[Reference, ...]) -> Node | None:
         here: Node = self.root

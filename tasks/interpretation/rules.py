@@ -101,6 +101,7 @@ class Judge:
     findings: Findings
 
     def decide(self, rules: list[Node], scope: Scope, name: str) -> Decision:
+        """Evaluate a list of rules in order, up to the first that certainly holds."""
         choices: list[Choice] = []
         for rule in rules:
             if not isinstance(rule, Mapping_):
@@ -113,6 +114,7 @@ class Judge:
         return Decision(tuple(choices))
 
     def condition(self, rule: Mapping_, name: str) -> Expression:
+        """The condition of one rule: all of its `if`, `changes` and `exists`."""
         result: Expression = Constant(True)
         if isinstance(condition := rule.get("if"), Scalar):
             result = both(result, condition_of(condition, f"{name}:if", self.findings))
@@ -123,6 +125,7 @@ class Judge:
         return result
 
     def evaluated(self, condition: Expression, scope: Scope, span: Span) -> bool | Expression:
+        """`evaluate`, with a regular expression that is too costly noted at `span`."""
         try:
             return evaluate(condition, scope)
         except RegexError as error:
@@ -130,6 +133,7 @@ class Judge:
             return False
 
     def changes(self, node: Node, name: str) -> Expression:
+        """Whether one of the files changed; assumed true, and said so, where that is not known."""
         if self.context.changed_paths is not None:
             return Constant(any(glob_matches(p, self.context.changed_paths) for p in _paths(node)))
         message = f"`{name}` is taken as true, as GitLab does for a pipeline without a push: what changed is not known."
@@ -137,6 +141,7 @@ class Judge:
         return Constant(True)
 
     def exists(self, node: Node, name: str) -> Expression:
+        """Whether one of the files exists; assumed true, and said so, where that is not known."""
         elsewhere = isinstance(node, Mapping_) and node.get("project") is not None
         if self.context.tree is not None and not elsewhere:
             return Constant(any(glob_matches(p, self.context.tree) for p in _paths(node)))

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.fields import flag_of, text_of, texts_of
-from tasks.interpretation.keywords import GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
+from tasks.interpretation.keywords import DEFAULT_KEYS, GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
 from tasks.interpretation.rules import Judge
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
 from tasks.interpretation.variables import Variables, inherited, read_variables
+from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe, is_null
 
 FIRST, LAST = ".pre", ".post"
@@ -27,9 +28,19 @@ def check_globals(state: State) -> State:
         shape = GLOBAL_KEYS.get(entry.key)
         if shape is None or is_null(entry.value):
             continue
-        if not check(entry.value, shape, entry.key, state.findings):
+        good = check(entry.value, shape, entry.key, state.findings)
+        if not good and entry.key == "default" and isinstance(entry.value, Mapping_):
+            root = root.put(Entry(entry.key, entry.span, _good_defaults(entry.value)))
+        elif not good:
             root = root.without(entry.key)
     return replace(state, root=root)
+
+
+def _good_defaults(node: Mapping_) -> Mapping_:
+    """The entries of a `default` without those that are wrong, which have been reported."""
+    quiet = Findings()
+    wrong = [e.key for e in node if e.key not in DEFAULT_KEYS or not check(e.value, DEFAULT_KEYS[e.key], e.key, quiet)]
+    return node.without(*wrong)
 
 
 def settle_stages(state: State) -> State:
@@ -107,7 +118,9 @@ def _draft(entry: Entry, state: State) -> JobDraft | None:
     node = entry.value
     if not isinstance(node, Mapping_):
         hint = suggestion(entry.key, GLOBAL_KEYS)
-        message = f"`{entry.key[:100]}` is neither a global keyword nor a job: a job is a mapping, not {describe(node)}.{hint}"
+        message = (
+            f"`{entry.key[:100]}` is no global keyword, and no job: that is a mapping, not {describe(node)}.{hint}"
+        )
         state.findings.add("unknown-keyword", message, entry.span)
         return None
     if not entry.key or len(entry.key) > MAX_NAME:
@@ -127,8 +140,8 @@ def _draft(entry: Entry, state: State) -> JobDraft | None:
 
 
 def _misspelt_global(entry: Entry, node: Mapping_, state: State) -> bool:
-    hint = suggestion(entry.key, GLOBAL_KEYS)
-    if not hint or any(mark in node.entries for mark in _JOB_MARKS):
+    hint = "" if any(mark in node.entries for mark in _JOB_MARKS) else suggestion(entry.key, GLOBAL_KEYS)
+    if not hint:
         return False
     state.findings.add("unknown-keyword", f"`{entry.key}` is no global keyword.{hint}", entry.span)
     return True

@@ -230,7 +230,8 @@ def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         bound = f"at least {shape.least}" if len(items) < shape.least else f"at most {shape.most}"
         findings.add("wrong-value", f"`{name}` must have {bound} item(s), not {len(items)}.", node.span)
         return False
-    return all([check(item, shape.item, name, findings) for item in items])
+    results = [check(item, shape.item, name, findings) for item in items]  # every item, not only up to the first wrong
+    return all(results)
 
 
 def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:

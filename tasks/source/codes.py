@@ -92,11 +92,10 @@ _JOBS = {
     "needs-cycle": _error("`needs` go in a circle.", "Break it."),
     "dependency-not-needed": _error("`dependencies` names a job that is not in `needs`.", "Add it to `needs`."),
     "need-not-in-pipeline": _error("A needed job does not run in this pipeline.", "Add `optional: true` to the need."),
+    "variable-cycle": _error("Variables refer to each other in a circle.", "Break it."),
     "matrix-limit": _error("`parallel:matrix` makes more than 200 jobs, GitLab's limit.", "Use fewer values."),
-    "too-many-jobs": _error("More jobs than can be handled.", "Split the pipeline."),
 }
 _WARNINGS = {
-    "variable-cycle": _warning("A variable refers to itself and is left as it is.", "Break the circle."),
     "changes-assumed": _warning("`changes` is taken as true: what changed is not known.", "Add an `if` that decides."),
     "exists-assumed": _warning("`exists` is taken as true: the files are not known.", "Add an `if` that decides."),
     "policy-kubernetes": _warning("`kubernetes: active` is taken as false.", "Use `rules:if`."),

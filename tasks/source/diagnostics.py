@@ -57,7 +57,9 @@ class Findings:
     def ordered(self) -> tuple[Diagnostic, ...]:
         """All of them without repetitions, by place, errors first where places are the same."""
         rank = {"error": 0, "warning": 1, "info": 2}
-        return tuple(sorted(dict.fromkeys(self.items), key=lambda d: (d.span, rank[d.severity], d.code, d.message)))
+        broken = {d.span for d in self.items if d.code.startswith("reference-")}  # what stands there means nothing
+        items = [d for d in dict.fromkeys(self.items) if d.span not in broken or not d.code.startswith("wrong-")]
+        return tuple(sorted(items, key=lambda d: (d.span, rank[d.severity], d.code, d.message)))
 
 
 def errors_of(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

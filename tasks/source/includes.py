@@ -149,13 +149,11 @@ class _Closer:
             message = "`include` takes a path, a mapping such as `local: path`, or a list of them."
             self.findings.add("wrong-type", message, item.span)
             return None
-        for entry in item:
-            if entry.key not in _KINDS and entry.key not in _OPTIONS:
-                message = (
-                    f"`{entry.key}` is not a keyword in `include`. Known are: {', '.join(_KINDS[:-1])}, rules, inputs."
-                )
-                self.findings.add("unknown-keyword", message, entry.span)
-        return self.path_of_mapping(item)
+        unknown = [entry for entry in item if entry.key not in _KINDS and entry.key not in _OPTIONS]
+        for entry in unknown:
+            known = f"Known are: {', '.join(_KINDS[:-1])}, rules, inputs."
+            self.findings.add("unknown-keyword", f"`{entry.key}` is not a keyword in `include`. {known}", entry.span)
+        return None if unknown else self.path_of_mapping(item)
 
     def path_of_mapping(self, item: Mapping_) -> str | None:
         kinds = [k for k in _KINDS if item.get(k) is not None]

@@ -1,6 +1,7 @@
 """RE2's syntax, parsed into a small tree.
 
-https://github.com/google/re2/wiki/Syntax. What RE2 refuses (look-around, back references) is refused here with the reason.
+https://github.com/google/re2/wiki/Syntax
+What RE2 refuses (look-around, back references) is refused here with the reason.
 """
 
 from __future__ import annotations

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.interpretation.durations import seconds
+from tasks.interpretation.expansion import expand, expand_all
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$A/${A}/%A%", "x/x/x"),
+        ("$AB ${AB} $", "$AB ${AB} $"),
+        ("$$A 5$$", "$A 5$"),
+        ("%Y-%m-%d", "%Y-%m-%d"),
+        ("${A-default} $1 $(pwd)", "${A-default} $1 $(pwd)"),
+        ("é$A", "éx"),
+    ],
+)
+def test_references_in_one_text(text: str, expected: str) -> None:
+    assert expand(text, {"A": "x"}) == expected
+
+
+def test_references_between_variables() -> None:
+    result = expand_all({"A": "$B/a", "B": "${C}b", "C": "c", "R": "$C", "USES": "$R-$C"}, frozenset({"R"}))
+    assert result.values == {"A": "cb/a", "B": "cb", "C": "c", "R": "$C", "USES": "$C-c"}
+    assert result.unresolved == frozenset()
+
+
+def test_what_is_not_known_stays_and_is_named() -> None:
+    result = expand_all({"A": "$HOME/$B 1$$", "B": "b", "C": "$A!", "D": "1$$"})
+    assert result.values == {"A": "$HOME/b 1$$", "B": "b", "C": "$HOME/b 1$$!", "D": "1$"}
+    assert result.unresolved == {"A", "C"}
+
+
+def test_a_variable_may_add_to_itself() -> None:
+    result = expand_all({"PATH": "$PATH:/x"})
+    assert (result.values, result.unresolved, result.cycles) == ({"PATH": "$PATH:/x"}, {"PATH"}, {})
+
+
+def test_circles_are_found() -> None:
+    assert list(expand_all({"A": "$B", "B": "$C", "C": "$A"}).cycles.values()) == [("A", "B", "C", "A")]
+
+
+def test_texts_cannot_grow_without_bound() -> None:
+    bomb = {f"V{i}": f"$V{i + 1}$V{i + 1}$V{i + 1}$V{i + 1}" for i in range(30)} | {"V30": "x" * 100}
+    assert max(len(v) for v in expand_all(bomb).values.values()) < 500_000
+
+
+@given(st.dictionaries(st.sampled_from("ABCD"), st.text(alphabet="$ABCD{}%x", max_size=12)))
+def test_any_variables_end(values: dict[str, str]) -> None:
+    assert expand_all(values).values.keys() == values.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1h 30m", 5400),
+        ("90 minutes", 5400),
+        ("3 hours 30 minutes", 12600),
+        ("2 hrs 20 min", 8400),
+        ("3 mins 4 sec", 184),
+        ("1 day", 86400),
+        ("3 weeks and 2 days", 1987200),
+        ("6 mos 1 day", 15638400),
+        ("1:30:00", 5400),
+        ("5", 5),
+        ("1.5 hours", 5400),
+        ("", None),
+        ("soon", None),
+        ("1 fortnight", None),
+        ("1h 5", None),
+        ("-1h", None),
+        ("h", None),
+    ],
+)
+def test_durations(text: str, expected: int | None) -> None:
+    assert seconds(text) == expected

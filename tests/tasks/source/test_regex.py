@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tasks.source.globs import glob_matches, include_matches
+from tasks.source.regex import compile_regex
+from tasks.source.regex_syntax import RegexError
+
+PIECES = [
+    "a",
+    "b",
+    "c",
+    ".",
+    "[ab]",
+    "[^a]",
+    "(a|b)",
+    "(?:ab)",
+    "^",
+    "$",
+    r"\b",
+    r"\w",
+    r"\d",
+    "a*",
+    "b+?",
+    "c?",
+    "a{2}",
+    "|",
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (r"^v\d+\.\d+$", "v1.20", True),
+        (r"^v\d+\.\d+$", "xv1.20", False),
+        ("(?i)RELEASE", "pre-release", True),
+        (r"^(feature|fix)/[\w-]+$", "fix/a-b", True),
+        (r"[[:digit:]]{2,3}$", "a12", True),
+        (r"\Qa.b\E", "a.b", True),
+        (r"\Qa.b\E", "axb", False),
+        (r"\x41\x{42}", "AB", True),
+        (r"\p{Lu}", "é", False),
+        (r"\p{Lu}", "É", True),
+        (r"(?P<name>x)y", "xy", True),
+        ("(?m)^b$", "a\nb\nc", True),
+        ("^b$", "a\nb\nc", False),
+        ("a.c", "a\nc", False),
+        ("(?s)a.c", "a\nc", True),
+        ("", "", True),
+        ("a{,2}", "a{,2}", True),
+    ],
+)
+def test_re2_syntax(pattern: str, text: str, found: bool) -> None:
+    assert compile_regex(pattern).found_in(text) is found
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?=a)",
+        "(?!a)",
+        "(?<=a)b",
+        r"(a)\1",
+        "a**",
+        "*a",
+        "(a",
+        "a)",
+        "[a",
+        "[b-a]",
+        r"\y",
+        "a{1001}",
+        "((a{100}){100})",
+    ],
+)
+def test_what_re2_refuses_is_refused(pattern: str) -> None:
+    with pytest.raises(RegexError):
+        compile_regex(pattern)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=7).map("".join), st.text(alphabet="abc 1\n", max_size=8))
+def test_finds_what_pythons_engine_finds(pattern: str, text: str) -> None:
+    try:
+        expected = re.search(pattern.replace("$", r"\Z"), text, re.ASCII) is not None
+    except re.error:
+        assume(False)
+    assert compile_regex(pattern).found_in(text) is expected
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_any_pattern_compiles_or_is_refused(pattern: str, text: str) -> None:
+    with contextlib.suppress(RegexError):
+        compile_regex(pattern).found_in(text)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(.*a){20}$", "(a*)*b", "(a?){200}a{200}$"])
+def test_no_pattern_blows_up(pattern: str) -> None:
+    started = time.monotonic()
+    with contextlib.suppress(RegexError):
+        compile_regex(pattern).found_in("a" * 10_000 + "!")
+    assert time.monotonic() - started < 3
+
+
+def test_globs() -> None:
+    paths = ["a.md", "docs/a.md", "docs/x/b.rst", "src/.hidden", "[x]"]
+    assert glob_matches("*.md", paths) == ["a.md"]
+    assert glob_matches("**/*.{md,rst}", paths) == ["a.md", "docs/a.md", "docs/x/b.rst"]
+    assert glob_matches("docs/**/*", paths) == ["docs/a.md", "docs/x/b.rst"]
+    assert glob_matches("src/*", paths) == ["src/.hidden"]
+    assert glob_matches("?.md", paths) == ["a.md"]
+    assert glob_matches(r"\[x\]", paths) == ["[x]"]
+    assert include_matches("/docs/**", paths) == ["docs/a.md", "docs/x/b.rst"]
+    assert include_matches("docs/*", paths) == ["docs/a.md"]
