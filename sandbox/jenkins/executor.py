@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.jenkins import shell, steps_credentials, steps_files, steps_flow, steps_scm
+from sandbox.jenkins import (
+    shell,
+    steps_control,
+    steps_credentials,
+    steps_files,
+    steps_flow,
+    steps_outside,
+    steps_scm,
+)
 from sandbox.jenkins.context import Build, KilledError, StageState, result_of
 from sandbox.jenkins.declarative import Problem, find_pipeline, read_pipeline
 from sandbox.jenkins.groovy import nodes
@@ -17,7 +25,7 @@ from sandbox.jenkins.pipeline import DeclarativeRun
 from sandbox.jenkins.steps import STEPS, call_step
 
 # importing these modules declares their steps
-_MODULES = (shell, steps_credentials, steps_files, steps_flow, steps_scm)
+_MODULES = (shell, steps_control, steps_credentials, steps_files, steps_flow, steps_outside, steps_scm)
 
 
 def validate(script: str) -> list[str]:
@@ -41,8 +49,8 @@ def validate(script: str) -> list[str]:
 def run(host: BuildHost) -> Result:
     """Run the build's script; the console gets everything from ``[Pipeline] Start of Pipeline`` to the last error.
 
-    The caller prints ``Started by ...`` before, ``Finished: ...`` after, and who stopped or approved what. The result is also left in `host.result`
-    when it is worse than SUCCESS.
+    The caller prints ``Started by ...`` before, ``Finished: ...`` after, and who stopped or approved what. The result
+    is also left in `host.result` when it is worse than SUCCESS.
     """
     build = Build(host)
     try:
@@ -90,7 +98,7 @@ def _report(build: Build, failure: GroovyError | UnsupportedError) -> None:
         build.line(f"ERROR: {failure}")
         return
     build.set_result(result_of(failure))
-    steps_flow.show_error(build, failure)
+    steps_control.show_error(build, failure)
 
 
 class _Script:

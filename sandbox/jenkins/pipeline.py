@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.jenkins import steps_flow
+from sandbox.jenkins import steps_control, steps_flow
 from sandbox.jenkins.context import Build, StageState, result_of, status_of
 from sandbox.jenkins.declarative import Agent, Block, Pipeline, Stage, plain_arguments
 from sandbox.jenkins.groovy import nodes, operators
-from sandbox.jenkins.groovy.interpreter import Interpreter, Scope
+from sandbox.jenkins.groovy.interpreter import Interpreter
+from sandbox.jenkins.groovy.runtime import Scope
 from sandbox.jenkins.groovy.values import GroovyError, UnsupportedError, to_string, truth
 from sandbox.jenkins.steps import call_step
 from sandbox.jenkins.steps_credentials import Secrets, environment_credentials, with_secrets
@@ -311,7 +312,7 @@ class DeclarativeRun:
                 self._closure(post[name])
             except GroovyError as error:
                 self.build.line(f"Error when executing {name} post condition:")
-                steps_flow.show_error(self.build, error)
+                steps_control.show_error(self.build, error)
                 self.build.set_result(result_of(error))
                 first = first or error
         return first

@@ -7,107 +7,16 @@ know raises `UnsupportedError`.
 from __future__ import annotations
 
 import base64
-import functools
 import re
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from sandbox.jenkins.groovy import values
-from sandbox.jenkins.groovy.values import MapEntry, Matcher, UnsupportedError, equals, iterate, throw, to_string, truth
-
-Method = Callable[..., Any]
-
-
-def _spread(function: Any, item: Any) -> Any:
-    """Calls a closure with a map entry, as one or as two arguments."""
-    if isinstance(item, MapEntry) and getattr(function, "arity", 1) == 2:
-        return function(item.key, item.value)
-    return function(item)
-
-
-def _each(items: Any, function: Method) -> Any:
-    for item in iterate(items):
-        _spread(function, item)
-    return items
-
-
-def _each_with_index(items: Any, function: Method) -> Any:
-    for index, item in enumerate(iterate(items)):
-        function(item, index)
-    return items
-
-
-def _find_all(items: Any, function: Method = truth) -> Any:
-    found = [item for item in iterate(items) if truth(_spread(function, item))]
-    return {entry.key: entry.value for entry in found} if isinstance(items, dict) else found
-
-
-def _find(items: Any, function: Method = truth) -> Any:
-    return next((item for item in iterate(items) if truth(_spread(function, item))), None)
-
-
-def _collect_entries(items: Any, function: Method = lambda item: item) -> dict[Any, Any]:
-    result: dict[Any, Any] = {}
-    for item in iterate(items):
-        entry = _spread(function, item)
-        result.update(entry if isinstance(entry, dict) else {entry[0]: entry[1]})
-    return result
-
-
-def _inject(items: Any, start: Any, function: Method) -> Any:
-    for item in iterate(items):
-        start = function(start, item.key, item.value) if isinstance(item, MapEntry) else function(start, item)
-    return start
-
-
-def _group_by(items: Any, function: Method) -> dict[Any, list[Any]]:
-    groups: dict[Any, list[Any]] = {}
-    for item in iterate(items):
-        groups.setdefault(function(item), []).append(item)
-    return groups
-
-
-def _sort(items: list[Any], *options: Any) -> list[Any]:
-    function = next((option for option in options if callable(option)), None)
-    mutate = isinstance(items, list) and options[:1] != (False,)
-    if getattr(function, "arity", 1) == 2:
-        key: Any = functools.cmp_to_key(function)  # type: ignore[arg-type]
-    else:
-        key = functools.cmp_to_key(
-            lambda left, right: values.compare(*((function(left), function(right)) if function else (left, right)))
-        )
-    ordered = sorted(items, key=key)
-    if mutate:
-        items[:] = ordered
-    return ordered
-
-
-def _unique(items: list[Any]) -> list[Any]:
-    kept: list[Any] = []
-    for item in items:
-        if not any(equals(item, other) for other in kept):
-            kept.append(item)
-    items[:] = kept
-    return items
-
-
-def _flatten(items: Any) -> list[Any]:
-    return [leaf for item in items for leaf in (_flatten(item) if isinstance(item, list | range) else [item])]
-
-
-def _remove(items: Any, what: Any) -> Any:
-    if isinstance(items, dict):
-        return items.pop(what, None)
-    if isinstance(what, int) and not isinstance(what, bool):
-        return items.pop(what)
-    present = what in items
-    if present:
-        items.remove(what)
-    return present
+from sandbox.jenkins.groovy.collection_methods import LIST, MAP, Method, each, take
+from sandbox.jenkins.groovy.values import MapEntry, Matcher, UnsupportedError, equals, throw, to_string, truth
 
 
 def _replace_all(text: str, pattern: Any, replacement: Any) -> str:
@@ -139,10 +48,6 @@ def _lines(text: str) -> list[str]:
     return re.split(r"\r\n|\r|\n", text[:-1] if text.endswith("\n") else text) if text else []
 
 
-def _take(sequence: Any, count: int) -> Any:
-    return sequence[: max(count, 0)]
-
-
 def _strip_indent(text: str) -> str:
     lines = text.split("\n")
     indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
@@ -160,37 +65,6 @@ def _substring(text: str, start: int, end: int | None = None) -> str:
     return text[start:stop]
 
 
-def _first(items: Any) -> Any:
-    if not items:
-        raise throw("NoSuchElementException", "Cannot access first() element from an empty List")
-    return items[0]
-
-
-def _last(items: Any) -> Any:
-    if not items:
-        raise throw("NoSuchElementException", "Cannot access last() element from an empty List")
-    return items[-1]
-
-
-def _put(target: dict[Any, Any], key: Any, value: Any) -> Any:
-    previous = target.get(key)
-    target[key] = value
-    return previous
-
-
-def _append(items: list[Any], *arguments: Any) -> bool:
-    if len(arguments) == 2:
-        items.insert(arguments[0], arguments[1])
-    else:
-        items.append(arguments[0])
-    return True
-
-
-def _add_all(items: list[Any], more: Any) -> bool:
-    items.extend(iterate(more))
-    return bool(more)
-
-
 def _java_hash(text: str) -> int:
     number = 0
     for character in text:
@@ -202,92 +76,6 @@ _ANY: dict[str, Method] = {
     "toString": to_string,
     "equals": equals,
     "getClass": lambda value: values.ClassReference(values.class_name(value)),
-}
-
-_COLLECTION: dict[str, Method] = {
-    "each": _each,
-    "eachWithIndex": _each_with_index,
-    "collect": lambda items, function: [_spread(function, item) for item in iterate(items)],
-    "collectMany": lambda items, function: [x for item in iterate(items) for x in _spread(function, item)],
-    "collectEntries": _collect_entries,
-    "find": _find,
-    "findAll": _find_all,
-    "any": lambda items, function=truth: any(truth(_spread(function, item)) for item in iterate(items)),
-    "every": lambda items, function=truth: all(truth(_spread(function, item)) for item in iterate(items)),
-    "inject": _inject,
-    "groupBy": _group_by,
-    "size": len,
-    "isEmpty": lambda items: not items,
-    "count": lambda items, what: sum(
-        truth(_spread(what, item)) if callable(what) else equals(item, what) for item in iterate(items)
-    ),
-}
-
-_LIST: dict[str, Method] = {
-    **_COLLECTION,
-    "add": _append,
-    "addAll": _add_all,
-    "push": lambda items, item: items.insert(0, item) or True,
-    "pop": lambda items: items.pop(0),
-    "remove": _remove,
-    "removeAll": lambda items, gone: items.__setitem__(slice(None), [item for item in items if item not in gone]),
-    "clear": lambda items: items.clear(),
-    "contains": lambda items, item: any(equals(item, other) for other in items),
-    "containsAll": lambda items, others: all(other in items for other in others),
-    "indexOf": lambda items, item: items.index(item) if item in items else -1,
-    "findIndexOf": lambda items, function: next((i for i, item in enumerate(items) if truth(function(item))), -1),
-    "join": lambda items, separator="": to_string(separator).join(to_string(item) for item in items),
-    "sort": _sort,
-    "toSorted": lambda items, *options: _sort(list(items), *options),
-    "unique": _unique,
-    "toSet": lambda items: _unique(list(items)),
-    "toList": list,
-    "reverse": lambda items: list(reversed(items)),
-    "flatten": _flatten,
-    "first": _first,
-    "last": _last,
-    "head": _first,
-    "tail": lambda items: items[1:],
-    "init": lambda items: items[:-1],
-    "take": _take,
-    "drop": lambda items, count: items[max(count, 0) :],
-    "get": lambda items, index: items[index],
-    "set": lambda items, index, value: _put(dict(enumerate(items)), index, items.__setitem__(index, value)),
-    "subList": lambda items, start, end: items[start:end],
-    "sum": lambda items, function=None: (
-        functools.reduce(lambda a, b: a + b, [function(item) if function else item for item in items], 0)
-        if items
-        else None
-    ),
-    "intersect": lambda items, others: [item for item in items if item in others],
-    "minus": lambda items, others: [
-        item for item in items if item not in (others if isinstance(others, list) else [others])
-    ],
-    "plus": lambda items, others: [*items, *(others if isinstance(others, list) else [others])],
-    "collate": lambda items, size: [items[i : i + size] for i in range(0, len(items), size)],
-    "withIndex": lambda items: [[item, index] for index, item in enumerate(items)],
-    "asImmutable": list,
-}
-
-_MAP: dict[str, Method] = {
-    **_COLLECTION,
-    "get": lambda target, key, default=None: (
-        target.setdefault(key, default) if default is not None else target.get(key)
-    ),
-    "getOrDefault": lambda target, key, default: target.get(key, default),
-    "put": _put,
-    "putAll": lambda target, other: target.update(other),
-    "putIfAbsent": lambda target, key, value: target.setdefault(key, value),
-    "plus": lambda target, other: {**target, **other},
-    "remove": _remove,
-    "clear": lambda target: target.clear(),
-    "containsKey": lambda target, key: key in target,
-    "containsValue": lambda target, value: any(equals(value, other) for other in target.values()),
-    "keySet": list,
-    "values": lambda target: list(target.values()),
-    "entrySet": iterate,
-    "sort": lambda target: dict(sorted(target.items())),
-    "subMap": lambda target, keys: {key: target[key] for key in keys if key in target},
 }
 
 _STRING: dict[str, Method] = {
@@ -311,7 +99,7 @@ _STRING: dict[str, Method] = {
     "indexOf": lambda text, part, start=0: text.find(part, start),
     "lastIndexOf": lambda text, part: text.rfind(part),
     "substring": _substring,
-    "take": _take,
+    "take": take,
     "drop": lambda text, count: text[max(count, 0) :],
     "takeRight": lambda text, count: text[-count:] if count > 0 else "",
     "split": lambda text, pattern=r"\s+", limit=0: _split(text.strip() if pattern == r"\s+" else text, pattern, limit),
@@ -331,7 +119,7 @@ _STRING: dict[str, Method] = {
     "stripMargin": _strip_margin,
     "charAt": lambda text, index: text[index],
     "toList": list,
-    "each": _each,
+    "each": each,
     "any": lambda text, function: any(truth(function(item)) for item in text),
     "hashCode": _java_hash,
     "compareTo": values.compare,
@@ -377,8 +165,8 @@ _TABLES: tuple[tuple[Any, str, dict[str, Method]], ...] = (
     (bool, "java.lang.Boolean", {}),
     (str, "java.lang.String", _STRING),
     (int | Decimal, "java.lang.Number", _NUMBER),
-    (list | range | tuple, "java.util.List", _LIST),
-    (dict, "java.util.Map", _MAP),
+    (list | range | tuple, "java.util.List", LIST),
+    (dict, "java.util.Map", MAP),
     (MapEntry, "java.util.Map$Entry", _ENTRY),
     (Matcher, "java.util.regex.Matcher", _MATCHER),
     (values.Throwable, "java.lang.Throwable", _THROWABLE),

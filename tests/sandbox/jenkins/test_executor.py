@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 import threading
 import time
@@ -11,10 +12,10 @@ import pytest
 
 from sandbox.jenkins.executor import run
 from sandbox.jenkins.model import Credential
-
 from tests.sandbox.jenkins.fake_host import FakeHost
 
 EXAMPLES = Path(__file__).parent / "examples"
+GOLDEN = Path(__file__).parents[2] / "tasks" / "jenkins_build" / "golden"
 
 
 @pytest.fixture
@@ -432,3 +433,28 @@ stages {
     assert "to staging" in text_of(host)
     assert host.triggered == [("f/other", {"A": "b"})]
     assert text_of(host)[-1] == "ERROR: f » other #3 completed with status FAILURE (propagate: false to ignore)"
+
+
+class Willing(dict):
+    """Answers every input."""
+
+    def __contains__(self, key):
+        return True
+
+    def __missing__(self, key):
+        return ("proceed", {})
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.Jenkinsfile")), ids=lambda path: path.stem)
+def test_rendered_pipelines_run(tmp_path, path, repository, fake_docker):
+    url, _, head = repository
+    text = re.sub(r"\b[0-9a-f]{40}\b", head, re.sub(r"http://gitlab\.example/[\w./-]+?\.git", url, path.read_text()))
+    text = re.sub(r"sleep(\(| )time: \d+", r"sleep\1time: 0", text)
+    parameters = {"COMMIT_SHA": head, "BUILD_KEY": "k", "REPO_URL": url, "CI_COMMIT_BRANCH": "main"}
+    login = Credential("registry", "usernamePassword", {"username": "robot", "password": "s3cret"})
+    host = FakeHost(tmp_path / "host", text, parameters, path=fake_docker, credentials=[login])
+    host.answers = Willing()
+    run(host)
+    for refusal in ("not supported by the Jenkins stand-in", "NoSuchMethodError", "Exception", "job was rewritten"):
+        assert refusal not in host.console
+    assert "gl-job name=" in host.console or "image" in dict(host.statuses())
