@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -74,8 +76,7 @@ async def build_image_with_engine(
     Returns:
         The reference with the digest the registry confirms.
     """
-    labels = {"org.opencontainers.image.revision": commit.sha, "org.opencontainers.image.source": commit.web_url}
-    labelled = replace(build, labels={**labels, **build.labels})
+    labelled = replace(build, labels={**_labels(commit, build), **build.labels})
     if not rebuild and (present := await asyncio.to_thread(_present, registry, labelled)):
         task_logger().info("image %s is in the registry already", present)
         return present
@@ -83,6 +84,15 @@ async def build_image_with_engine(
         context = await asyncio.to_thread(_fetch, gitlab, commit, Path(folder))
         await _run_engine(labelled, context, registry.login())
     return await confirm_image.fn(registry, build.image)
+
+
+def _labels(commit: Commit, build: EngineBuild) -> dict[str, str]:
+    inputs = json.dumps([build.dockerfile, dict(build.build_args)], sort_keys=True)
+    return {
+        "org.opencontainers.image.revision": commit.sha,
+        "org.opencontainers.image.source": commit.web_url,
+        "eu.smartclide.inputs": hashlib.sha256(inputs.encode()).hexdigest()[:32],
+    }
 
 
 def _present(registry: ImageRegistry, build: EngineBuild) -> ImageReference | None:

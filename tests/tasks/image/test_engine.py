@@ -10,6 +10,7 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +151,12 @@ async def test_a_real_build_and_push(
     assert config["Labels"]["k"] == "v"
     assert "WHO=somebody" in config["Env"]
     shown = "\n".join(caplog.messages)
-    assert "Step 4/7 : COPY a.txt /a.txt" in shown
+    assert "Step 4/8 : COPY a.txt /a.txt" in shown
     caplog.clear()
     assert await build_image_with_engine.fn(gitlab, COMMIT, registry, build) == image
     assert caplog.messages == [f"image {image} is in the registry already"]
+    other = replace(build, build_args={"WHO": "somebody else"})
+    assert (await build_image_with_engine.fn(gitlab, COMMIT, registry, other)).digest != image.digest
 
 
 @pytest.mark.integration
@@ -161,7 +164,7 @@ async def test_a_real_build_that_fails(repository: str, monkeypatch: pytest.Monk
     base, address = _environment("SMARTCLIDE_TEST_BASE_IMAGE"), _environment("SMARTCLIDE_TEST_REGISTRY")
     monkeypatch.setattr("tasks.image.task.GitLab", _Project)
     _Project.files = {"Dockerfile": f"FROM {base}\nCOPY absent.txt /a.txt\n"}
-    with pytest.raises(BuildFailedError, match=r"failed at 'Step 2/4 : COPY absent.txt /a.txt'"):
+    with pytest.raises(BuildFailedError, match=r"failed at 'Step 2/5 : COPY absent.txt /a.txt'"):
         await build_image_with_engine.fn(
             GitLabServer(url="http://g"), COMMIT, block(address), _described(address, repository)
         )
