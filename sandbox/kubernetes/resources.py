@@ -109,15 +109,16 @@ def _batch_and_network() -> Iterator[Resource]:
 def _others() -> Iterator[Resource]:
     rbac = "rbac.authorization.k8s.io"
     yield Resource("coordination.k8s.io", "v1", "leases", "Lease")
-    yield Resource(
-        "autoscaling",
-        "v2",
-        "horizontalpodautoscalers",
-        "HorizontalPodAutoscaler",
-        short_names=("hpa",),
-        categories=("all",),
-        subresources=("status",),
-    )
+    for version in ("v1", "v2"):  # one store for both, not converted: their `scaleTargetRef` is the same
+        yield Resource(
+            "autoscaling",
+            version,
+            "horizontalpodautoscalers",
+            "HorizontalPodAutoscaler",
+            short_names=("hpa",),
+            categories=("all",),
+            subresources=("status",),
+        )
     yield Resource(
         "policy",
         "v1",
