@@ -98,10 +98,8 @@ class _Resolver:
         if target is None:
             return None
         before, self.deepest = self.deepest, len(chain) + 1
-        errors = len(self.findings.items)
         resolved = self.node(target, (*chain, ref))
-        if len(self.findings.items) == errors:
-            self.known[ref.path] = (resolved, self.deepest - len(chain))
+        self.known[ref.path] = (resolved, self.deepest - len(chain))  # with errors too: once reported is enough
         self.deepest = max(before, self.deepest)
         return resolved
 
