@@ -50,6 +50,7 @@ class ClusterClient:
         """
         self._api = cluster.get_client()
         self._timeout = cluster.timeout_seconds
+        self._options = {"_request_timeout": self._timeout, "serializer": _json}
         self.host: str = self._api.configuration.host
         self._dynamic: Any = DynamicClient(self._api, discoverer=StableKinds)  # type: ignore[no-untyped-call]
 
@@ -69,9 +70,9 @@ class ClusterClient:
                 namespace=manifest["metadata"].get("namespace"),
                 field_manager=FIELD_MANAGER,
                 dry_run="All" if dry_run else None,
-                _request_timeout=self._timeout,
+                **self._options,
             )
-        return _plain(answer)
+            return _plain(answer)
 
     def create(self, manifest: Manifest) -> Manifest:
         """Create; ConflictError when the name is taken."""
@@ -89,33 +90,33 @@ class ClusterClient:
                 body=manifest,
                 namespace=metadata.get("namespace"),
                 field_manager=FIELD_MANAGER,
-                _request_timeout=self._timeout,
+                **self._options,
             )
-        return _plain(answer)
+            return _plain(answer)
 
     def find(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """One object, or None when it is not there."""
         try:
             with self._translated(kind, namespace, name):
-                answer = self._resource(kind).get(name=name, namespace=namespace, _request_timeout=self._timeout)
+                answer = self._resource(kind).get(name=name, namespace=namespace, **self._options)
+                plain = _plain(answer)
         except NotFoundError:
             return None
-        return _plain(answer)
+        return plain
 
     def list(self, kind: str, namespace: str, selector: str | None = None) -> list[Manifest]:
         """All objects of a kind in a namespace."""
         with self._translated(kind, namespace, ""):
-            answer = self._resource(kind).get(
-                namespace=namespace, label_selector=selector, _request_timeout=self._timeout
-            )
-        return list(_plain(answer).get("items") or [])
+            answer = self._resource(kind).get(namespace=namespace, label_selector=selector, **self._options)
+            items = _plain(answer).get("items") or []
+        return list(items)
 
     def delete(self, kind: str, namespace: str, name: str) -> bool:
         """Delete with all that depends on it, in the foreground; False when it was not there."""
         try:
             with self._translated(kind, namespace, name):
                 self._resource(kind).delete(
-                    name=name, namespace=namespace, propagation_policy="Foreground", _request_timeout=self._timeout
+                    name=name, namespace=namespace, propagation_policy="Foreground", **self._options
                 )
         except NotFoundError:
             return False
@@ -178,13 +179,14 @@ class ClusterClient:
     def get_json(self, path: str, what: str) -> Manifest:
         """What a GET of any API path answers, e.g. a node's ``/stats/summary`` through the API server's proxy."""
         with self._translated(what, None, ""):
-            return _plain(self._dynamic.request("get", path, serializer=_json, _request_timeout=self._timeout))
+            return _plain(self._dynamic.request("get", path, **self._options))
 
     def version(self) -> str:
         """The server's version, e.g. ``v1.20.2``."""
         with self._translated("version of the cluster", None, ""):
-            answer = self._dynamic.request("get", "/version", serializer=_json, _request_timeout=self._timeout)
-        return str(answer.get("gitVersion") or answer)
+            answer = self._dynamic.request("get", "/version", **self._options)
+            version = _plain(answer).get("gitVersion", "unknown")
+        return str(version)
 
     def whoami(self) -> str:
         """The identity the cluster sees, or ``unknown`` where it cannot say (Kubernetes before 1.28).
@@ -256,10 +258,9 @@ def _owner(thing: Manifest) -> str:
 
 
 def _plain(answer: Any) -> Manifest:
-    plain: Any = answer.to_dict() if hasattr(answer, "to_dict") else answer
-    if not isinstance(plain, dict):
+    if not isinstance(answer, dict):
         raise ValueError("not a JSON object")
-    return plain
+    return answer
 
 
 def _json(_client: Any, plain: Any) -> Any:

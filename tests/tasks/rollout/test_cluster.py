@@ -1,0 +1,123 @@
+"""The adapter's answers to a server that misbehaves, over a real socket."""
+
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from blocks.cluster import Cluster
+from errors import AccessError, ConflictError, InputError, NotFoundError, ProtocolError, UnavailableError
+from tasks.rollout.cluster import ClusterClient
+
+CONFLICT = {
+    "message": 'Apply failed with 1 conflict: conflict with "kubectl" using apps/v1: .spec.replicas',
+    "details": {
+        "causes": [
+            {
+                "reason": "FieldManagerConflict",
+                "message": 'conflict with "kubectl" using apps/v1',
+                "field": ".spec.replicas",
+            }
+        ]
+    },
+}
+
+
+@pytest.fixture
+def server():
+    class Handler(BaseHTTPRequestHandler):
+        answer = (200, b"{}")
+        asked = []
+
+        def do_PATCH(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
+
+        def do_GET(self):
+            Handler.asked.append((self.command, self.path, self.headers.get("Content-Type")))
+            status, body = Handler.answer
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Retry-After", "7")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args):
+            pass
+
+    listener = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=listener.serve_forever, daemon=True)
+    thread.start()
+    yield listener, Handler
+    listener.shutdown()
+    listener.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def client(server):
+    port = server[0].server_port
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "c", "user": {"token": "t0ken"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    }
+    client = ClusterClient(Cluster(kubeconfig=json.dumps(config), timeout_seconds=2))
+    yield client
+    client.close()
+
+
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "apps"}}
+
+
+def test_an_apply_is_server_side_and_not_forced_and_needs_no_discovery(client, server):
+    client.apply(DEPLOYMENT, dry_run=True)
+    method, path, content_type = server[1].asked[-1]
+    assert (method, content_type) == ("PATCH", "application/apply-patch+yaml")
+    assert path == "/apis/apps/v1/namespaces/apps/deployments/web?dryRun=All&fieldManager=smartclide"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "message"),
+    [
+        (401, AccessError, "refuses the credentials"),
+        (403, AccessError, "Deployment web in namespace apps: no."),
+        (404, NotFoundError, "Deployment web in namespace apps: no."),
+        (422, InputError, "Deployment web in namespace apps: no."),
+        (429, UnavailableError, "Deployment web in namespace apps: no."),
+        (500, UnavailableError, "Deployment web in namespace apps: no."),
+        (418, ProtocolError, "the cluster answered 418"),
+    ],
+)
+def test_statuses_become_our_errors_once(client, server, status, error, message):
+    server[1].answer = (status, b'{"message": "no"}')
+    asked = len(server[1].asked)
+    with pytest.raises(error, match=message) as caught:
+        client.apply(DEPLOYMENT)
+    assert "t0ken" not in repr(caught.value)
+    assert len(server[1].asked) == asked + 1
+    assert getattr(caught.value, "retry_after", 7.0) == 7.0
+
+
+def test_a_conflict_names_the_other_manager_and_the_field(client, server):
+    server[1].answer = (409, json.dumps(CONFLICT).encode())
+    with pytest.raises(ConflictError, match=r'another manager owns \.spec\.replicas \(conflict with "kubectl"'):
+        client.apply(DEPLOYMENT)
+
+
+@pytest.mark.parametrize("body", [b"<html>login</html>", b"[]", b'"text"'])
+def test_what_is_no_kubernetes_says_so(client, server, body):
+    server[1].answer = (200, body)
+    with pytest.raises(ProtocolError, match="not Kubernetes' API"):
+        client.find("Pod", "apps", "web")
+
+
+def test_nobody_there(server, client):
+    server[0].shutdown()
+    server[0].server_close()
+    with pytest.raises(UnavailableError, match=r"did not answer \(Pod web in namespace apps\)"):
+        client.find("Pod", "apps", "web")
