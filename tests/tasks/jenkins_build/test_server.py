@@ -1,5 +1,6 @@
 """Requests to Jenkins through the stand-in, and what becomes of every kind of fault."""
 
+import time
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -199,3 +200,16 @@ def _until_up(jenkins: Running) -> None:
         except UnavailableError:
             continue
         return
+
+
+def test_a_start_beyond_the_end_gives_nothing(jenkins: Running) -> None:
+    upsert_job(jenkins.client, "short", job_config('[["log", "hello"]]', PARAMETERS))
+    jenkins.client.trigger("short", {"BUILD_KEY": f"{KEY}-1"})
+    deadline = time.monotonic() + 10
+    while not any(known.result for known in jenkins.client.find_builds("short")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    whole = jenkins.client.log("short", 1, 0)
+    assert b"hello\r\n" in whole.text
+    assert not whole.more
+    assert jenkins.client.log("short", 1, whole.next).text == b""
+    assert jenkins.client.log("short", 1, whole.next + 1).text == b""  # Jenkins sends it all again
