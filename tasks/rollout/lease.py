@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ async def hold(
     Raises:
         ConflictError: Another holder kept it for all of ``times.wait``, or it was lost.
     """
-    lock = _Lock(client, place, holder, times)
+    # unique: two rollouts of one flow run, or of runs of one name, exclude each other too
+    lock = _Lock(client, place, f"{holder} [{uuid.uuid4().hex[:8]}]", times)
     await lock.acquire()
     body = asyncio.current_task()
     assert body is not None  # always inside a task  # noqa: S101
@@ -115,7 +117,7 @@ class _Lock:
 
     def _free(self, spec: Manifest, seen: str, unchanged: float) -> bool:
         holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
-        if not holder or holder == self._holder or not renewed:
+        if not holder or not renewed:
             return True
         duration = float(spec.get("leaseDurationSeconds") or self._times.duration)
         if seen == f"{holder} {renewed}" and unchanged > duration:
