@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.gitlab import browsing, projects, statuses, variables
+from sandbox.gitlab import archives, browsing, projects, statuses, variables
 from sandbox.gitlab.access import ApiError, api_token
 from sandbox.gitlab.call import Call, Instance
 
@@ -53,6 +53,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "projects/:project/repository/tree", browsing.tree),
     ("GET HEAD", "projects/:project/repository/files/:path", browsing.file),
     ("GET HEAD", "projects/:project/repository/files/:path/raw", browsing.raw_file),
+    *(("GET", f"projects/:project/repository/archive{ending}", archives.archive) for ending in archives.FORMATS),
 )
 
 

@@ -1,6 +1,9 @@
 """The REST API through python-gitlab, and GitLab's own words where a client shows them."""
 
 import base64
+import io
+import tarfile
+import zipfile
 from pathlib import Path
 
 import gitlab
@@ -149,6 +152,35 @@ def test_the_tree_in_pages(client: gitlab.Gitlab, running: Running) -> None:
     )
     with pytest.raises(gitlab.GitlabGetError, match="invalid revision or path"):
         project.repository_tree(path="none", get_all=True)
+
+
+def test_an_archive_of_a_commit(client: gitlab.Gitlab, running: Running) -> None:
+    running.gitlab.create_project("team/packed", {"a.txt": "one\n", "docs/b.txt": "b\n", "run.sh": "#!/bin/sh\n"})
+    project = client.projects.get("team/packed")
+    first = project.commits.get("main").id
+    later = running.gitlab.commit("team/packed", "feature/x", {"a.txt": "two\n"}, "Later")
+
+    def packed(**options: str) -> dict[str, tarfile.TarInfo]:
+        data = project.repository_archive(**options)
+        assert isinstance(data, bytes)
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            return {member.name: member for member in tar if member.isfile()}
+
+    top = f"packed-{first}-{first}"
+    files = packed(sha=first, format="tar.gz")
+    assert set(files) == {f"{top}/a.txt", f"{top}/docs/b.txt", f"{top}/run.sh"}
+    assert files[f"{top}/run.sh"].mode & 0o100
+    assert not files[f"{top}/a.txt"].mode & 0o100
+    assert set(packed(sha="feature/x", path="docs")) == {f"packed-feature-x-{later}-docs/docs/b.txt"}
+    assert set(packed(format="tar")) == {name.replace(f"-{first}-", "-main-") for name in files}
+    zipped = project.repository_archive(sha=first, format="zip")
+    assert isinstance(zipped, bytes) and zipfile.is_zipfile(io.BytesIO(zipped))
+    raw = get(running, f"projects/team%2Fpacked/repository/archive?sha={first}", running.token)
+    assert raw.headers["Content-Disposition"] == f'attachment; filename="{top}.tar.gz"'
+    for wrong in ({"sha": "none"}, {"path": "none"}):
+        with pytest.raises(gitlab.GitlabListError, match="404 File Not Found"):  # python-gitlab's choice of a class
+            project.repository_archive(**wrong)
+    assert get(running, f"projects/team%2Fpacked/repository/archive.tar.gz?sha={first}").status_code == 404
 
 
 def test_commit_statuses(client: gitlab.Gitlab) -> None:
