@@ -55,7 +55,8 @@ def test_the_rendered_pipelines_are_valid(path):
          'Unknown stage section "foo". Starting with version 0.5'),
         ("agent any\nstages { stage('a') { steps { if (true) { echo 'x' } } } }",
          "Expected a step @ line 3, column 31."),
-        ("agent any\nstages { stage('a') { parallel { stage('b') { parallel { stage('c') { steps { echo 'x' } } } } } } }",
+        ("agent any\nstages { stage('a') { parallel { stage('b') { parallel {"
+         " stage('c') { steps { echo 'x' } } } } } } }",
          "Parallel stages or branches can only be included in a top-level stage."),
         ("agent any\nstages { stage('a') { matrix { } } }",
          'Section "matrix" is not supported by the Jenkins stand-in @ line 3, column 23.'),

@@ -99,7 +99,8 @@ def said(text):
         ("def s = 0\nwhile (true) { s++\n if (s > 3) break }\ns", 4),
         ("def s = ''\nfor (e in [a: 1, b: 2]) { s += e.key + e.value }\ns", "a1b2"),
         ("[1, 2, 3]\n  .findAll { it > 1 }\n  .size()", 2),
-        ("def x = 1\nswitch ('feat/x') { case 'main': x = 2; break\ncase ~/feat.*/: x = 3; break\ndefault: x = 4 }\nx", 3),
+        ("def x = 1\nswitch ('feat/x') { case 'main': x = 2; break\ncase ~/feat.*/: x = 3; break\n"
+         "default: x = 4 }\nx", 3),
         ("def r = ''\ntry { throw new IllegalStateException('no') } catch (RuntimeException e) { r = e.message }"
          " finally { r += '!' }\nr", "no!"),
         ("try { null.size() } catch (NumberFormatException | NullPointerException e) { 'npe' }", "npe"),
