@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextvars
+import os
 import re
 import threading
 import time
@@ -268,7 +269,7 @@ class Build:
         for name, value in pairs.items():
             if "+" in name:
                 base = name.partition("+")[0]
-                before = merged.get(base) or self.environment().get(base, "")
+                before = merged.get(base) or self.environment().get(base) or os.environ.get(base, "")
                 merged[base] = f"{value}:{before}" if before else value
             else:
                 merged[name] = value

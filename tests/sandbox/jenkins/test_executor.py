@@ -449,7 +449,7 @@ class Willing(dict):
 def test_rendered_pipelines_run(tmp_path, path, repository, fake_docker):
     url, _, head = repository
     text = re.sub(r"\b[0-9a-f]{40}\b", head, re.sub(r"http://gitlab\.example/[\w./-]+?\.git", url, path.read_text()))
-    text = re.sub(r"\bsleep(\(| ?\(?)(time: )?\d+", r"sleep\1\g<2>0", text)
+    text = re.sub(r"\bsleep(\(| ?\(?)(time: )?(?:\d+|seconds)", r"sleep\1\g<2>0", text)
     parameters = {"COMMIT_SHA": head, "BUILD_KEY": "k", "REPO_URL": url, "CI_COMMIT_BRANCH": "main"}
     login = Credential("registry", "usernamePassword", {"username": "robot", "password": "s3cret"})
     host = FakeHost(tmp_path / "host", text, parameters, path=fake_docker, credentials=[login])
