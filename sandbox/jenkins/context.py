@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -94,6 +95,7 @@ class Build:
         self.global_env: dict[str, str] = {}
         self.lock = threading.RLock()
         self.inputs = 0
+        self.cookie = uuid.uuid4().hex
         self.parameters: dict[str, Any] = dict(host.parameters)
         # the server has already said who stopped the build
         abort = Interrupter("abort", "", host.aborted.is_set)

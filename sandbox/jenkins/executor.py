@@ -57,6 +57,8 @@ def run(host: BuildHost) -> Result:
         _run(build)
     except KilledError:
         build.set_result("ABORTED")
+    finally:
+        shell.end_leftovers(build)
     if host.aborted.is_set():
         build.set_result("ABORTED")
     return host.result or "SUCCESS"

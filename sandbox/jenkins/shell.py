@@ -81,7 +81,7 @@ class _Process:
     def _start(self, stdout: Any, stderr: Any) -> subprocess.Popen[bytes]:
         folder = self.build.folder
         folder.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **self.build.environment(), "JENKINS_NODE_COOKIE": uuid.uuid4().hex}
+        environment = {**os.environ, **self.build.environment(), "JENKINS_NODE_COOKIE": self.build.cookie}
         for name in _emptied(self.build):
             environment.pop(name, None)
         for attempt in range(100):
@@ -128,6 +128,18 @@ def _emptied(build: Build) -> list[str]:
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+def end_leftovers(build: Build) -> None:
+    """Kill what the build's scripts left in the background: Jenkins finds it by the cookie in its environment.
+
+    Where there is no ``/proc`` (macOS) such processes are left alone.
+    """
+    wanted = f"JENKINS_NODE_COOKIE={build.cookie}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 class _Tail:

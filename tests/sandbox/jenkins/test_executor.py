@@ -274,6 +274,23 @@ def test_kill_ends_a_script_that_swallows_interruptions(tmp_path):
     assert (outcome, text_of(host)) == ("ABORTED", ["begin", "Sleeping for 30 sec"])
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_what_a_script_leaves_in_the_background_ends_with_the_build(build):
+    host = build(steps="sh 'sleep 100 & echo $! > pid'")
+    assert host.outcome == "SUCCESS"
+    pid = (host.workspaces / "demo/app/pid").read_text().strip()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.01)
+    raise AssertionError("still running")
+
+
 def test_a_bare_timeout_aborts_even_inside_catch_error(build):
     host = build(
         steps="catchError(buildResult: 'SUCCESS') { timeout(time: 100, unit: 'MILLISECONDS') { sh 'sleep 9' } }"
