@@ -33,7 +33,9 @@ def told(run_id):
     """All a reader of the run sees: log lines, artifacts, task names."""
     with get_client(sync_client=True) as client:
         logs, offset = [], 0
-        while page := client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id])), limit=200, offset=offset):
+        while page := client.read_logs(
+            LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id])), limit=200, offset=offset
+        ):
             logs += [entry.message for entry in page]
             offset += len(page)
         artifacts = client.read_artifacts(
@@ -52,7 +54,7 @@ def deployed(house):
 
 
 def test_the_example_runs_by_digest(house, deployed):
-    result = asyncio.run(deployed.result())
+    result = deployed.result()
     assert (result["action"], result["service"], result["revision"]) == ("deployed", "hello", 1)
     registry = house.sandbox.state().registry
     name, _, digest = result["image"].partition("@")
@@ -70,7 +72,15 @@ def test_the_timeline_tells_the_story(deployed):
                  "trigger Jenkins build", "follow Jenkins build", "confirm image", "apply release", "wait for rollout",
                  "record release"):  # fmt: skip
         assert step in steps
-    assert {"jenkinsfile", "diagnostics", "image", "build-stages", "jenkins-build", "release-hello", "result-deploy"} <= set(artifacts)
+    assert {
+        "jenkinsfile",
+        "diagnostics",
+        "image",
+        "build-stages",
+        "jenkins-build",
+        "release-hello",
+        "result-deploy",
+    } <= set(artifacts)
     stages = json.loads(artifacts["build-stages"].data)
     done = {s["stage"]: s["status"] for s in stages}
     jobs = ["build", "unit-test", "lint", "package", "integration-test"]
@@ -90,14 +100,14 @@ def test_no_secret_shows_anywhere(house, deployed):
 
 def test_the_same_deployment_again_builds_and_deploys_nothing(run, house, deployed):
     state = run(deploy, project=EXAMPLE, ref="main")
-    result = asyncio.run(state.result())
+    result = state.result()
     assert (result["action"], result["revision"]) == ("already-deployed", 1)
     assert house.builds(EXAMPLE) == [1]
 
 
 def test_a_dry_run_changes_nothing(run, house, deployed):
     state = run(deploy, project=EXAMPLE, ref="main", descriptor={"replicas": 5}, options=DeployOptions(dry_run=True))
-    changes = asyncio.run(state.result())["changes"]
+    changes = state.result()["changes"]
     assert {"object": "Deployment hello", "field": "spec.replicas", "from": "2", "to": "5"}.items() <= next(
         c for c in changes if c["field"] == "spec.replicas"
     ).items()
@@ -107,9 +117,9 @@ def test_a_dry_run_changes_nothing(run, house, deployed):
 
 def test_samples_and_report(run, house, deployed, tmp_path):
     state = run(monitor, samples=3, interval=0.5)
-    assert asyncio.run(state.result()) == 6  # two pods, three samples
+    assert state.result() == 6  # two pods, three samples
     state = run(report, hours=1.0, output=str(tmp_path))
-    paths = asyncio.run(state.result())
+    paths = state.result()
     assert sorted(paths) == ["report.html", "report.json", "report.md", "samples.csv", "services.csv"]
     [row] = json.loads((tmp_path / "report.json").read_text())["services"]
     assert (row["service"], row["samples"], row["gaps"]) == ("hello", 3, 0)
@@ -138,7 +148,7 @@ def test_a_project_without_pipeline_definition(run, house, deployed):
     path = house.project("demo/bare", **{".gitlab-ci.yml": None})
     assert "generate_pipeline" in failure(run(deploy, project=path, ref="main"))
     state = run(deploy, project=path, ref="main", options=DeployOptions(generate_pipeline=True))
-    assert asyncio.run(state.result())["service"] == "bare"
+    assert state.result()["service"] == "bare"
 
 
 def test_a_project_without_dockerfile(run, house, deployed):
@@ -176,11 +186,11 @@ def test_rollback_and_undeploy(run, house, deployed):
     path = house.project("demo/cycle")
     assert run(deploy, project=path, ref="main").is_completed()
     house.sandbox.gitlab.commit(path, "main", {"hello/extra.py": "x = 2\n"}, "Second version")
-    second = asyncio.run(run(deploy, project=path, ref="main").result())
+    second = run(deploy, project=path, ref="main").result()
     assert second["revision"] == 2
-    back = asyncio.run(run(rollback, service="cycle").result())
+    back = run(rollback, service="cycle").result()
     assert (back["action"], back["revision"]) == ("rolled-back", 3)
     assert back["image"] != second["image"]
-    assert asyncio.run(run(undeploy, service="cycle").result()) == ["Deployment cycle", "Service cycle"]
+    assert run(undeploy, service="cycle").result() == ["Deployment cycle", "Service cycle"]
     assert house.found("Deployment", "cycle") is None
     assert "has no service 'nobody'" in failure(run(rollback, service="nobody"))
