@@ -24,6 +24,18 @@ def free_port() -> int:
         return port
 
 
+def drain(timeout: float = 10) -> None:
+    """Send the logs and events that Prefect holds back; at exit, without a server, it would try for a minute."""
+    if "prefect.logging.handlers" in sys.modules:
+        from prefect.logging.handlers import APILogWorker
+
+        APILogWorker.drain_all(timeout=timeout)
+    if "prefect.events.worker" in sys.modules:
+        from prefect.events.worker import EventsWorker
+
+        EventsWorker.drain_all(timeout=timeout)
+
+
 class PrefectServer:
     """``prefect server start`` as a child process.
 
@@ -84,9 +96,10 @@ class PrefectServer:
         raise UnavailableError(f"The Prefect server did not start in {timeout:.0f} s. Its log ends: {tail}")
 
     def stop(self) -> None:
-        """End it and its children."""
+        """End it and its children, after this process has sent what it still holds back for it."""
         if self._process is None or self._process.poll() is not None:
             return
+        drain()
         os.killpg(self._process.pid, signal.SIGINT)
         try:
             self._process.wait(timeout=8)

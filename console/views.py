@@ -73,6 +73,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         return
     console = Console()
+    if not console.is_terminal:
+        console.width = 200
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in rows[0]:
         table.add_column(str(title), overflow="fold")

@@ -29,17 +29,7 @@ def prefect_server(tmp_path_factory):
         os.environ.update(server.environment())
         with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_HOME: server.home}):
             yield server
-            drain()
         os.environ.pop("PREFECT_API_URL")
-
-
-def drain():
-    """Send what Prefect still holds back; without its server it would try for a minute."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    APILogWorker.drain_all(timeout=10)
-    EventsWorker.drain_all(timeout=10)
 
 
 @pytest.fixture(scope="module")
