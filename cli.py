@@ -323,6 +323,7 @@ def _fail(error: BaseException, code: int) -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and turns errors into one paragraph and an exit code."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "ERROR")  # no word of its own workers on our output
     try:
         smartclide.main(args=arguments, prog_name="smartclide", standalone_mode=False)
     except InterpretationError as error:

@@ -29,7 +29,7 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
     """
     console = Console()
     home = home.resolve()
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as cleanup:
         stop_background(home / "sandbox")
         shutil.rmtree(home, ignore_errors=True)
@@ -89,14 +89,13 @@ def _show(console: Console, server: PrefectServer, deploy: Any, monitor: Any, re
 
 
 def _keep(console: Console, server: PrefectServer, state: SandboxState, cleanup: ExitStack) -> None:
-    from console.serve import deploy_all, ensure_work_pool, register_blocks, start_worker
+    from console.serve import deploy_all, ensure_work_pool, register_blocks, start_worker, stop_worker
 
     ensure_work_pool()
     register_blocks()
     deploy_all()
     worker = start_worker()
-    cleanup.callback(worker.wait)
-    cleanup.callback(worker.terminate)
+    cleanup.callback(stop_worker, worker)
     console.print(
         f"\nAll of it stays up: Prefect UI {server.ui_url}, Jenkins {state.jenkins_url}. Press Ctrl-C to end."
     )

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -175,6 +176,11 @@ def _last_log(client: SyncPrefectClient, run_id: UUID) -> str:
     return logs[0].message.strip().splitlines()[-1] if logs and logs[0].message.strip() else ""
 
 
+def _step(name: str) -> str:
+    """A task run's name without the suffix that makes it unique."""
+    return re.sub(r"-[0-9a-f]{3}$", "", name)
+
+
 def _seconds(run: TaskRun | FlowRun) -> str:
     if run.start_time is None:
         return ""
@@ -198,7 +204,7 @@ class _LiveDisplay:
         table = Table.grid(padding=(0, 1))
         for task in tasks:
             icon, style = _LOOK.get(task.state_type.value if task.state_type else "PENDING", ("·", "dim"))
-            table.add_row(Text(icon, style=style), Text(task.name), Text(_seconds(task), style="dim"))
+            table.add_row(Text(icon, style=style), Text(_step(task.name)), Text(_seconds(task), style="dim"))
         state = run.state.name if run.state else "Pending"
         head = Text.assemble((run.name, "bold"), f": {state} ", (_seconds(run), "dim"))
         final = run.state is not None and run.state.is_final()
@@ -224,4 +230,5 @@ class _LineDisplay:
             if self.seen.get(item.id) != state and state not in ("Pending", "Scheduled"):
                 self.seen[item.id] = state
                 kind = "run" if isinstance(item, FlowRun) else "step"
-                print(f"{kind} {item.name}: {state} {_seconds(item)}".rstrip(), file=self.console.file, flush=True)
+                line = f"{kind} {_step(item.name)}: {state} {_seconds(item)}".rstrip()
+                print(line, file=self.console.file, flush=True)

@@ -7,6 +7,7 @@ that describes deployments) and starts a worker.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -57,7 +58,18 @@ def deploy_all() -> str:
 def start_worker(limit: int = 10) -> subprocess.Popen[bytes]:
     """Start a worker of the pool in a process of its own."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--limit", str(limit)]
-    return subprocess.Popen(command, cwd=ROOT, env=_environment())
+    return subprocess.Popen(command, cwd=ROOT, env=_environment(), start_new_session=True)
+
+
+def stop_worker(worker: subprocess.Popen[bytes], timeout: float = 40) -> None:
+    """Ask the worker to end, once: a second signal would have it kill its flow runs. They get 30 s to finish."""
+    if worker.poll() is None:
+        worker.terminate()
+    try:
+        worker.wait(timeout)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
 
 
 def _prefect(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -86,7 +98,9 @@ def serve_forever(limit: int, *, with_worker: bool) -> int:
     if not with_worker:
         return 0
     worker = start_worker(limit)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return worker.wait()
     except KeyboardInterrupt:
-        return worker.wait(timeout=60)
+        stop_worker(worker)
+        return 0

@@ -29,7 +29,8 @@ def test_the_entrypoint_loads_from_another_folder_with_a_readable_form(deploymen
         "print(json.dumps({'name': flow.name, 'schema': flow.parameters.model_dump()}))\n"
     )
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, text=True, capture_output=True, env=environment)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["name"] == deployment["entrypoint"].rpartition(":")[2]
