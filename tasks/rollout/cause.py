@@ -18,6 +18,7 @@ PULL_GRACE_SECONDS = 90.0
 """How long a pull may fail for a passing reason (registry busy, name not resolved) before the rollout is given up."""
 
 FINAL_RESTARTS = 3
+_OTHER_PLATFORM = re.compile(r"no match for platform|no matching manifest|does not match the specified platform")
 _NOT_FOUND = re.compile(r"not found|manifest unknown|name unknown|repository does not exist", re.IGNORECASE)
 _NO_ACCESS = re.compile(r"unauthorized|authorization failed|\b401\b|\b403\b|denied|no basic auth", re.IGNORECASE)
 
@@ -145,6 +146,15 @@ def _pull_cause(pod: Object, detail: str, now: datetime) -> Cause:
             "The registry refuses the cluster's credentials for the image.",
             detail,
             "Check the login of the Environment's ImageRegistry block.",
+            name,
+            final=True,
+        )
+    if _OTHER_PLATFORM.search(detail):  # containerd's words end with "not found" too
+        return Cause(
+            "image-platform",
+            "The image is not built for the node's kind of machine.",
+            detail,
+            "Build it for the architecture of the nodes, e.g. linux/amd64.",
             name,
             final=True,
         )

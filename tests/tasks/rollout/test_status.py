@@ -56,6 +56,7 @@ def test_kubectls_rules(found, state, message):
     ("category", "final", "detail"),
     [
         ("image-not-found", True, "not found"),
+        ("image-platform", True, "no match for platform in manifest"),
         ("image-access", True, "401 Unauthorized"),
         ("image-pull", False, "connection refused"),
         ("image-invalid", True, "couldn't parse image reference"),
@@ -106,7 +107,7 @@ def test_pods_on_their_way_out_are_not_the_cause():
 
 
 PREFECTS = {
-    "ImagePullError": {"image-not-found", "image-access", "image-pull"},
+    "ImagePullError": {"image-not-found", "image-platform", "image-access", "image-pull"},
     "CrashLoopBackOff": {"crash-loop", "out-of-memory", "container-start"},
     "OOMKilled": {"out-of-memory"},
     "Unschedulable.InsufficientResources": {"unschedulable-resources"},
