@@ -1,14 +1,15 @@
-"""The adapter to a cluster: dicts in, dicts out, by the DynamicClient. Synchronous: call it in `asyncio.to_thread`.
+"""The adapter to a cluster: dicts in, dicts out, by the DynamicClient. Synchronous: call it through `in_thread`.
 
 Every request has the block's timeout and no retry of its own; every foreign error is translated in `_translated`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import urllib3.exceptions
 from kubernetes.client.exceptions import ApiException, OpenApiException
@@ -28,6 +29,8 @@ from tasks.rollout.kinds import StableKinds
 from tasks.rollout.manifest import Manifest
 from tasks.rollout.names import ENVIRONMENT, FIELD_MANAGER, MANAGED_BY, PROJECT, PROJECT_PATH, Identity
 
+_T = TypeVar("_T")
+_MOST_PATIENCE_SECONDS = 30.0
 _API_VERSIONS = {
     "Deployment": "apps/v1",
     "ReplicaSet": "apps/v1",
@@ -111,13 +114,18 @@ class ClusterClient:
             items = _plain(answer).get("items") or []
         return list(items)
 
-    def delete(self, kind: str, namespace: str, name: str) -> bool:
-        """Delete with all that depends on it, in the foreground; False when it was not there."""
+    def delete(self, kind: str, namespace: str | None, name: str, resource_version: str | None = None) -> bool:
+        """Delete with all that depends on it, in the foreground; False when it was not there.
+
+        Raises:
+            ConflictError: It is no longer of `resource_version`.
+        """
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
+        if resource_version is not None:
+            options["preconditions"] = {"resourceVersion": resource_version}
         try:
             with self._translated(kind, namespace, name):
-                self._resource(kind).delete(
-                    name=name, namespace=namespace, propagation_policy="Foreground", **self._options
-                )
+                self._resource(kind).delete(name=name, namespace=namespace, body=options, **self._options)
         except NotFoundError:
             return False
         return True
@@ -126,10 +134,20 @@ class ClusterClient:
         """Create the Namespace when absent; whether it was created.
 
         Who may not read namespaces (403) is taken to have one: the next request will tell.
+
+        Raises:
+            ConflictError: It is being deleted.
         """
+        name = manifest["metadata"]["name"]
         try:
-            if self.find("Namespace", None, manifest["metadata"]["name"]) is not None:
+            found = self.find("Namespace", None, name)
+            if found is not None and found["metadata"].get("deletionTimestamp"):
+                raise _terminating(name)
+            if found is not None:
                 return False
+        except AccessError:
+            return False
+        try:
             self.create(manifest)
         except ConflictError:
             return False
@@ -240,6 +258,27 @@ class ClusterClient:
             ) from error
 
 
+async def in_thread(cluster: Cluster, work: Callable[[ClusterClient], _T]) -> _T:
+    """Run `work` on a client of its own, in a thread.
+
+    When the server asks for patience (``Retry-After``), that time is waited before the error is passed on to whoever
+    tries again.
+    """
+
+    def run() -> _T:
+        client = ClusterClient(cluster)
+        try:
+            return work(client)
+        finally:
+            client.close()
+
+    try:
+        return await asyncio.to_thread(run)
+    except UnavailableError as error:
+        await asyncio.sleep(min(error.retry_after or 0.0, _MOST_PATIENCE_SECONDS))
+        raise
+
+
 def owned(thing: Manifest, identity: Identity) -> bool:
     """Whether an object is of this project and Environment, by its labels and the full project path."""
     metadata = thing["metadata"]
@@ -283,6 +322,8 @@ def _from_status(error: ApiException, what: str, host: str) -> SmartClideError:
     if code == 403:
         if "exceeded quota" in message or "not allowed" in message:
             return InputError(f"{what}: {message}.")
+        if "because it is being terminated" in message:
+            return _terminating(message.partition("namespace ")[2].partition(" ")[0])
         return AccessError(f"{what}: {message}.", remedy="Grant the identity of the kubeconfig this permission.")
     if code == 404:
         return NotFoundError(f"{what}: {message}.")
@@ -296,6 +337,12 @@ def _from_status(error: ApiException, what: str, host: str) -> SmartClideError:
     if code in {400, 413, 422}:
         return InputError(f"{what}: {message}.", remedy="Correct the deploy descriptor.")
     return ProtocolError(f"{what}: the cluster answered {code}: {message}.")
+
+
+def _terminating(namespace: str) -> ConflictError:
+    return ConflictError(
+        f"Namespace {namespace} is being deleted.", remedy="Wait until it is gone, then deploy again; or use another."
+    )
 
 
 def _status(body: Any) -> Mapping[str, Any]:

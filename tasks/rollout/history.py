@@ -18,7 +18,10 @@ from tasks.rollout.manifest import Manifest, without_secrets
 from tasks.rollout.names import PART, PROJECT_PATH, REVISION, STATE, Identity
 
 State = Literal["pending", "deployed", "failed", "superseded", "rolled-back", "uninstalled"]
-KEEP = 10
+GOOD: frozenset[State] = frozenset({"deployed", "superseded", "uninstalled"})
+"""States of revisions that got running: what can be gone back to."""
+
+KEEP, KEEP_GOOD = 10, 5
 _LIMIT_BYTES = 1024 * 1024 - 4096  # the API server's limit is 1 MiB of data, and labels need room
 
 
@@ -45,6 +48,8 @@ class ReleaseRecord:
         finished: ISO 8601, UTC; empty while pending.
         flow_run_id: Prefect's flow run, or empty.
         rollback_of: The revision whose manifests were applied again, or None.
+        rolled_back_from: Release keys that were left by hand, this time and by the rollbacks just before: automation
+            does not deploy them again. Empty when the rollout itself went back.
     """
 
     revision: int
@@ -63,6 +68,7 @@ class ReleaseRecord:
     finished: str = ""
     flow_run_id: str = ""
     rollback_of: int | None = None
+    rolled_back_from: tuple[str, ...] = ()
 
 
 def secret_name(service: str, revision: int) -> str:
@@ -109,7 +115,8 @@ def decode(secret: Mapping[str, Any]) -> ReleaseRecord:
     try:
         plain = json.loads(gzip.decompress(base64.b64decode(secret["data"]["release"])))
         known = {name: plain[name] for name in ReleaseRecord.__dataclass_fields__ if name in plain}
-        return ReleaseRecord(**{**known, "manifests": tuple(known.get("manifests", ()))})
+        lists = {name: tuple(known.get(name, ())) for name in ("manifests", "rolled_back_from")}
+        return ReleaseRecord(**{**known, **lists})
     except (KeyError, TypeError, ValueError, OSError, EOFError) as error:
         name = secret.get("metadata", {}).get("name", "?")
         raise ProtocolError(
@@ -127,7 +134,14 @@ def next_revision(records: Iterable[ReleaseRecord]) -> int:
     return max((r.revision for r in records), default=0) + 1
 
 
-def to_prune(records: Iterable[ReleaseRecord], keep: int = KEEP) -> tuple[int, ...]:
-    """Revisions to forget: all but the newest `keep`, and never the deployed one."""
+def left_by_hand(records: Iterable[ReleaseRecord], release_key: str) -> ReleaseRecord | None:
+    """The rollback by hand that led away from a release, if that is what still runs; else None."""
+    current = deployed(records)
+    return current if current is not None and release_key in current.rolled_back_from else None
+
+
+def to_prune(records: Iterable[ReleaseRecord], keep: int = KEEP, keep_good: int = KEEP_GOOD) -> tuple[int, ...]:
+    """Revisions to forget: all but the newest `keep` and the newest `keep_good` that ran; never the deployed one."""
     newest_first = sorted(records, key=lambda r: r.revision, reverse=True)
-    return tuple(r.revision for r in newest_first[keep:] if r.state != "deployed")
+    good = [r.revision for r in newest_first if r.state in GOOD][:keep_good]
+    return tuple(r.revision for r in newest_first[keep:] if r.revision not in good and r.state != "deployed")

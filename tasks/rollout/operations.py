@@ -147,32 +147,41 @@ def record(client: ClusterClient, identity: Identity, release: ReleaseRecord) ->
     Raises:
         ConflictError: The revision's name is taken by someone else.
     """
-    secret = history.encode(release, identity)
-    if client.refuse_foreign(secret, identity) is None:
-        client.create(secret)
-    else:
-        client.replace(secret)
+    _write(client, identity, release)
     if release.state == "deployed":
         _supersede(client, identity, release.revision)
+    for revision in history.to_prune(records(client, identity)):
+        client.delete("Secret", identity.namespace, history.secret_name(identity.service, revision))
+
+
+def _write(client: ClusterClient, identity: Identity, release: ReleaseRecord) -> None:
+    secret = history.encode(release, identity)
+    for tries_left in (2, 1, 0):
+        there = client.refuse_foreign(secret, identity) is not None
+        try:
+            client.replace(secret) if there else client.create(secret)
+            return
+        except (ConflictError, NotFoundError):  # made, changed or deleted meanwhile: look again
+            if not tries_left:
+                raise
 
 
 def _supersede(client: ClusterClient, identity: Identity, newest: int) -> None:
-    kept = records(client, identity)
-    for old in kept:
+    for old in records(client, identity):
         if old.revision < newest and old.state == "deployed":
-            client.replace(history.encode(replace(old, state="superseded"), identity))
-    for revision in history.to_prune(kept):
-        client.delete("Secret", identity.namespace, history.secret_name(identity.service, revision))
+            _write(client, identity, replace(old, state="superseded"))
 
 
 def choose(found: tuple[ReleaseRecord, ...], wanted: int | None) -> ReleaseRecord:
     """The revision to go back to: `wanted`, or the last good one that is another release than what runs.
 
+    After a first or only release was undeployed, that is the one that ran last.
+
     Raises:
         NotFoundError: There is none.
         InputError: The wanted one never ran.
     """
-    good = [r for r in found if r.state in {"deployed", "superseded"}]
+    good = [r for r in found if r.state in history.GOOD]
     if wanted is None:
         current = history.deployed(found)
         others = [r for r in good if current is None or r.release_key != current.release_key]
@@ -191,7 +200,7 @@ def choose(found: tuple[ReleaseRecord, ...], wanted: int | None) -> ReleaseRecor
 def remove(client: ClusterClient, identity: Identity, *, purge: bool) -> tuple[str, ...]:
     """Delete what we own of a service; the history stays (``uninstalled``) unless `purge`.
 
-    Never the Namespace, and not the Lease: it is held by who calls this, and is a few bytes once it is free.
+    Never the Namespace, and not the Lease: it is held by who calls this, who deletes it after releasing it.
 
     Returns:
         What was deleted, e.g. ``Deployment shop``.
@@ -207,7 +216,7 @@ def remove(client: ClusterClient, identity: Identity, *, purge: bool) -> tuple[s
     if not purge:
         for old in records(client, identity):
             if old.state == "deployed":
-                client.replace(history.encode(replace(old, state="uninstalled"), identity))
+                _write(client, identity, replace(old, state="uninstalled"))
     return tuple(deleted)
 
 

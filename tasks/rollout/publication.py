@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from prefect import task
 from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact
@@ -15,13 +14,11 @@ from prefect.runtime import flow_run
 from blocks.cluster import Cluster
 from tasks.retrying import TRANSIENT
 from tasks.rollout import services
-from tasks.rollout.cluster import ClusterClient
+from tasks.rollout.cluster import in_thread
 from tasks.rollout.history import ReleaseRecord
 from tasks.rollout.names import Identity
 from tasks.rollout.plan import Change
 from tasks.rollout.release import Outcome
-
-_T = TypeVar("_T")
 
 
 def run_holder() -> str:
@@ -32,13 +29,13 @@ def run_holder() -> str:
 @task(name="find service", cache_policy=NO_CACHE, **TRANSIENT)
 async def find_service(cluster: Cluster, namespace: str, environment: str, service: str) -> Identity:
     """The identity of a deployed service; `NotFoundError` names those there are."""
-    return await _with(cluster, lambda c: services.identity_of(c, namespace, environment, service))
+    return await in_thread(cluster, lambda c: services.identity_of(c, namespace, environment, service))
 
 
 @task(name="list all releases", cache_policy=NO_CACHE, **TRANSIENT)
 async def list_all_releases(cluster: Cluster, namespace: str, environment: str) -> list[tuple[str, ReleaseRecord]]:
     """Every recorded release of an Environment, with the service's name."""
-    return await _with(cluster, lambda c: services.releases(c, namespace, environment))
+    return await in_thread(cluster, lambda c: services.releases(c, namespace, environment))
 
 
 @task(name="publish release", cache_policy=NO_CACHE)
@@ -103,14 +100,3 @@ def _summary(result: dict[str, Any], outcome: Outcome) -> str:
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-async def _with(cluster: Cluster, work: Callable[[ClusterClient], _T]) -> _T:
-    def run() -> _T:
-        client = ClusterClient(cluster)
-        try:
-            return work(client)
-        finally:
-            client.close()
-
-    return await asyncio.to_thread(run)

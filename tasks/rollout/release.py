@@ -90,8 +90,16 @@ def release_key(build_key: str, identity: Identity, descriptor: Descriptor, imag
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def again(old: ReleaseRecord, revision: int, flow_run_id: str) -> ReleaseRecord:
-    """A record that takes `old`'s manifests up again as a new revision."""
+def reissue(old: ReleaseRecord, revision: int, flow_run_id: str, leaving: ReleaseRecord | None = None) -> ReleaseRecord:
+    """A record that takes `old`'s manifests up again as a new revision.
+
+    Args:
+        old: What runs again.
+        revision: The new number.
+        flow_run_id: Of the run that goes back.
+        leaving: What somebody rolls back from, by hand; None when a rollout undoes itself.
+    """
+    left = (*leaving.rolled_back_from, leaving.release_key) if leaving else old.rolled_back_from
     return replace(
         old,
         revision=revision,
@@ -102,6 +110,7 @@ def again(old: ReleaseRecord, revision: int, flow_run_id: str) -> ReleaseRecord:
         finished="",
         flow_run_id=flow_run_id,
         rollback_of=old.revision,
+        rolled_back_from=tuple(key for key in dict.fromkeys(left) if key != old.release_key),
     )
 
 

@@ -5,16 +5,23 @@ Called by flows, in a flow run; every effect is a task of `task`.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+
+from prefect import get_run_logger
+from prefect.exceptions import TerminationSignal
 
 from blocks.cluster import Cluster
 from blocks.image_registry import ImageRegistry
-from errors import RolloutFailedError, SmartClideError
+from errors import ConflictError, RolloutFailedError, SmartClideError
 from tasks.rollout import history, operations
+from tasks.rollout.cluster import in_thread
 from tasks.rollout.history import ReleaseRecord
-from tasks.rollout.lease import DEFAULT_TIMES, LeaseTimes
+from tasks.rollout.lease import DEFAULT_TIMES, Held, LeaseTimes
 from tasks.rollout.names import Identity
-from tasks.rollout.release import Outcome, Release, again, utc_now
+from tasks.rollout.release import Outcome, Release, reissue, utc_now
 from tasks.rollout.task import (
     apply_release,
     delete_objects,
@@ -42,26 +49,38 @@ class Rollouts:
         self._cluster, self._registry = cluster, registry
         self._identity, self._timeout = identity, timeout_seconds
 
-    async def roll_out(self, release: Release, holder: str, times: LeaseTimes = DEFAULT_TIMES) -> Outcome:
+    async def roll_out(
+        self, release: Release, holder: str, times: LeaseTimes = DEFAULT_TIMES, *, again: bool = False
+    ) -> Outcome:
         """Roll `release` out, unless it runs already; undo it when it fails and there is a good one to go back to.
+
+        Args:
+            release: What.
+            holder: Who, for the Lease.
+            times: Seconds of the Lease.
+            again: Also a release that was rolled back by hand, and nothing else deployed since. Without, it is
+                refused: a schedule or a webhook must not undo what a person decided
+                (argoproj-labs/argocd-image-updater#1249).
 
         Raises:
             RolloutFailedError: It did not get running; the message says why and what was done about it.
-            ConflictError: Another rollout holds the service, or its name is taken.
+            ConflictError: Another rollout holds the service, its name is taken, or it was rolled back by hand.
         """
-        async with self._lease(holder, times):
+        async with self._lease(holder, times) as held:
             known = await list_releases(self._cluster, self._identity)
             current = history.deployed(known)
             if current is not None and await self._runs(current, release):
                 return Outcome(
                     "already-deployed", current, f"{self._what} is already deployed as revision {current.revision}"
                 )
+            if not again:
+                self._refuse_left(known, release)
             await self._close_abandoned(known)
             record = release.record(history.next_revision(known))
             try:
-                record = await self._carry_out(record)
+                record = await self._carry_out(record, held)
             except RolloutFailedError as error:
-                await self._undo(record, current, error)
+                await self._undo(record, current, error, held)
                 raise
             return Outcome("deployed", record, f"{self._what} is deployed as revision {record.revision}")
 
@@ -72,7 +91,7 @@ class Rollouts:
 
         Args:
             holder: Who, for the Lease.
-            to_revision: Which; default: the last good one before the one that runs.
+            to_revision: Which; default: the last good one that is another release than what runs.
             flow_run_id: For the record.
             times: Seconds of the Lease.
 
@@ -80,26 +99,36 @@ class Rollouts:
             NotFoundError: No such revision, or none before.
             RolloutFailedError: It does not get running either; it is left as it is.
         """
-        async with self._lease(holder, times):
+        async with self._lease(holder, times) as held:
             known = await list_releases(self._cluster, self._identity)
             old = operations.choose(known, to_revision)
             await self._close_abandoned(known)
-            record = again(old, history.next_revision(known), flow_run_id)
+            record = reissue(old, history.next_revision(known), flow_run_id, leaving=history.deployed(known))
             try:
-                record = await self._carry_out(record)
+                record = await self._carry_out(record, held)
             except RolloutFailedError as error:
-                await self._close(record, "failed", str(error.cause or error.message))
+                await self._close_if_possible(record, "failed", str(error.cause or error.message))
                 raise
             message = f"{self._what} is back at revision {old.revision}, as revision {record.revision}"
             return Outcome("rolled-back", record, message)
 
     async def undeploy(self, holder: str, *, purge: bool = False, times: LeaseTimes = DEFAULT_TIMES) -> tuple[str, ...]:
         """Delete what we own of the service; its history stays, marked ``uninstalled``, unless `purge`."""
-        async with self._lease(holder, times):
-            return await delete_objects(self._cluster, self._identity, purge=purge)
+        async with self._lease(holder, times) as held:
+            deleted = await delete_objects(self._cluster, self._identity, purge=purge)
+            held.discard = purge
+            return deleted
 
-    def _lease(self, holder: str, times: LeaseTimes):  # type: ignore[no-untyped-def]  # the context manager's own type
+    def _lease(self, holder: str, times: LeaseTimes) -> AbstractAsyncContextManager[Held]:
         return hold_lease(self._cluster, self._identity.namespace, self._identity.service, holder, times)
+
+    def _refuse_left(self, known: tuple[ReleaseRecord, ...], release: Release) -> None:
+        back = history.left_by_hand(known, release.origin.release_key)
+        if back is not None:
+            raise ConflictError(
+                f"This release of {self._what} was rolled back by hand: revision {back.revision} runs instead.",
+                remedy="Deploy another commit, or deploy this one explicitly again.",
+            )
 
     @property
     def _what(self) -> str:
@@ -112,35 +141,73 @@ class Rollouts:
         found = await service_status(self._cluster, self._identity)
         return found.state in {"running", "stopped"} and found.revision == current.revision
 
-    async def _carry_out(self, record: ReleaseRecord) -> ReleaseRecord:
+    async def _carry_out(self, record: ReleaseRecord, held: Held) -> ReleaseRecord:
         """Record, apply, wait, record. An apply that is refused changes nothing and is recorded as failed."""
         await record_release(self._cluster, self._identity, record)
         try:
-            await apply_release(self._cluster, self._registry, self._identity, record.manifests)
-            await wait_for_rollout(self._cluster, self._identity, record.revision, self._timeout)
+            async with self._named_when_cancelled(record, "applying its objects", held):
+                await held.confirm()
+                await apply_release(self._cluster, self._registry, self._identity, record.manifests)
+            async with self._named_when_cancelled(record, "waiting for its pods", held):
+                await wait_for_rollout(self._cluster, self._identity, record.revision, self._timeout)
+                await held.confirm()
         except RolloutFailedError:  # the caller knows what to do about it
             raise
         except SmartClideError as error:
-            await self._close(record, "failed", str(error))
+            if held.lost is None:
+                await self._close_if_possible(record, "failed", str(error))
             raise
         return await self._close(record, "deployed")
 
-    async def _undo(self, failed: ReleaseRecord, good: ReleaseRecord | None, error: RolloutFailedError) -> None:
+    @asynccontextmanager
+    async def _named_when_cancelled(self, record: ReleaseRecord, doing: str, held: Held) -> AsyncIterator[None]:
+        """Cancelling leaves the cluster as it is, and says so in the record.
+
+        Not by a task: Prefect runs none in a flow run that is being cancelled. `TerminationSignal` is what SIGTERM
+        raises in whatever runs at that moment; `asyncio.run` turns it into a cancellation of the rest.
+        """
+        try:
+            yield
+        except (asyncio.CancelledError, TerminationSignal):
+            if held.lost is None:
+                why = f"Cancelled while {doing}; the cluster was left as it was then."
+                await asyncio.shield(asyncio.ensure_future(self._close_untracked(record, why)))
+            raise
+
+    async def _close_untracked(self, record: ReleaseRecord, cause: str) -> None:
+        closed = replace(record, state="failed", cause=cause, finished=utc_now())
+        try:
+            await in_thread(self._cluster, lambda c: operations.record(c, self._identity, closed))
+        except SmartClideError as error:
+            get_run_logger().warning("Revision %d stays recorded as pending: %s", record.revision, error.message)
+
+    async def _undo(
+        self, failed: ReleaseRecord, good: ReleaseRecord | None, error: RolloutFailedError, held: Held
+    ) -> None:
         """Go back to `good`, if there is one; add to the error what was done."""
         cause = str(error.cause or error.message)
+        await held.confirm()
         await self._close(failed, "failed", cause)
         if good is None:
             error.message += " It is the first release, and was left for inspection."
             return
-        back = again(good, failed.revision + 1, failed.flow_run_id)
+        back = reissue(good, failed.revision + 1, failed.flow_run_id)
         try:
-            back = await self._carry_out(back)
+            back = await self._carry_out(back, held)
         except SmartClideError as second:
-            await self._close(back, "failed", str(second))
+            if held.lost is None:
+                await self._close_if_possible(back, "failed", str(second))
             error.message += f" Going back to revision {good.revision} failed too: {second.message}"
             return
         await self._close(failed, "rolled-back", cause)
         error.message += f" Rolled back to revision {good.revision}, as revision {back.revision}."
+
+    async def _close_if_possible(self, record: ReleaseRecord, state: history.State, cause: str) -> None:
+        """Close a record when there is another error to tell already, which this one must not hide."""
+        try:
+            await self._close(record, state, cause)
+        except SmartClideError as error:
+            get_run_logger().warning("Revision %d stays recorded as pending: %s", record.revision, error.message)
 
     async def _close(self, record: ReleaseRecord, state: history.State, cause: str = "") -> ReleaseRecord:
         return await record_release(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -16,37 +15,23 @@ from blocks.image_registry import ImageRegistry
 from errors import DeadlineError, RolloutFailedError, UnavailableError
 from tasks.retrying import TRANSIENT
 from tasks.rollout import lease, operations
-from tasks.rollout.cluster import ClusterClient
+from tasks.rollout.cluster import ClusterClient, in_thread
 from tasks.rollout.history import ReleaseRecord
-from tasks.rollout.lease import DEFAULT_TIMES, LeaseTimes
+from tasks.rollout.lease import DEFAULT_TIMES, Held, LeaseTimes
 from tasks.rollout.manifest import Manifest
 from tasks.rollout.names import Identity
 from tasks.rollout.plan import Change
 from tasks.rollout.release import Release
 from tasks.rollout.status import Cause, Progress, ServiceStatus
 
-POLL_SECONDS = 2.0
+FIRST_POLL_SECONDS, POLL_SECONDS = 0.25, 2.0
 DELETE_SECONDS = 180.0
-_T = TypeVar("_T")
-
-
-async def _with(cluster: Cluster, work: Callable[[ClusterClient], _T]) -> _T:
-    """Run `work` on a client of its own, in a thread."""
-
-    def run() -> _T:
-        client = ClusterClient(cluster)
-        try:
-            return work(client)
-        finally:
-            client.close()
-
-    return await asyncio.to_thread(run)
 
 
 @asynccontextmanager
 async def hold_lease(
     cluster: Cluster, namespace: str, service: str, holder: str, times: LeaseTimes = DEFAULT_TIMES
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Held]:
     """Exclude every other rollout of the service while the body runs. Not a task: it lasts.
 
     Args:
@@ -61,8 +46,8 @@ async def hold_lease(
     """
     client = ClusterClient(cluster)
     try:
-        async with lease.hold(client, (namespace, service), holder, times):
-            yield
+        async with lease.hold(client, (namespace, service), holder, times) as held:
+            yield held
     finally:
         client.close()
 
@@ -73,7 +58,9 @@ async def plan_release(
 ) -> tuple[Change, ...]:
     """What rolling `release` out would change, by dry runs on the API server; nothing is changed."""
     login = operations.login_of(registry)
-    changes = await _with(cluster, lambda c: operations.plan(c, release.identity, release.manifests(revision), login))
+    changes = await in_thread(
+        cluster, lambda c: operations.plan(c, release.identity, release.manifests(revision), login)
+    )
     for one in changes:
         get_run_logger().info("%s %s: %s", one.kind, one.name, one.action)
         for difference in one.differences:
@@ -87,7 +74,7 @@ async def apply_release(
 ) -> None:
     """Apply one revision's objects (and the pull Secret, when the registry has a login) by server-side apply."""
     login = operations.login_of(registry)
-    applied = await _with(cluster, lambda c: operations.apply(c, identity, manifests, login))
+    applied = await in_thread(cluster, lambda c: operations.apply(c, identity, manifests, login))
     get_run_logger().info("Applied %s", ", ".join(f"{m['kind']} {m['metadata']['name']}" for m in applied))
 
 
@@ -102,26 +89,37 @@ async def wait_for_rollout(cluster: Cluster, identity: Identity, revision: int, 
         RolloutFailedError: With the cause.
     """
     deadline = time.monotonic() + timeout_seconds
-    said, failed = "", 0
+    said, well = "", time.monotonic()
     cause: Cause | None = None
-    while True:
+    for pause in _pauses():
         try:
-            progress, cause = await _with(cluster, lambda c: operations.observe(c, identity, revision))
+            progress, cause = await in_thread(cluster, lambda c: operations.observe(c, identity, revision))
         except UnavailableError as error:
-            message, failed = error.message, 0
+            message, well = error.message, time.monotonic()
         else:
             message = f"{progress.message}. {cause.summary} {cause.detail}" if cause else progress.message
             if progress.state == "done":
                 get_run_logger().info("%s", message)
                 return progress
-            # the condition may be the last generation's for a moment: believe it when seen twice
-            failed = failed + 1 if progress.state == "failed" else 0
+            if progress.state != "failed":
+                well = time.monotonic()
         if message != said:
             get_run_logger().info("%s", message)
             said = message
-        if (cause and cause.final) or failed > 1 or time.monotonic() > deadline:
+        # "failed" may be the last generation's for a moment: believe it when it stays
+        failed = time.monotonic() - well > POLL_SECONDS
+        if (cause and cause.final) or failed or time.monotonic() > deadline:
             raise await _failure(cluster, identity, (revision, said), cause)
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+    raise AssertionError("pauses have no end")
+
+
+def _pauses() -> Iterator[float]:
+    """Short at first, as most rollouts take seconds; then longer, for the API server's sake."""
+    pause = FIRST_POLL_SECONDS
+    while True:
+        yield pause
+        pause = min(POLL_SECONDS, pause * 2)
 
 
 async def _failure(
@@ -129,7 +127,7 @@ async def _failure(
 ) -> RolloutFailedError:
     revision, said = seen
     try:
-        cause = await _with(cluster, lambda c: operations.with_log(c, identity, cause))
+        cause = await in_thread(cluster, lambda c: operations.with_log(c, identity, cause))
     except UnavailableError:
         get_run_logger().warning("The logs of %s cannot be read now", identity.service)
     why = str(cause) if cause else said
@@ -143,7 +141,7 @@ async def _failure(
 @task(name="record release", cache_policy=NO_CACHE, **TRANSIENT)
 async def record_release(cluster: Cluster, identity: Identity, record: ReleaseRecord) -> ReleaseRecord:
     """Write a release's record into the cluster; a ``deployed`` one supersedes those before it."""
-    await _with(cluster, lambda c: operations.record(c, identity, record))
+    await in_thread(cluster, lambda c: operations.record(c, identity, record))
     get_run_logger().info("Revision %d of %s: %s", record.revision, identity.service, record.state)
     return record
 
@@ -151,13 +149,13 @@ async def record_release(cluster: Cluster, identity: Identity, record: ReleaseRe
 @task(name="list releases", cache_policy=NO_CACHE, **TRANSIENT)
 async def list_releases(cluster: Cluster, identity: Identity) -> tuple[ReleaseRecord, ...]:
     """The service's recorded revisions, oldest first."""
-    return await _with(cluster, lambda c: operations.records(c, identity))
+    return await in_thread(cluster, lambda c: operations.records(c, identity))
 
 
 @task(name="service status", cache_policy=NO_CACHE, **TRANSIENT)
 async def service_status(cluster: Cluster, identity: Identity) -> ServiceStatus:
     """How the service is now: pods, their images by digest, restarts, and whether it has an endpoint."""
-    return await _with(cluster, lambda c: operations.status(c, identity))
+    return await in_thread(cluster, lambda c: operations.status(c, identity))
 
 
 @task(name="delete objects", cache_policy=NO_CACHE, **TRANSIENT)
@@ -167,7 +165,7 @@ async def delete_objects(cluster: Cluster, identity: Identity, *, purge: bool = 
     Raises:
         DeadlineError: Pods are still there after three minutes.
     """
-    deleted = await _with(cluster, lambda c: operations.remove(c, identity, purge=purge))
+    deleted = await in_thread(cluster, lambda c: operations.remove(c, identity, purge=purge))
     if f"Deployment {identity.service}" in deleted:
         await _until_gone(cluster, identity)
     get_run_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
@@ -176,10 +174,17 @@ async def delete_objects(cluster: Cluster, identity: Identity, *, purge: bool = 
 
 async def _until_gone(cluster: Cluster, identity: Identity) -> None:
     deadline = time.monotonic() + DELETE_SECONDS
-    while (left := await _with(cluster, lambda c: operations.status(c, identity))).state != "absent":
+    left = "not known"
+    for pause in _pauses():
+        # a server that does not answer is asked again: a retry of the task would find nothing to delete or to wait for
+        with suppress(UnavailableError):
+            found = await in_thread(cluster, lambda c: operations.status(c, identity))
+            if found.state == "absent":
+                return
+            left = str(len(found.pods))
         if time.monotonic() > deadline:
             raise DeadlineError(
-                f"Deployment {identity.service} is not gone after {DELETE_SECONDS:.0f} s, {len(left.pods)} pods left.",
+                f"Deployment {identity.service} is not gone after {DELETE_SECONDS:.0f} s; pods left: {left}.",
                 remedy="Look at its pods' finalizers and termination grace period.",
             )
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
