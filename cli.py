@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 failed, 2 bad usage or bad input. Errors are one paragraph o
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -323,7 +324,7 @@ def _fail(error: BaseException, code: int) -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and turns errors into one paragraph and an exit code."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "ERROR")  # no word of its own workers on our output
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # "still processing" on leaving is no news for a user
     try:
         smartclide.main(args=arguments, prog_name="smartclide", standalone_mode=False)
     except InterpretationError as error:

@@ -75,7 +75,9 @@ def show_result(result: RunResult, as_json: bool) -> None:
         message = result.message.removeprefix("Flow run encountered an exception: ")
         click.echo(f"{result.state.capitalize()}: {message or 'see its log in the Prefect UI'}", err=True)
     rows = result.data if isinstance(result.data, list) else []
-    if rows:
-        from console.views import print_rows
+    from console.views import print_record, print_rows
 
+    if len(rows) == 1:
+        print_record(rows[0])
+    else:
         print_rows(rows)

@@ -83,6 +83,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     console.print(table)
 
 
+def print_record(row: Mapping[str, Any]) -> None:
+    """Print one mapping, a line a key."""
+    width = max(len(str(key)) for key in row)
+    for key, value in row.items():
+        click.echo(f"{key:<{width}}  {value}")
+
+
 def _statuses(place: Environment, environment: str, service: str | None) -> list[ServiceStatus]:
     client = ClusterClient(place.cluster)
     try:

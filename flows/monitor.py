@@ -10,7 +10,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
 from pydantic import Field
 
-from blocks.environment import environment_names, load_environment
+from blocks.environment import Environment, environment_names, load_environment
 from errors import SmartClideError
 from tasks.metrics.frames import with_rates
 from tasks.metrics.task import sample_services, store_samples
@@ -40,6 +40,7 @@ async def monitor(
     if not names:
         get_run_logger().warning("There is no Environment yet: nothing to sample. Make one with `smartclide init`.")
         return 0
+    places = [(name, await load_environment(name)) for name in names]
     loop = asyncio.get_running_loop()
     begin = loop.time()
     last: list[pd.DataFrame] = []
@@ -47,7 +48,7 @@ async def monitor(
     failures: dict[str, str] = {}
     for number in range(samples):
         await asyncio.sleep(max(0.0, begin + number * interval - loop.time()))
-        results = await asyncio.gather(*(_sample_one(name) for name in names), return_exceptions=True)
+        results = await asyncio.gather(*(_sample_one(*place) for place in places), return_exceptions=True)
         for name, result in zip(names, results, strict=True):
             if isinstance(result, SmartClideError):
                 failures[name] = str(result)
@@ -63,8 +64,7 @@ async def monitor(
     return rows
 
 
-async def _sample_one(name: str) -> pd.DataFrame:
-    place = await load_environment(name)
+async def _sample_one(name: str, place: Environment) -> pd.DataFrame:
     frame = await sample_services(place.cluster, name, place.namespace)
     if not frame.empty:
         await store_samples(place.metrics, frame)
@@ -73,9 +73,10 @@ async def _sample_one(name: str) -> pd.DataFrame:
 
 
 def _overview(frames: list[pd.DataFrame]) -> list[dict[str, Any]]:
-    """The newest row of each pod, with rates from the samples of this run, as a reader sees it."""
+    """The last sample of each Environment, with rates from the samples of this run, as a reader sees it."""
     everything = with_rates(pd.concat(frames, ignore_index=True))
-    newest = everything.sort_values("sampled_at").groupby(["environment", "service", "pod"], as_index=False).last()
+    last = everything.groupby("environment")["sampled_at"].transform("max")
+    newest = everything[everything["sampled_at"] == last]
     return [
         {
             "environment": row["environment"],
