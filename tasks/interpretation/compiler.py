@@ -79,7 +79,7 @@ def interpret(files: Mapping[str, str], context: Context, *, entry: str = CI_FIL
     """Interpret a pipeline definition.
 
     Args:
-        files: Text by path: the entry and its local includes (see `needed_files`).
+        files: Text by key: the entry and what it includes (see `needed_files` and `tasks.source.sources`).
         context: For whom: variables, files, options.
         entry: Path of the pipeline definition.
 
@@ -111,24 +111,32 @@ def _collector_paused() -> Iterator[None]:
 
 
 def needed_files(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE) -> Needed:
-    """Return the local includes, direct or not, that are not in `files` yet. See `tasks.source.includes`."""
+    """Return the sources that are included, directly or not, and not in `files` yet. See `tasks.source.includes`."""
     return further_files(files, entry, include_options(context, Findings()))
 
 
 def include_options(context: Context, findings: Findings) -> IncludeOptions:
     """Includes with `rules` and variables in their paths, as this context decides them."""
     judge = Judge(context, findings)
+    elsewhere = Judge(replace(context, tree=None), findings)
     known = {**(context.variables or {}), **context.overrides}
     scope = Scope(known, context.variables is not None, context.unknown)
 
-    def active(rules: Node) -> bool:
-        decision = judge.decide(flattened(rules) if isinstance(rules, Sequence) else [], scope, "include:rules")
+    def active(rules: Node, other_project: bool) -> bool:
+        listed = flattened(rules) if isinstance(rules, Sequence) else []
+        decision = (elsewhere if other_project else judge).decide(listed, scope, "include:rules")
         if decision.choices and decision.certain is None and not decision.never:
             message = "`include:rules` cannot be decided before the build runs: the file is included."
             findings.add("include-undecided", message, rules.span)
         return not decision.never
 
-    return IncludeOptions(expand=lambda text: expand(text, known), active=active, tree=context.tree)
+    return IncludeOptions(
+        expand=lambda text: expand(text, known),
+        active=active,
+        tree=context.tree,
+        absent=context.absent,
+        inputs=context.inputs,
+    )
 
 
 def _finish(state: State) -> Pipeline:

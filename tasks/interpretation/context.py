@@ -18,6 +18,8 @@ class Context:
         run_deploy_jobs: Keep jobs that deploy by themselves (`environment:` with action start or stop).
         tree: All paths of the commit, for `exists` and wildcard includes; None = not known.
         changed_paths: Files changed since the base GitLab would compare with; None = not known.
+        absent: Why an included source is not among the files, by its key (see `tasks.source.sources`).
+        inputs: Values for the `spec:inputs` of the pipeline definition itself.
     """
 
     variables: Mapping[str, str] | None = None
@@ -26,3 +28,5 @@ class Context:
     run_deploy_jobs: bool = False
     tree: Collection[str] | None = None
     changed_paths: Collection[str] | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)

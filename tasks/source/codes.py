@@ -48,19 +48,36 @@ _YAML = {
     "reference-too-deep": _error("References nest deeper than ten levels, GitLab's limit.", "Use fewer levels."),
 }
 _INCLUDES = {
-    "include-missing": _error("An included file is not in the repository at this commit.", "Correct the path."),
+    "include-missing": _error(
+        "An included file is not where the include says: no such project, ref, path or address, or it is hidden.",
+        "Correct the include, or the token's access.",
+    ),
+    "include-not-fetched": _error(
+        "An include from elsewhere, which this command was not allowed to fetch.", "Allow it as the message says."
+    ),
+    "include-integrity": _error(
+        "A remote file does not have the hash of `integrity`.", "Read what changed; then correct one of the two."
+    ),
     "include-cycle": _error("Files include each other in a circle.", "Remove one of the includes."),
     "include-limit": _error("More than 150 includes, GitLab's limit.", "Join files."),
     "include-invalid": _error("An `include` that GitLab does not accept.", "Correct it as the message says."),
-    "include-unsupported": _error(
-        "An include that is not of the same commit: project, remote, template or component.",
-        "Copy the file into the repository and include it with `local`.",
-    ),
+    "include-unsupported": _error("`include:artifact`, which is for child pipelines.", "Use it in `trigger:include`."),
     "include-undecided": _warning(
         "The `rules` of an include depend on values only the build has; the file is included.",
         "Move the rules to the jobs.",
     ),
-    "inputs-unsupported": _error("`spec:inputs` of an included file.", "Write the values in their place."),
+    "input-spec": _error(
+        "A `spec:` header that GitLab does not accept, or a part of it that is not supported.",
+        "Correct it as the message says.",
+    ),
+    "input-missing": _error("An input without a default has no value.", "Give it below the include's `inputs:`."),
+    "input-unknown": _error("A value for an input that the file does not declare.", "Correct its name."),
+    "input-value": _error("A value that is not of the input's type, options or regex.", "Correct the value."),
+    "interpolation": _error("A `$[[ ... ]]` that cannot be replaced.", "Correct it as the message says."),
+    "input-without-spec": _warning(
+        "`$[[ inputs... ]]` in a file without a `spec:` header stays as it is, as in GitLab.",
+        "Declare the inputs in a `spec:inputs` header, ended by `---`.",
+    ),
 }
 _SHAPES = {
     "unknown-keyword": _error("A keyword GitLab does not know.", "Correct its spelling, or remove it."),

@@ -2,35 +2,36 @@ from __future__ import annotations
 
 from tasks.source.diagnostics import Findings
 from tasks.source.includes import IncludeOptions, Needed, close_includes, further_files
+from tasks.source.sources import Local
 
 ENTRY = ".gitlab-ci.yml"
 
 
 def test_further_files_are_found_level_by_level() -> None:
     there = {ENTRY: "include: [a.yml, /b.yml]\n"}
-    assert further_files(there, ENTRY, IncludeOptions()) == Needed(("a.yml", "b.yml"), ())
+    assert further_files(there, ENTRY, IncludeOptions()) == Needed((Local("a.yml"), Local("b.yml")))
     there["a.yml"] = "include: {local: deep/c.yml}\n"
     there["b.yml"] = "x: {script: [a]}\n"
-    assert further_files(there, ENTRY, IncludeOptions()) == Needed(("deep/c.yml",), ())
+    assert further_files(there, ENTRY, IncludeOptions()) == Needed((Local("deep/c.yml"),))
     there["deep/c.yml"] = "x: {script: [a]}\n"
-    assert further_files(there, ENTRY, IncludeOptions()) == Needed((), ())
+    assert further_files(there, ENTRY, IncludeOptions()) == Needed(())
 
 
 def test_the_entry_itself_is_needed_first() -> None:
-    assert further_files({}, ENTRY, IncludeOptions()) == Needed((ENTRY,), ())
+    assert further_files({}, ENTRY, IncludeOptions()) == Needed((Local(ENTRY),))
 
 
 def test_wildcards_are_patterns_until_the_tree_is_known() -> None:
     there = {ENTRY: "include: {local: 'ci/**.yml'}\n"}
     assert further_files(there, ENTRY, IncludeOptions()) == Needed((), ("ci/**.yml",))
     tree = ["ci/a.yml", "ci/b/c.yml", "ci/b/c.txt", "other.yml"]
-    assert further_files(there, ENTRY, IncludeOptions(tree=tree)) == Needed(("ci/a.yml", "ci/b/c.yml"), ())
+    assert further_files(there, ENTRY, IncludeOptions(tree=tree)) == Needed((Local("ci/a.yml"), Local("ci/b/c.yml")))
 
 
 def test_paths_are_expanded_and_rules_asked() -> None:
     there = {ENTRY: "include: [{local: $X.yml}, {local: no.yml, rules: [{if: $NO}]}]\n"}
-    options = IncludeOptions(expand=lambda text: text.replace("$X", "x"), active=lambda _rules: False)
-    assert further_files(there, ENTRY, options) == Needed(("x.yml",), ())
+    options = IncludeOptions(expand=lambda text: text.replace("$X", "x"), active=lambda _rules, _elsewhere: False)
+    assert further_files(there, ENTRY, options) == Needed((Local("x.yml"),))
 
 
 def test_the_limit_of_includes() -> None:

@@ -1,0 +1,149 @@
+"""Reads one file of a pipeline: its ``spec:`` header, the values of its inputs, and what is below with these put in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from tasks.source.diagnostics import Findings, Span
+from tasks.source.document import read
+from tasks.source.inputs import Given, input_values
+from tasks.source.interpolation import Interpolated, Value, first_block, interpolate
+from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence
+
+COMPONENT_FACTS = ("name", "sha", "version", "reference")
+_DIVIDER = re.compile(r"^---(?:[^\S\n]+|$)", re.MULTILINE)
+_SPEC = re.compile(r"^[\"']?spec[\"']?\s*:", re.MULTILINE)
+_SOMETHING = re.compile(r"^(?!---)[^\S\n]*[^\s#]", re.MULTILINE)
+_MAX_HEADER = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read.
+
+    Attributes:
+        given: The inputs of the include that leads to it.
+        expand: What ``expand_vars`` does.
+        component: What ``$[[ component.x ]]`` may say, where the file belongs to a component.
+    """
+
+    given: Given
+    expand: Callable[[str], str]
+    component: Mapping[str, Value] = field(default_factory=dict)
+
+
+def read_content(key: str, text: str, reading: Reading, findings: Findings) -> Mapping_ | None:
+    """Return what a file says, without its header and with its inputs put in; None where it has errors.
+
+    Args:
+        key: The file's name in diagnostics.
+        text: All of it.
+        reading: Inputs and variables.
+        findings: Collects what is wrong.
+    """
+    divider = _divider(text)
+    if divider is not None:
+        return _below_header(key, text, divider, reading, findings)
+    document = read(key, text, findings)
+    if document is not None and document.header is not None:
+        message = "The header is not found: begin a line with `spec:`, and end it by a line `---`."
+        findings.add("input-spec", message, document.header.span)
+        return None
+    for entry in reading.given.inputs or ():
+        message = f"Inputs are given, such as `{entry.key}`, but the file `{key[:200]}` has no `spec:` header."
+        findings.add("input-unknown", message, entry.span)
+        return None
+    if place := first_block(text):
+        message = "Nothing is put in here: the file has no `spec:` header that declares inputs."
+        findings.add("input-without-spec", message, Span(key, place.line, place.column))
+    return document.root if document else None
+
+
+def _divider(text: str) -> re.Match[str] | None:
+    """The ``---`` that ends a header, if there is one."""
+    for count, found in enumerate(_DIVIDER.finditer(text, 0, _MAX_HEADER)):
+        if _SOMETHING.search(text, 0, found.start()):
+            return found if _SPEC.search(text, 0, found.start()) else None
+        if count:
+            break
+    return None
+
+
+def _below_header(key: str, text: str, divider: re.Match[str], reading: Reading, findings: Findings) -> Mapping_ | None:
+    header = read(key, text[: divider.start()], findings)
+    values = _values(header.root, reading, findings) if header else None
+    if values is None:
+        return None
+    done = interpolate(text, divider.end(), values, reading.expand)
+    for place, message in done.problems:
+        findings.add("interpolation", message, Span(key, place.line, place.column))
+    if done.problems:
+        return None
+    mine = Findings()
+    document = read(key, done.text, mine)
+    findings.items += [replace(item, span=_origin(done, item.span)) for item in mine.items]
+    if document is None:
+        return None
+    moved = _Mover(done).moved(document.root)
+    return moved if isinstance(moved, Mapping_) else None
+
+
+def _values(header: Mapping_, reading: Reading, findings: Findings) -> dict[str, Mapping[str, Value]] | None:
+    before = len(findings.items)
+    spec = header.get("spec") or Mapping_({}, header.span)
+    if not isinstance(spec, Mapping_):
+        findings.add("input-spec", "`spec` is a mapping: write `inputs:` below it.", spec.span)
+        return None
+    for entry in spec:
+        if entry.key == "include":
+            findings.add("input-spec", "`spec:include` is not supported: write the inputs here.", entry.span)
+        elif entry.key not in ("inputs", "component"):
+            findings.add("unknown-keyword", f"`{entry.key}` is not a keyword of `spec`.", entry.span)
+    inputs = spec.get("inputs") or Mapping_({}, spec.span)
+    if not isinstance(inputs, Mapping_):
+        findings.add("input-spec", "`spec:inputs` is a mapping of names.", inputs.span)
+        return None
+    values = input_values(inputs, reading.given, findings)
+    facts = _component_facts(spec.get("component"), reading, findings)
+    return {"inputs": values, **facts} if values is not None and len(findings.items) == before else None
+
+
+def _component_facts(node: Node | None, reading: Reading, findings: Findings) -> dict[str, Mapping[str, Value]]:
+    if node is None:
+        return {}
+    names = [item.text for item in node.items if isinstance(item, Scalar)] if isinstance(node, Sequence) else []
+    if not isinstance(node, Sequence) or set(names) - set(COMPONENT_FACTS) or len(names) != len(node.items):
+        message = f"`spec:component` is a list of: {', '.join(COMPONENT_FACTS)}."
+        findings.add("input-spec", message, node.span)
+    return {"component": {name: reading.component.get(name) for name in names}}
+
+
+def _origin(done: Interpolated, span: Span) -> Span:
+    if not span.line:
+        return span
+    place = done.origin(span.line, span.column)
+    return Span(span.file, place.line, place.column)
+
+
+@dataclass
+class _Mover:
+    """Gives nodes their places in the file; a node that is shared stays shared."""
+
+    done: Interpolated
+    seen: dict[int, Node] = field(default_factory=dict)
+
+    def moved(self, node: Node) -> Node:
+        if id(node) not in self.seen:
+            self.seen[id(node)] = self.anew(node)
+        return self.seen[id(node)]
+
+    def anew(self, node: Node) -> Node:
+        span = _origin(self.done, node.span)
+        if isinstance(node, Mapping_):
+            entries = {e.key: Entry(e.key, _origin(self.done, e.span), self.moved(e.value)) for e in node}
+            return Mapping_(entries, span)
+        if isinstance(node, Sequence):
+            return Sequence(tuple(self.moved(item) for item in node.items), span, node.spliced)
+        return Reference(node.path, span) if isinstance(node, Reference) else Scalar(node.text, node.kind, span)

@@ -1,0 +1,180 @@
+"""``spec:inputs``: what a file declares, what an include gives, and the values that result.
+
+https://docs.gitlab.com/ci/inputs/. Types: string (the default), number, boolean, array. Every mistake is a finding at
+the declaration or at the given value; a missing one at the include.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks.source.diagnostics import Findings, Span
+from tasks.source.interpolation import Value, shown
+from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe, is_null
+from tasks.source.regex import compile_regex
+from tasks.source.regex_syntax import RegexError
+
+TYPES = ("string", "number", "boolean", "array")
+_KEYS = ("type", "default", "options", "regex", "description", "rules")
+_NAMES = {"string": "a string", "number": "a number", "boolean": "true or false", "array": "a list"}
+
+
+class _WrongTypeError(Exception):
+    """A value is not of the input's type."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The inputs of one include, and where it stands."""
+
+    inputs: Mapping_ | None
+    span: Span
+
+    @property
+    def identity(self) -> str:
+        """The same text for the same inputs."""
+        return json.dumps(plain(self.inputs), sort_keys=True) if self.inputs else ""
+
+
+def input_values(declared: Mapping_, given: Given, findings: Findings) -> dict[str, Value] | None:
+    """Return the value of every declared input, or None where something is wrong, which `findings` then says.
+
+    Args:
+        declared: The node of ``spec:inputs``.
+        given: What the include says.
+        findings: Collects ``input-...`` errors.
+    """
+    before = len(findings.items)
+    _refuse_unknown(declared, given, findings)
+    values: dict[str, Value] = {}
+    for entry in declared:
+        spec = entry.value if isinstance(entry.value, Mapping_) else Mapping_({}, entry.span)
+        if not isinstance(entry.value, Mapping_) and not is_null(entry.value):
+            findings.add("input-spec", f"The input `{entry.key}` is described by a mapping.", entry.value.span)
+        elif _usable(entry.key, spec, findings):
+            values[entry.key] = _value(entry.key, spec, given, findings)
+    return values if len(findings.items) == before else None
+
+
+def plain(node: Node | None) -> Value:
+    """A node as what JSON knows."""
+    if isinstance(node, Mapping_):
+        return {entry.key: plain(entry.value) for entry in node}
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    if not isinstance(node, Scalar) or node.kind == "null":
+        return None
+    if node.kind == "boolean":
+        return node.text == "true"
+    if node.kind in ("integer", "float"):
+        return _number(node.text)
+    return node.text
+
+
+def _refuse_unknown(declared: Mapping_, given: Given, findings: Findings) -> None:
+    for entry in given.inputs or ():
+        if entry.key not in declared.entries:
+            known = ", ".join(declared.entries) or "none"
+            message = f"The included file declares no input `{entry.key}`; it declares: {known[:300]}."
+            findings.add("input-unknown", message, entry.span)
+
+
+def _usable(name: str, spec: Mapping_, findings: Findings) -> bool:
+    before = len(findings.items)
+    for entry in spec:
+        if entry.key not in _KEYS:
+            findings.add("unknown-keyword", f"`{entry.key}` is not a keyword of an input.", entry.span)
+    kind = _kind(spec)
+    if kind not in TYPES:
+        message = f"The input `{name}` has the type `{kind[:80]}`; there are: {', '.join(TYPES)}."
+        findings.add("input-spec", message, spec.place("type"))
+    if spec.get("rules") is not None:
+        findings.add("input-spec", f"`rules` of the input `{name}` are not supported.", spec.place("rules"))
+    if spec.get("options") is not None and kind not in ("string", "number"):
+        findings.add("input-spec", f"`options` of `{name}`: for strings and numbers only.", spec.place("options"))
+    if spec.get("regex") is not None and kind != "string":
+        findings.add("input-spec", f"`regex` of `{name}`: for strings only.", spec.place("regex"))
+    return len(findings.items) == before
+
+
+def _kind(spec: Mapping_) -> str:
+    node = spec.get("type")
+    return "string" if node is None else node.text if isinstance(node, Scalar) else describe(node)
+
+
+def _value(name: str, spec: Mapping_, given: Given, findings: Findings) -> Value:
+    own = given.inputs.get(name) if given.inputs else None
+    default = spec.entries.get("default")
+    if default is None and own is None:
+        message = f"The input `{name}` has no default, and no value is given: write it below `inputs:`."
+        findings.add("input-missing", message, given.span)
+        return None
+    value: Value = None
+    if default is not None:
+        value = _checked(name, spec, default.value, findings)
+    return value if own is None else _checked(name, spec, own, findings)
+
+
+def _checked(name: str, spec: Mapping_, node: Node, findings: Findings) -> Value:
+    kind = _kind(spec)
+    try:
+        value = _coerced(plain(node), kind)
+    except _WrongTypeError:
+        findings.add("input-value", f"The input `{name}` must be {_NAMES[kind]}, not {describe(node)}.", node.span)
+        return None
+    options = spec.get("options")
+    if isinstance(options, Sequence) and shown(value) not in [shown(plain(item)) for item in options.items]:
+        allowed = ", ".join(shown(plain(item)) for item in options.items)
+        message = f"The input `{name}` must be one of {allowed[:300]}, not `{shown(value)[:80]}`."
+        findings.add("input-value", message, node.span)
+    elif isinstance(regex := spec.get("regex"), Scalar) and not _matches(regex, str(value), findings):
+        message = f"The input `{name}`: `{shown(value)[:80]}` does not match `{regex.text[:80]}`."
+        findings.add("input-value", message, node.span)
+    return value
+
+
+def _coerced(value: Value, kind: str) -> Value:
+    if kind == "string":  # GitLab turns numbers and booleans into text
+        if isinstance(value, (list, dict)):
+            raise _WrongTypeError
+        return "" if value is None else shown(value)
+    parsed = _parsed(value) if isinstance(value, str) else value
+    wanted: tuple[type, ...] = {"number": (int, float), "boolean": (bool,), "array": (list,)}[kind]
+    if not isinstance(parsed, wanted) or (kind == "number" and isinstance(parsed, bool)):
+        raise _WrongTypeError
+    return parsed
+
+
+def _parsed(text: str) -> Value:
+    """Text that is JSON stands for what it says, as where inputs are typed into a form."""
+    try:
+        value: Value = json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _number(text: str) -> Value:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    number = float(text) if text not in ("NaN", "Infinity", "-Infinity") else math.nan
+    return number if math.isfinite(number) else text
+
+
+def _matches(regex: Scalar, text: str, findings: Findings) -> bool:
+    try:
+        return compile_regex(regex.text).found_in(text)
+    except RegexError as error:
+        findings.add("bad-expression", f"`regex` of an input: {error}.", regex.span)
+        return True
+
+
+def strings(values: Mapping[str, str]) -> Mapping_ | None:
+    """Inputs that are given outside of any file, as nodes."""
+    span = Span("inputs")
+    return Mapping_({k: Entry(k, span, Scalar(v, "string", span)) for k, v in values.items()}, span) if values else None
