@@ -262,7 +262,8 @@ async def in_thread(cluster: Cluster, work: Callable[[ClusterClient], _T]) -> _T
     """Run `work` on a client of its own, in a thread.
 
     When the server asks for patience (``Retry-After``), that time is waited before the error is passed on to whoever
-    tries again.
+    tries again. When cancelled, `work` is waited for: a thread cannot be stopped, and must not go on writing when its
+    caller has given the Lease back.
     """
 
     def run() -> _T:
@@ -272,8 +273,13 @@ async def in_thread(cluster: Cluster, work: Callable[[ClusterClient], _T]) -> _T
         finally:
             client.close()
 
+    running = asyncio.get_running_loop().run_in_executor(None, run)
     try:
-        return await asyncio.to_thread(run)
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        running.exception()  # seen: the cancellation is what is told
+        raise
     except UnavailableError as error:
         await asyncio.sleep(min(error.retry_after or 0.0, _MOST_PATIENCE_SECONDS))
         raise

@@ -143,7 +143,8 @@ class Rollouts:
 
     async def _carry_out(self, record: ReleaseRecord, held: Held) -> ReleaseRecord:
         """Record, apply, wait, record. An apply that is refused changes nothing and is recorded as failed."""
-        await record_release(self._cluster, self._identity, record)
+        async with self._named_when_cancelled(record, "beginning", held):
+            await record_release(self._cluster, self._identity, record)
         try:
             async with self._named_when_cancelled(record, "applying its objects", held):
                 await held.confirm()
