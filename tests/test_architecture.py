@@ -22,7 +22,7 @@ NETWORK = {
 HEAVY = {"pandas", "numpy", "pydantic", "pyarrow", "matplotlib", "jinja2"}
 # [n] one network adapter a step, in as many files as it needs; [p] files that import Prefect
 ADAPTERS = {
-    "tasks/source/repository.py", "tasks/source/gitlab_fault.py",
+    "tasks/source/repository.py", "tasks/source/gitlab_fault.py", "tasks/source/remote.py",
     "tasks/jenkins_build/connection.py", "tasks/jenkins_build/server.py", "tasks/jenkins_build/jobs.py",
     "tasks/image/registry.py", "tasks/image/engine.py", "tasks/image/context.py",
     "tasks/rollout/cluster.py", "tasks/rollout/kinds.py",

@@ -50,7 +50,12 @@ async def interpret_pipeline(snapshot: Snapshot, options: InterpretationOptions 
     variables = predefined_variables(
         snapshot.commit, options.environment_name, options.image_name, ci_path=snapshot.ci_path
     )
-    context = Context(variables, overrides=options.overrides, run_deploy_jobs=options.run_deploy_jobs)
+    context = Context(
+        variables,
+        overrides=options.overrides,
+        run_deploy_jobs=options.run_deploy_jobs,
+        absent=snapshot.absent,
+    )
     try:
         pipeline = interpret(snapshot.files, context, entry=snapshot.ci_path)
     except InterpretationError as error:

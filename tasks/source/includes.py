@@ -32,6 +32,9 @@ _ALLOW = {
 _NAMES: dict[type, str] = {Project: "project", Component: "component", Template: "template", Remote: "remote"}
 
 
+Memo = dict[tuple[str, str, str], Mapping_ | None]  # what was read: by key, inputs and component
+
+
 def _as_it_is(text: str) -> str:
     return text
 
@@ -94,14 +97,15 @@ def close_includes(
     return _Closer(files, findings, options).entry(entry)
 
 
-def further_files(files: Mapping[str, str], entry: str, options: IncludeOptions) -> Needed:
+def further_files(files: Mapping[str, str], entry: str, options: IncludeOptions, memo: Memo | None = None) -> Needed:
     """Return what is included, directly or by a file that is there, and not in `files`.
 
-    A caller adds what it can get and asks again, until the answer holds nothing it has not tried.
+    A caller adds what it can get and asks again, until the answer holds nothing it has not tried, with the
+    same `memo` (an empty mapping at first) so that no file is read twice.
     """
     if entry not in files:
         return Needed((Local(entry),))
-    closer = _Closer(files, Findings(), options)
+    closer = _Closer(files, Findings(), options, read_before={} if memo is None else memo)
     closer.entry(entry)
     return Needed(tuple(dict.fromkeys(closer.missing)), tuple(dict.fromkeys(closer.patterns)))
 
@@ -129,7 +133,7 @@ class _Closer:
     total: int = 0
     missing: list[Source] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
-    read_before: dict[tuple[str, str, str], Mapping_ | None] = field(default_factory=dict)
+    read_before: Memo = field(default_factory=dict)
 
     def entry(self, path: str) -> Mapping_ | None:
         given = Given(strings(self.options.inputs), Span(path))
@@ -236,7 +240,8 @@ class _Closer:
             self.findings.add("include-missing", message, span)
         else:
             kind = type(source)
-            message = f"`include:{_NAMES[kind]}` (`{source.key[:200]}`) is not fetched: {_ALLOW[kind]}."
+            shown = source.key.removeprefix(f"{_NAMES[kind]}:")[:200]
+            message = f"`include:{_NAMES[kind]}` (`{shown}`) is not fetched: {_ALLOW[kind]}."
             self.findings.add("include-not-fetched", message, span)
 
     def intact(self, file: _File, wanted: Wanted) -> bool:

@@ -59,9 +59,11 @@ class Snapshot:
     Attributes:
         commit: The commit all files come from.
         ci_path: Path of the pipeline definition, normally ``.gitlab-ci.yml``.
-        files: Text by path: the pipeline definition, its local includes, and the descriptor where there is one.
+        files: Text by path: the pipeline definition, its local includes, and the descriptor where there is one; what
+            is included from elsewhere by its key (see `sources`).
         has_dockerfile: Whether the main folder has a ``Dockerfile``.
         generated: True when the project had no pipeline definition and a minimal one was put in its place.
+        absent: Why an included source could not be read, by its key.
     """
 
     commit: Commit
@@ -69,3 +71,4 @@ class Snapshot:
     files: Mapping[str, str] = field(default_factory=dict)
     has_dockerfile: bool = True
     generated: bool = False
+    absent: Mapping[str, str] = field(default_factory=dict)

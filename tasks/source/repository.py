@@ -5,23 +5,41 @@ from __future__ import annotations
 import base64
 import binascii
 import difflib
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import quote, urlsplit
 
-from blocks.gitlab_server import GitLabServer
 from errors import InputError, NotFoundError, ProtocolError
 from tasks.source.gitlab_fault import Translator
 from tasks.source.model import CI_FILE, Commit
+
+if TYPE_CHECKING:
+    import gitlab
+    from pydantic import SecretStr
 
 RefKind = Literal["branch", "tag", "commit"]
 _SHA = re.compile(r"[0-9a-f]{4,40}")
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _ONCE: dict[str, Any] = {"obey_rate_limit": False}  # python-gitlab would sleep in our thread on 429
 _PAGE = 100
+
+
+class Server(Protocol):
+    """What is needed of a `blocks.gitlab_server.GitLabServer`; the command line has its own, without Prefect."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+
+    def token(self) -> SecretStr | None:
+        """None = anonymous."""
+
+    def get_client(self) -> gitlab.Gitlab:
+        """A new client."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +53,23 @@ class _Ref:
 class GitLab:
     """One GitLab, as the user of its token. Not for two threads at once."""
 
-    def __init__(self, server: GitLabServer) -> None:
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._url = server.url.rstrip("/")
         self._client = server.get_client()
         self._fault = Translator(self._client, self._url, server.token() is not None)
 
     def __str__(self) -> str:
         return self._fault.server
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return self._url
+
+    def again(self) -> GitLab:
+        """The same GitLab for another thread."""
+        return GitLab(self._server)
 
     def version(self) -> str:
         """GitLab's version. Needs a token."""
@@ -123,6 +151,26 @@ class GitLab:
             raise InputError(
                 f"File {path} of project {commit.project_path} is not UTF-8.", remedy="Convert it."
             ) from error
+
+    def template(self, name: str) -> str:
+        """Text of one of GitLab's own CI templates; `name` ends in ``.gitlab-ci.yml``.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        key = quote(name.removesuffix(".gitlab-ci.yml"), safe="")
+        with self._fault.translated(f"CI template {name}"):
+            found = self._client.http_get(f"/templates/gitlab_ci_ymls/{key}", **_ONCE)
+        if not isinstance(found, dict) or not isinstance(found.get("content"), str):
+            raise ProtocolError(f"{self} gave an unreadable CI template {name}.")
+        return str(found["content"])
+
+    def releases(self, project: str) -> list[str]:
+        """The tags of a project's releases, at most the 1,000 newest."""
+        client = self._client.projects.get(_project_path(project, self._url), lazy=True)
+        with self._fault.translated(f"releases of project {project}"):
+            found = client.releases.list(iterator=True, per_page=_PAGE, **_ONCE)
+            return [str(release.tag_name) for release in itertools.islice(found, 10 * _PAGE)]
 
     def archive(self, commit: Commit, target: Path) -> None:
         """Write the repository at the commit to the file `target` as tar.gz, everything below one folder."""

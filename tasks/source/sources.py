@@ -7,6 +7,7 @@ and that people read in diagnostics: ``group/ci@v1:/build.yml``, ``https://examp
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -56,8 +57,9 @@ class Remote:
 
     @property
     def key(self) -> str:
-        """The address."""
-        return self.url
+        """The address; what stands behind ``?`` may be secret, and becomes a short hash."""
+        address, mark, query = self.url.partition("?")
+        return f"{address}?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if mark else address
 
 
 @dataclass(frozen=True)
