@@ -1,11 +1,13 @@
 import random
+from dataclasses import replace
 
 import pytest
 
 from errors import InputError, NotFoundError, ProtocolError
-from tasks.rollout.history import ReleaseRecord, decode, deployed, encode, next_revision, to_prune
+from tasks.rollout.history import ReleaseRecord, decode, deployed, encode, left_by_hand, next_revision, to_prune
 from tasks.rollout.names import Identity
 from tasks.rollout.operations import choose
+from tasks.rollout.release import reissue
 
 IDENTITY = Identity("shop", "apps", "staging", "group/shop")
 
@@ -57,6 +59,40 @@ def test_pruning_keeps_ten_and_the_deployed_one():
     assert deployed(records).revision == 1
     assert next_revision(records) == 14
     assert next_revision([]) == 1
+
+
+def test_pruning_keeps_five_good_ones_behind_any_number_of_failures():
+    good = [record(n, "superseded") for n in range(1, 8)]
+    failed = [record(n, "failed") for n in range(9, 29)]
+    records = [*good, record(8, "deployed"), *failed]
+    assert to_prune(records) == (18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 3, 2, 1)
+    kept = [r.revision for r in records if r.revision not in to_prune(records)]
+    assert kept == [4, 5, 6, 7, 8, *range(19, 29)]
+
+
+def test_what_was_left_by_hand_is_known_until_another_release_runs():
+    back = record(3, "deployed", "a", rollback_of=1, rolled_back_from=("b",))
+    found = (record(1, "superseded", "a"), record(2, "superseded", "b"), back)
+    assert left_by_hand(found, "b") == back
+    assert left_by_hand(found, "a") is None
+    assert left_by_hand((), "b") is None
+    assert left_by_hand((*found[:2], replace(back, state="superseded"), record(4, "deployed", "c")), "b") is None
+    assert decode(encode(back, IDENTITY)).rolled_back_from == ("b",)
+
+
+def test_a_rollback_remembers_all_it_left_but_not_where_it_went():
+    left = record(4, "deployed", "c", rolled_back_from=("d", "a"))
+    back = reissue(record(1, "superseded", "a"), 5, "run", leaving=left)
+    assert back.rolled_back_from == ("d", "c")
+    assert (back.revision, back.state, back.rollback_of) == (5, "pending", 1)
+    itself = reissue(back, 7, "run")  # a failed rollout that goes back keeps what was decided
+    assert itself.rolled_back_from == ("d", "c")
+
+
+def test_what_was_undeployed_can_be_taken_up_again():
+    found = (record(1, "superseded", "a"), record(2, "uninstalled", "b"), record(3, "failed", "c"))
+    assert choose(found, None).revision == 2
+    assert choose(found, 2).revision == 2
 
 
 def test_going_back_chooses_another_release_than_the_one_that_runs():
