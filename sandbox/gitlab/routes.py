@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.gitlab import archives, browsing, projects, statuses, variables
+from sandbox.gitlab import archives, browsing, projects, releases, statuses, variables
 from sandbox.gitlab.access import ApiError, api_token
 from sandbox.gitlab.call import Call, Instance
 
@@ -40,6 +40,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET POST", "projects/:project/variables", variables.variables),
     ("GET PUT DELETE", "projects/:project/variables/:key", variables.variable),
     ("GET", "projects/:project/merge_requests", _no_merge_requests),
+    ("GET", "templates/gitlab_ci_ymls", releases.templates),
+    ("GET", "templates/gitlab_ci_ymls/:key", releases.template),
+    ("GET", "projects/:project/releases", releases.releases),
     ("GET", "projects/:project/repository/commits", browsing.commits),
     ("GET", _COMMIT, browsing.commit),
     ("GET", f"{_COMMIT}/refs", browsing.commit_refs),

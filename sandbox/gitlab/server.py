@@ -120,6 +120,16 @@ class GitLab:
         repository = self._repository(path)
         repository.tag(name, repository.resolve(ref) or ref, message, Author(date=now()))
 
+    def release(self, path: str, tag: str) -> None:
+        """Release a tag: what ``~latest`` and partial versions of the project's components are looked up in."""
+        with self._instance.store.changing() as state:
+            _known(state, path).releases.append({"tag_name": tag, "released_at": now()})
+
+    def set_template(self, key: str, text: str) -> None:
+        """Add one of GitLab's own CI templates; `key` is its name without ``.gitlab-ci.yml``."""
+        with self._instance.store.changing() as state:
+            state.templates[key] = text
+
     def protect(self, path: str, branch: str, protected: bool = True) -> None:
         """Set a branch's protected flag (shown, not enforced)."""
         with self._instance.store.changing() as state:

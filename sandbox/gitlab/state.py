@@ -25,6 +25,7 @@ class Project:
     protected: list[str] = field(default_factory=list)
     variables: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
+    releases: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def namespace(self) -> str:
@@ -53,6 +54,7 @@ class State:
     groups: dict[str, int] = field(default_factory=dict)
     group_variables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
+    templates: dict[str, str] = field(default_factory=dict)
     last_id: int = 0
 
     def next_id(self) -> int:
