@@ -194,6 +194,13 @@ class Place:
         found = self.client.list("Pod", self.name, f"app.kubernetes.io/name={service}")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def everything(self, service):
+        """Kind and name of every object of the service's."""
+        kinds = ("Deployment", "Lease", "Pod", "ReplicaSet", "Secret", "Service")
+        selector = f"app.kubernetes.io/name={service}"
+        found = [(kind, one) for kind in kinds for one in self.client.list(kind, self.name, selector)]
+        return sorted(f"{kind} {one['metadata']['name']}" for kind, one in found)
+
     def releases(self, service):
         """The service's recorded releases, oldest first."""
         return [record for name, record in services.releases(self.client, self.name, self.name) if name == service]

@@ -114,10 +114,9 @@ def test_back_to_an_earlier_revision_and_away(place):
     known = [(r.revision, r.state, r.rollback_of) for r in place.releases("cycle")]
     assert known == [(1, "superseded", None), (2, "superseded", None), (3, "deployed", 1)]
     assert place.result(undeploy, service="cycle") == ["Deployment cycle", "Service cycle"]
-    selector = "app.kubernetes.io/name=cycle"
-    left = {kind: place.client.list(kind, place.name, selector) for kind in ("Deployment", "Service", "ReplicaSet")}
-    assert left == {"Deployment": [], "Service": [], "ReplicaSet": []}
-    assert place.pods("cycle") == []
-    secrets = [s["metadata"]["name"] for s in place.client.list("Secret", place.name, selector)]
-    assert sorted(secrets) == [f"smartclide.cycle.v{n}" for n in (1, 2, 3)]
+    history = [f"Secret smartclide.cycle.v{n}" for n in (1, 2, 3)]
+    assert place.everything("cycle") == ["Lease smartclide.cycle", *history]
+    assert "holderIdentity" not in place.find("Lease", "smartclide.cycle")["spec"]
     assert [r.state for r in place.releases("cycle")] == ["superseded", "superseded", "uninstalled"]
+    place.result(undeploy, service="cycle", purge=True)
+    assert place.everything("cycle") == []

@@ -7,6 +7,7 @@ import docker
 import pytest
 
 from flows.deploy import deploy
+from flows.undeploy import undeploy
 from tests.integration.real import MARKS, told
 
 pytestmark = MARKS
@@ -25,7 +26,7 @@ for host in ("web", "{alias}"):
 """
 
 
-def test_an_image_behind_a_login_is_pulled(guarded, private):
+def test_an_image_behind_a_login_is_pulled_and_the_login_leaves_with_the_service(guarded, private):
     repository = private["image"].partition("@")[0]
     assert repository == f"{guarded.login.address}/{guarded.name}/group/private"
     assert [pod["status"]["phase"] for pod in guarded.pods("private")] == ["Running"] * 2
@@ -35,6 +36,9 @@ def test_an_image_behind_a_login_is_pulled(guarded, private):
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     config = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
     assert config["auths"][guarded.login.address]["auth"] == guarded.login.basic
+    assert f"Secret {name}" in guarded.result(undeploy, service="private")
+    assert guarded.find("Secret", name) is None
+    assert [r.state for r in guarded.releases("private")] == ["uninstalled"]
 
 
 @pytest.fixture(scope="module")
