@@ -7,15 +7,21 @@ comparisons and most rules mean.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tasks.interpretation import expressions as terms
 from tasks.jenkins_build.groovy import literal
 
-VALUE = """
-// A variable as rules see it: a parameter of the build or of Jenkins' environment; null when empty or absent.
+_VALUE = """
+// What rules ask about: parameters of the build, or else of Jenkins' environment. Named one by one: Groovy's sandbox
+// forbids `env[name]`.
+@Field Map given = [:]
+
 String value(String name) {
-  return params[name] ?: env[name] ?: null
+  if (!given) {
+    given = [@NAMES@]
+  }
+  return given[name] ?: null
 }
 """
 
@@ -39,6 +45,7 @@ boolean matches(String text, String pattern) {
 }
 """
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _POSIX = {
     "alnum": r"\p{Alnum}",
     "alpha": r"\p{Alpha}",
@@ -50,6 +57,12 @@ _POSIX = {
     "word": r"\w",
     "xdigit": r"\p{XDigit}",
 }
+
+
+def value_function(names: Iterable[str]) -> str:
+    """The function that gives a variable as rules see it: null when it is empty or absent."""
+    entries = ",".join(f"\n      {name}: params.{name} ?: env.{name}" for name in names if _NAME.fullmatch(name))
+    return _VALUE.replace("@NAMES@", f"{entries}\n    " if entries else ":")
 
 
 def condition(node: terms.Expression) -> str:

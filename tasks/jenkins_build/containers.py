@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from errors import InputError
 from tasks.interpretation.pipeline import Image, Job, Service
@@ -40,18 +41,22 @@ class Docker:
         job: The job.
         image: Its image.
         index: Its place in the pipeline: a label tells its containers from those of jobs beside it.
-        known: Shell text of variables that only the build knows, for image names.
-        parameters: Parameters of the build, handed on to the container.
+        known: Shell text of variables that only the build knows, for image names and services.
+        passed: Further names of the agent's environment that are handed on to the container.
     """
 
     job: Job
     image: Image
     index: int
     known: Mapping[str, str]
-    parameters: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
 
-    def start(self, variables: Mapping[str, str]) -> list[str]:
-        """Run the job's script in its image, beside its services, which see the job's `variables`."""
+    def start(self, variables: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+        """Run the job's script in its image, beside its services, which see `variables`.
+
+        Args:
+            variables: The variables of pipeline and job, each as a word of shell.
+        """
         lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"  # for images with a user of their own']
         if self.job.services:
             lines += [self._network(), f'docker network create {self._labels()} "$network" >/dev/null']
@@ -82,7 +87,7 @@ class Docker:
         return f'--label "jenkins=$BUILD_TAG" --label gl-job={self.index}'
 
     def _run(self, *, network: bool) -> str:
-        names = (*_FROM_AGENT, *self.parameters, "CI_JOB_STATUS")
+        names = (*_FROM_AGENT, *self.passed, "CI_JOB_STATUS")
         options = [
             f"docker run --rm --init {self._labels()}",
             *(['--network="$network"'] if network else []),
@@ -100,10 +105,11 @@ class Docker:
         return f"echo 'exec sh {SCRIPT}' | " + " ".join(line)
 
     def _service(self, service: Service, variables: Mapping[str, str]) -> str:
-        own = {name: value for name, value in variables.items() if not _PREDEFINED.match(name)}
+        own = [(name, value) for name, value in variables.items() if not _PREDEFINED.match(name)]
+        given = [(name, word(value, self.known)) for name, value in service.variables.items()]
         options = [f'docker run -d {self._labels()} --network="$network"']
         options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
-        options += [f"--env={word(f'{name}={v}', self.known)}" for name, v in {**own, **service.variables}.items()]
+        options += [f"--env={word(name)}={value}" for name, value in dict([*own, *given]).items()]
         entrypoint = service.entrypoint or ()
         override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []
         arguments = [word(part) for part in (*entrypoint[1:], *(service.command or ()))]

@@ -82,6 +82,25 @@ _RETRY = """retry(1 + (job.retries ?: 0)) {
         body()
       }
     }"""
+_RETRY_SOME = """int left = job.retries ?: 0
+    boolean again = true
+    while (again) {
+      again = false
+      try {
+        limited(job.timeout) {
+          body()
+        }
+      } catch (FlowInterruptedException e) {
+        throw e
+      } catch (Exception e) {
+        if (left == 0 || !triedAgain(job, exitCodes[name] ?: 0, e.message ?: '')) {
+          throw e
+        }
+        left = left - 1
+        again = true
+        echo "trying again after: ${e.message}"
+      }
+    }"""
 _ONCE = """limited(job.timeout) {
       body()
     }"""
@@ -90,12 +109,26 @@ _FAILED = """if (state == 'failed') {
   }"""
 
 
-def run_job(*, retries: bool, exit_codes: bool, stages: bool) -> str:
+TRIED_AGAIN = """
+// Whether `retry:when` and `retry:exit_codes` let a failed job be tried again: by what failed, or by its exit code.
+boolean triedAgain(Map job, int code, String message) {
+  if (code in (job.retryCodes ?: [])) {
+    return true
+  }
+  String what = code != 0 ? 'script' : message.startsWith('timed out') ? 'timeout' : 'system'
+  return job.retryOn ? what in job.retryOn : !job.retryCodes
+}
+"""
+
+
+def run_job(*, retries: bool, some_retries: bool, exit_codes: bool, stages: bool) -> str:
     """The function every job runs in, without the parts no job uses."""
     allowed = "(job.allowFailure ?: false)" + (
         " || exitCodes[name] in (job.allowedExitCodes ?: [])" if exit_codes else ""
     )
-    text = _RUN_JOB.replace("@ATTEMPTS@", _RETRY if retries else _ONCE).replace("@ALLOWED@", allowed)
+    text = _RUN_JOB.replace("@ATTEMPTS@", _RETRY_SOME if some_retries else _RETRY if retries else _ONCE).replace(
+        "@ALLOWED@", allowed
+    )
     return text.replace("@FAILED@", _FAILED) if stages else text.replace("  @FAILED@\n", "")
 
 
@@ -137,22 +170,31 @@ boolean decided(String name, boolean runs) {
 """
 
 APPROVED = """
-// A manual job waits here, before it takes an agent. An optional one is skipped without a yes in time, or with a no.
-boolean approved(String name, String id, String question, boolean optional) {
+// A manual job waits here, before it takes an agent. One that is optional is asked about for `seconds`, or not at all.
+// Its "no" is an answer of its own: an interruption that is not our deadline is always a stop of the whole build.
+boolean approved(String name, String id, String question, boolean optional, int seconds) {
   if (!optional) {
     input id: id, message: question, ok: 'Run'
     return true
   }
-  boolean yes = false
-  try {
-    timeout(time: @WAIT@, unit: 'SECONDS') {
-      input id: id, message: question, ok: 'Run'
-    }
-    yes = true
-  } catch (FlowInterruptedException e) {
-    echo 'nobody started it'
+  String answer = 'skip'
+  if (seconds == 0) {
+    echo "${question} Not in this build, which does not wait. A rule that lets the job run on success makes it run."
+    return decided(name, false)
   }
-  return decided(name, yes)
+  long start = System.currentTimeMillis()
+  try {
+    timeout(time: seconds, unit: 'SECONDS') {
+      List choices = ['run', 'skip']
+      answer = input(id: id, message: question, ok: 'Go on', parameters: [choice(name: 'ANSWER', choices: choices)])
+    }
+  } catch (FlowInterruptedException e) {
+    if (System.currentTimeMillis() - start < 1000L * seconds) {
+      throw e
+    }
+    echo 'nobody answered in time'
+  }
+  return decided(name, answer == 'run')
 }
 """
 
@@ -211,6 +253,21 @@ void contained(String script, String cleanup, Closure body) {
     sh label: 'clean up', script: cleanup
   }
 }
+"""
+
+
+def logged_in(credentials_id: str) -> str:
+    """The function that gives a job the registry's login."""
+    names = "usernameVariable: 'CI_REGISTRY_USER', passwordVariable: 'CI_REGISTRY_PASSWORD'"
+    return f"""
+// The registry's login, as GitLab gives it. What `docker login` keeps must not reach the home of the agent's user.
+void loggedIn(Closure body) {{
+  withCredentials([usernamePassword(credentialsId: {literal(credentials_id)}, {names})]) {{
+    withEnv(["DOCKER_CONFIG=${{env.WORKSPACE_TMP}}/docker"]) {{
+      body()
+    }}
+  }}
+}}
 """
 
 

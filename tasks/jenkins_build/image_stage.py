@@ -68,6 +68,10 @@ def post(image: ImageBuild) -> tuple[Statement, ...]:
     """Forget the login, also after an abort, which leaves the script's own trap no time."""
     if image.registry_credentials_id is None:
         return ()
+    return (Block("post", (Block("always", (forget_login(),)),)),)
+
+
+def forget_login() -> Step:
+    """Remove what `docker login` kept."""
     script = Text('#!/bin/sh\nrm -rf "$WORKSPACE_TMP/docker"')
-    forget = Step("sh", (), (("label", Text("forget the login")), ("script", script)))
-    return (Block("post", (Block("always", (forget,)),)),)
+    return Step("sh", (), (("label", Text("forget the login")), ("script", script)))

@@ -80,11 +80,11 @@ def _image_stage(plan: Plan) -> list[Statement]:
     if image is None:
         return []
     fetched = fetch(plan, tuple(job for job in plan.pipeline.jobs if has_stash(job)))
-    when = Block("expression", (Source("currentBuild.currentResult == 'SUCCESS'"),))
+    when = Block("expression", (Source("currentBuild.currentResult in ['SUCCESS', 'UNSTABLE']"),))
     body: list[Statement] = [Block("when", (Source("beforeAgent true"), when))] if plan.pipeline.jobs else []
     steps = Block("steps", (Source("sources()"), *fetched, *image_stage.steps(image)))
     return [
-        Comment(f"The image of {image.dockerfile}, when every job before it succeeded."),
+        Comment(f"The image of {image.dockerfile}, unless a job before it failed."),
         Block("stage('image')", (*body, agent(image.agent_label), steps, *image_stage.post(image))),
     ]
 

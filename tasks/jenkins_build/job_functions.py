@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tasks.interpretation.pipeline import Job, Undecided
+from tasks.interpretation.pipeline import Image, Job, Undecided
 from tasks.jenkins_build import conditions, containers, job_script
-from tasks.jenkins_build.groovy import Block, Call, Code, Comment, Expression, Lines, Source, Statement, Text, literal
+from tasks.jenkins_build.groovy import (
+    Block,
+    Call,
+    Code,
+    Comment,
+    Expression,
+    Lines,
+    MapOf,
+    Source,
+    Statement,
+    Text,
+    expression,
+)
+from tasks.jenkins_build.job_script import open_word, word
 from tasks.jenkins_build.plan import Plan, has_rule_variables, place
 
 SETUP = "setup"
@@ -17,15 +30,18 @@ def functions(plan: Plan) -> list[list[Statement]]:
     """The shell text of all jobs, and the rules that are left to decide."""
     if not plan.pipeline.jobs:
         return []
-    setup = [*job_script.START, *job_script.agent_exports(plan.agent_variables)]
-    variables = job_script.exports(plan.pipeline.variables, plan.known)
-    common: list[Statement] = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
-    paragraphs = [common]
-    if variables:
-        paragraphs.append([_function(f"String {VARIABLES}()", variables)])
+    paragraphs = common(plan)
     for job in plan.pipeline.jobs:
         paragraphs.extend(_job_functions(plan, job))
     return paragraphs
+
+
+def common(plan: Plan, *, always: bool = False) -> list[list[Statement]]:
+    """What the shell text of all jobs begins with; `always`: also a function of no variables."""
+    setup = [*job_script.START, *job_script.agent_exports(plan.agent_variables)]
+    variables = job_script.exports(plan.pipeline.variables, plan.pipeline.unresolved_variables)
+    begin: list[Statement] = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
+    return [begin, [_function(f"String {VARIABLES}()", variables)]] if variables or always else [begin]
 
 
 def _function(head: str, lines: list[str], first: tuple[Expression, ...] = ()) -> Block:
@@ -44,12 +60,29 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
         yield [_script_function(plan, job, f"{stem}AfterScript", job_script.commands(job.after_script))]
     if job.image is None:
         return
-    parameters = () if plan.pipeline.decided else plan.parameters
-    docker = containers.Docker(job, job.image, names.index, plan.agent_variables, parameters)
-    yield [_function(f"String {stem}Run()", docker.start({**plan.pipeline.variables, **job.variables}))]
+    docker = docker_of(plan, job, job.image)
+    yield [_function(f"String {stem}Run()", docker.start(service_variables(plan, job)))]
     if job.after_script:
         yield [_function(f"String {stem}AfterRun()", docker.after())]
     yield [_function(f"String {stem}Cleanup()", docker.clean_up())]
+
+
+def docker_of(plan: Plan, job: Job, image: Image) -> containers.Docker:
+    """The docker commands of a job with an image."""
+    passed = () if plan.pipeline.decided else plan.parameters
+    if plan.settings.registry_credentials_id and plan.uses_login(job):
+        passed = (*passed, *job_script.LOGIN_VARIABLES)
+    return containers.Docker(job, image, plan.names[job.name].index, plan.agent_variables, passed)
+
+
+def service_variables(plan: Plan, job: Job) -> dict[str, str]:
+    """The job's variables as words of shell, for its services."""
+    if not job.services:
+        return {}
+    wide, known = plan.pipeline.unresolved_variables, plan.agent_variables
+    shared = [(name, value, name in wide) for name, value in plan.shared_variables(job).items()]
+    own = [(name, value, name in job.unresolved_variables) for name, value in job.variables.items()]
+    return {name: open_word(value, known) if left else word(value) for name, value, left in (*shared, *own)}
 
 
 def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Block:
@@ -64,23 +97,42 @@ def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Bl
         extra.append(Code("reports"))
     before, own, after = (
         [Text(line) for text in texts for line in text.split("\n")]
-        for texts in (predefined, job_script.exports(job.variables, plan.known), commands)
+        for texts in (predefined, own_lines(plan, job), commands)
     )
-    shared = [Call(VARIABLES)] if plan.pipeline.variables else []
+    shared = [Call(VARIABLES)] if plan.pipeline.variables and not job.excluded_variables else []
     items = (Call(SETUP), *before, *shared, *own, *extra, *after)
     return Block(f"@NonCPS\nString {name}({', '.join(parameters)})", (Lines(items),))
+
+
+def own_lines(plan: Plan, job: Job) -> list[str]:
+    """What the job exports itself: its own variables, after those of the pipeline where it does not get them all."""
+    if not job.excluded_variables:
+        return job_script.own_variables(job)
+    shared = job_script.exports(plan.shared_variables(job), plan.pipeline.unresolved_variables)
+    return [*shared, *job_script.own_variables(job)]
 
 
 def _rule_function(plan: Plan, job: Job) -> Block:
     body: list[Statement] = []
     for rule in job.rules:
-        body.append(Block(f"if ({conditions.condition(rule.expression)})", (_rule_result(plan, job, rule),)))  # type: ignore[arg-type]
-    body.append(Source("return [when: 'never', allowFailure: false, variables: '']"))
+        body.append(Block(f"if ({conditions.condition(rule.expression)})", (_rule_result(job, rule),)))  # type: ignore[arg-type]
+    body.append(Source("return [when: 'never', allowFailure: false, variables: '', delay: 0]"))
     return Block(f"Map {plan.names[job.name].function}Rule()", tuple(body))
 
 
-def _rule_result(plan: Plan, job: Job, rule: Undecided) -> Source:
+def _rule_result(job: Job, rule: Undecided) -> Source:
+    return Source(f"return {expression(rule_values(job, rule))}")
+
+
+def rule_values(job: Job, rule: Undecided) -> MapOf:
+    """What holds for the job when this rule is the first that matches."""
     allowed = rule.allow_failure if rule.allow_failure is not None else job.allow_failure
-    variables = "\n".join(job_script.exports(rule.variables, plan.known))
-    values = f"allowFailure: {str(allowed.always).lower()}, variables: {literal(variables)}"
-    return Source(f"return [when: {literal(rule.when)}, {values}]")
+    delay = rule.start_in_seconds if rule.start_in_seconds is not None else job.start_in_seconds
+    return MapOf(
+        (
+            ("when", Text(rule.when)),
+            ("allowFailure", Code(str(allowed.always).lower())),
+            ("variables", Text("\n".join(job_script.exports(rule.variables)))),
+            ("delay", Code(str(delay or 0))),
+        )
+    )

@@ -7,7 +7,7 @@ code of the user's own and stay byte for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from types import MappingProxyType
 
 from errors import InputError
@@ -37,9 +37,10 @@ AGENT_VARIABLES: Mapping[str, str] = {
     "CI_BUILDS_DIR": "${WORKSPACE%/*}",
     "CI_JOB_STARTED_AT": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
 }
-# What each job's own script sets before anything that may refer to it.
-JOB_VARIABLES = ("CI_JOB_NAME", "CI_JOB_NAME_SLUG", "CI_JOB_STAGE", "CI_NODE_TOTAL", "CI_JOB_IMAGE", "CI_JOB_ID")
+# The registry's login, under the names GitLab gives it.
+LOGIN_VARIABLES = ("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
+_DOLLAR = "$"
 SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$\$|\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 # bash refuses to set these, and ends the script.
@@ -60,23 +61,50 @@ def quoted(text: str) -> str:
 def word(text: str, known: Mapping[str, str] = MappingProxyType({})) -> str:
     r"""The text as one shell word; references to variables in `known` become the shell text that stands there.
 
-    Beside such a reference ``$$`` is GitLab's way to write a dollar; in other texts the interpreter has replaced it.
-
     >>> print(word("it's $HOME in $CI_PROJECT_DIR/x", AGENT_VARIABLES))
     'it'\''s $HOME in '"$WORKSPACE"/x
     """
+    return _word(text, lambda match: known.get(_name_of(match)))
+
+
+def open_word(text: str, known: Mapping[str, str] | None = None) -> str:
+    r"""The same for a text that the interpreter left unresolved: there, ``$$`` stands for a dollar.
+
+    Args:
+        text: The text.
+        known: As for `word`; None = every name, as the shell that sets it finds it (nothing when it is not there).
+
+    >>> print(open_word("$PATH:${CI_PROJECT_DIR}/it's $$5"))
+    "${PATH-}":"${CI_PROJECT_DIR-}"'/it'\''s $5'
+    """
+
+    def shell(match: re.Match[str]) -> str | None:
+        name = _name_of(match)
+        if not name:
+            return _DOLLAR
+        return f"${{{name}-}}" if known is None else known.get(name)
+
+    return _word(text, shell)
+
+
+def _word(text: str, shell: Callable[[re.Match[str]], str | None]) -> str:
     if "\0" in text:
         raise InputError(f"{text[:40]!r} holds a NUL character, which no shell can pass on.", remedy="Remove it.")
-    if not any(_name_of(match) in known for match in _REFERENCE.finditer(text)):
-        return quoted(text)
-    parts, end = [], 0
+    parts, literal = [], ""
+    end = 0
     for match in _REFERENCE.finditer(text):
-        name = _name_of(match)
-        if name in known or match[0] == "$$":
-            before = text[end : match.start()] + ("$" if match[0] == "$$" else "")
-            parts += [quoted(before) if before else "", f'"{known[name]}"' if name in known else ""]
-            end = match.end()
-    return "".join([*parts, quoted(text[end:]) if text[end:] else ""])
+        found = shell(match)
+        literal += text[end : match.start()]
+        end = match.end()
+        if found == _DOLLAR:
+            literal += _DOLLAR
+        elif found is None:
+            literal += match[0]
+        else:
+            parts += [quoted(literal) if literal else "", f'"{found}"']
+            literal = ""
+    rest = literal + text[end:]
+    return "".join([*parts, quoted(rest) if rest or not parts else ""])
 
 
 def _name_of(match: re.Match[str]) -> str:
@@ -89,12 +117,17 @@ def agent_exports(variables: Mapping[str, str]) -> list[str]:
     return [f'export {name}="{value}"' for name, value in own if SHELL_NAME.fullmatch(name)]
 
 
-def exports(variables: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
-    """One ``export`` a variable, empty ones too: Jenkins would drop those. Names no shell takes are named and left."""
+def exports(variables: Mapping[str, str], unresolved: Container[str] = ()) -> list[str]:
+    """One ``export`` a variable, empty ones too: Jenkins would drop those. Names no shell takes are named and left.
+
+    Args:
+        variables: Texts by name.
+        unresolved: Names whose text refers to what only the build knows; all others are literal.
+    """
     result = []
     for name, value in variables.items():
         if SHELL_NAME.fullmatch(name) and name not in _READONLY:
-            result.append(f"export {name}={word(value, known)}")
+            result.append(f"export {name}={open_word(value) if name in unresolved else word(value)}")
         else:
             result.append(f"printf '%s\\n' {quoted(f'variable {name!a} is not exported: no shell sets it')} >&2")
     return result
@@ -112,7 +145,16 @@ def job_variables(job: Job, index: int) -> list[str]:
         known["CI_JOB_IMAGE"] = job.image.name
     if job.when == "manual":
         known["CI_JOB_MANUAL"] = "true"
-    return [*exports(known, {}), f'export CI_JOB_ID="${{BUILD_NUMBER}}{index:03d}"']
+    return [*exports(known), f'export CI_JOB_ID="${{BUILD_NUMBER}}{index:03d}"']
+
+
+def own_variables(job: Job) -> list[str]:
+    """What the job sets over the pipeline's variables."""
+    known = {}
+    if job.environment is not None:
+        known = {"CI_ENVIRONMENT_NAME": job.environment.name, "CI_ENVIRONMENT_ACTION": job.environment.action}
+        known |= {"CI_ENVIRONMENT_URL": job.environment.url} if job.environment.url else {}
+    return [*exports(known), *exports(job.variables, job.unresolved_variables)]
 
 
 def commands(items: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.interpretation.pipeline import Job
+from tasks.jenkins_build import image_stage
 from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash
 from tasks.jenkins_build.groovy import (
     Block,
@@ -31,7 +32,11 @@ from tasks.jenkins_build.plan import (
     has_rule_variables,
     is_delayed,
     is_manual,
+    keeps_exit_code,
+    manual_wait,
     place,
+    retries_some,
+    retry_kinds,
     sources_name,
 )
 
@@ -94,10 +99,12 @@ def _conditions(plan: Plan, job: Job) -> Iterator[str]:
     if is_manual(job):
         optional = f"{names.function}Rule().allowFailure" if guard else str(job.allow_failure.always).lower()
         question = Text(f"Run the job {job.name}?")
-        call = _call("approved", mark, Text(f"Job-{names.index}"), question, Code(optional))
+        seconds = Code(str(manual_wait(plan)))
+        call = _call("approved", mark, Text(f"Job-{names.index}"), question, Code(optional), seconds)
         yield f"({guard.format('manual')}{call})" if guard else call
     if is_delayed(job):
-        call = f"waited({job.start_in_seconds or 0})"
+        delay = f"{names.function}Rule().delay" if guard else str(job.start_in_seconds or 0)
+        call = f"waited({delay})"
         yield f"({guard.format('delayed')}{call})" if guard else call
 
 
@@ -119,6 +126,9 @@ def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
     yield "timeout", Code(str(job.timeout_seconds or plan.settings.default_timeout_seconds))
     if job.retry.max:
         yield "retries", Code(str(job.retry.max))
+    if retries_some(job):
+        yield "retryOn", ListOf(tuple(map(Text, retry_kinds(job))))
+        yield "retryCodes", ListOf(tuple(Code(str(code)) for code in job.retry.exit_codes))
     if job.rules:
         yield "allowFailure", Code(f"{plan.names[job.name].function}Rule().allowFailure")
     elif job.allow_failure.always:
@@ -135,13 +145,25 @@ def _prepare(plan: Plan, job: Job) -> list[Statement]:
 def _execute(plan: Plan, job: Job) -> list[Statement]:
     names = plan.names[job.name]
     if job.image is None:
-        return [_shell(job, names.mark, _script_call(plan, job, "Script"))]
+        return _logged_in(plan, job, [_shell(job, names.mark, _script_call(plan, job, "Script"))])
     body = (_shell(job, names.mark, Code(f"{names.function}Run()")),)
-    return [Step("contained", (_script_call(plan, job, "Script"), Code(f"{names.function}Cleanup()")), body=body)]
+    step = Step("contained", (_script_call(plan, job, "Script"), Code(f"{names.function}Cleanup()")), body=body)
+    return _logged_in(plan, job, [step])
+
+
+def _logged_in(plan: Plan, job: Job, body: list[Statement]) -> list[Statement]:
+    if not plan.uses_login(job):
+        return body
+    if plan.settings.registry_credentials_id is None:
+        return [
+            Comment("CI_REGISTRY_USER and CI_REGISTRY_PASSWORD are not set: the registry has no login here."),
+            *body,
+        ]
+    return [Step("loggedIn", body=tuple(body))]
 
 
 def _shell(job: Job, mark: str, script: Expression) -> Statement:
-    if job.allow_failure.exit_codes:
+    if keeps_exit_code(job):
         return Step("shell", (Text(mark), script))
     return Step("sh", (), (("label", Text("script")), ("script", script)))
 
@@ -162,6 +184,8 @@ def _script_call(plan: Plan, job: Job, suffix: str) -> Call:
 
 def _post(plan: Plan, job: Job) -> list[Statement]:
     steps = [*_after_script(plan, job), *_artifacts(plan, job), *_reports(plan, job)]
+    if plan.settings.registry_credentials_id is not None and plan.uses_login(job):
+        steps.append(image_stage.forget_login())
     return [Block("post", (Block("always", (Block("script", tuple(steps)),)),))] if steps else []
 
 
@@ -174,7 +198,7 @@ def _after_script(plan: Plan, job: Job) -> list[Statement]:
     if job.image is not None:
         run = Step("sh", (), (("label", Text("after_script")), ("script", Code(f"{names.function}AfterRun()"))))
         body = Step("contained", (script, Code(f"{names.function}Cleanup()")), body=(run,))
-    return [Step("afterScript", (Text(names.mark),), body=(body,))]
+    return [Step("afterScript", (Text(names.mark),), body=tuple(_logged_in(plan, job, [body])))]
 
 
 _ARTIFACTS_WHEN = {

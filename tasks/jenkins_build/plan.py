@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ COMMIT_PARAMETER = "COMMIT_SHA"
 BUILD_KEY_PARAMETER = "BUILD_KEY"
 URL_PARAMETER = "REPO_URL"
 USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")  # what most rules ask for
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DEFAULT_DEPTH = 20  # GitLab's own GIT_DEPTH
 
 
@@ -61,11 +63,6 @@ class Plan:
         return {**variables, "CI_COMMIT_SHA": "$COMMIT_SHA", "CI_COMMIT_REF_NAME": ref, **given}
 
     @property
-    def known(self) -> dict[str, str]:
-        """The same for the job's script, where they are set under their own names."""
-        return {name: f"${{{name}-}}" for name in (*self.agent_variables, *job_script.JOB_VARIABLES)}
-
-    @property
     def commit_word(self) -> str:
         """The commit as a word of shell."""
         return word(self.settings.commit_sha) if self.pipeline.decided else '"$COMMIT_SHA"'
@@ -86,9 +83,29 @@ class Plan:
         """Jobs whose dotenv reports it takes."""
         return tuple(other for other in sources_of(job, self.pipeline) if other.artifacts.reports.get("dotenv"))
 
+    def shared_variables(self, job: Job) -> dict[str, str]:
+        """Pipeline-wide variables that the job gets."""
+        gone = set(job.excluded_variables)
+        return {name: value for name, value in self.pipeline.variables.items() if name not in gone}
+
     def variable(self, job: Job, name: str) -> str | None:
         """A variable's value as the job sees it."""
-        return job.variables.get(name, self.pipeline.variables.get(name))
+        return job.variables.get(
+            name, self.shared_variables(job).get(name) if job.excluded_variables else self.pipeline.variables.get(name)
+        )
+
+    def uses_login(self, job: Job) -> bool:
+        """Whether the job's text refers to the registry's login, itself or through a variable."""
+        names = set(job_script.LOGIN_VARIABLES)
+        if names & self.pipeline.variables.keys() or names & job.variables.keys():
+            return False  # the project has a login of its own
+        values = (*job.variables.values(), *job.before_script, *job.script, *job.after_script)
+        names |= {name for name, value in self.pipeline.variables.items() if _mentions(value, names)}
+        return job.name == self.settings.registry_job or any(_mentions(value, names) for value in values)
+
+
+def _mentions(text: str, names: set[str]) -> bool:
+    return any(name in text for name in names) and not names.isdisjoint(_WORD.findall(text))
 
 
 def make_plan(pipeline: Pipeline, settings: RenderSettings) -> Plan:
@@ -134,9 +151,37 @@ def has_rule_variables(job: Job) -> bool:
     return any(rule.variables for rule in job.rules)
 
 
+def retries_some(job: Job) -> bool:
+    """Whether the job is tried again after some failures only."""
+    return bool(job.retry.max and (retry_kinds(job) or job.retry.exit_codes))
+
+
+def keeps_exit_code(job: Job) -> bool:
+    """Whether the exit code of the job's script decides something."""
+    return bool(job.allow_failure.exit_codes) or retries_some(job)
+
+
+def retry_kinds(job: Job) -> tuple[str, ...]:
+    """What ``retry:when`` asks for, in words Jenkins can tell apart; () = any failure."""
+    reasons = set(job.retry.when)
+    if not reasons or "always" in reasons:
+        return ()
+    timeouts = {"job_execution_timeout", "stuck_or_timeout_failure"}
+    kinds = {
+        "script" if r in {"script_failure", "unknown_failure"} else "timeout" if r in timeouts else "system"
+        for r in reasons
+    }
+    return tuple(sorted(kinds))
+
+
 def is_manual(job: Job) -> bool:
     """Whether the job waits for a person, or may."""
     return job.when == "manual" or any(rule.when == "manual" for rule in job.rules)
+
+
+def manual_wait(plan: Plan) -> int:
+    """Seconds that optional manual jobs are asked about; 0 = they are skipped."""
+    return plan.settings.manual_wait_seconds if plan.settings.manual == "ask" else 0
 
 
 def is_delayed(job: Job) -> bool:
@@ -152,9 +197,10 @@ def has_condition(plan: Plan, job: Job) -> bool:
 
 def helper_functions(plan: Plan) -> list[str]:
     """The fixed functions and fields that this pipeline's jobs call, in a fixed order."""
-    jobs = plan.pipeline.jobs
+    jobs, login = plan.pipeline.jobs, plan.settings.registry_credentials_id
     some: Callable[[Callable[[Job], object]], bool] = lambda test: any(map(test, jobs))  # noqa: E731 - typed
-    exit_codes = some(lambda job: job.allow_failure.exit_codes)
+    some_retries = some(retries_some)
+    exit_codes = some(keeps_exit_code)
     stages = some(lambda job: job.needs is None and has_condition(plan, job))
     needs = some(lambda job: job.needs is not None and has_condition(plan, job))
     chosen = [
@@ -164,12 +210,18 @@ def helper_functions(plan: Plan) -> list[str]:
         (exit_codes, helpers.EXIT_CODES),
         (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.DOTENV),
         (bool(jobs), helpers.LIMITED),
-        (bool(jobs), helpers.run_job(retries=some(lambda j: j.retry.max), exit_codes=exit_codes, stages=stages)),
+        (bool(some_retries), helpers.TRIED_AGAIN),
+        (
+            bool(jobs),
+            helpers.run_job(
+                retries=some(lambda job: job.retry.max), some_retries=some_retries, exit_codes=exit_codes, stages=stages
+            ),
+        ),
         (stages or needs, helpers.DECIDED),
         (stages or needs, helpers.RUNS_WHEN),
         (stages, helpers.AFTER_STAGES),
         (needs, helpers.AFTER_NEEDS),
-        (some(is_manual), helpers.APPROVED.replace("@WAIT@", str(plan.settings.manual_wait_seconds))),
+        (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(jobs),
         *((True, helpers.sources(sources_name(plan, depth), checkout(plan, depth))) for depth in _depths(plan)),
@@ -179,6 +231,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(lambda job: job.artifacts.untracked), helpers.UNTRACKED),
         (exit_codes, helpers.SHELL),
         (some(lambda job: job.image), helpers.CONTAINED),
+        (bool(login) and some(plan.uses_login), helpers.logged_in(login or "")),
         (some(lambda job: job.after_script), helpers.AFTER_SCRIPT),
     ]
     return [text for wanted, text in chosen if wanted]
@@ -186,9 +239,10 @@ def helper_functions(plan: Plan) -> list[str]:
 
 def _condition_helpers(jobs: tuple[Job, ...]) -> list[tuple[bool, str]]:
     nodes = [node for job in jobs for rule in job.rules for node in conditions.walk(rule.expression)]
+    names = sorted({node.name for node in nodes if isinstance(node, terms.Var)})
     by_text = any(isinstance(n, terms.Match) and not isinstance(n.pattern, terms.Pattern) for n in nodes)
     return [
-        (any(isinstance(node, terms.Var) for node in nodes), conditions.VALUE),
+        (bool(names), conditions.value_function(names)),
         (any(isinstance(node, terms.Truth) for node in nodes), conditions.PRESENT),
         (by_text, conditions.MATCHES),
     ]

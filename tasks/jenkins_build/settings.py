@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tasks.source.model import CI_FILE, DOCKERFILE
 
@@ -42,9 +43,17 @@ class RenderSettings:
         image: The image stage; None = there is none.
         source: What the header names as the text's origin.
         default_timeout_seconds: For jobs without ``timeout:`` (GitLab's own default is one hour).
-        manual_wait_seconds: How long an optional manual job is waited for. GitLab goes on at once and leaves the
-            job to be played later; a Jenkins build cannot be re-entered.
-        max_stages: More stages than this are refused: they do not fit a JVM method of 64 KB.
+        manual: What becomes of an optional manual job. GitLab goes on at once and leaves it to be played later, but a
+            Jenkins build cannot be re-entered: either somebody is asked for a while, or it is skipped straight away.
+        manual_wait_seconds: How long ``ask`` waits for an answer before the job is skipped.
+        registry_credentials_id: Login of the image registry in Jenkins' store, for jobs that use CI_REGISTRY_USER or
+            CI_REGISTRY_PASSWORD; None = there is none, they are not set.
+        registry_job: A job that gets the login although its text does not mention it.
+        rendering: ``stages``: declarative stages, which wait for each other. ``graph``: jobs as data with a fixed
+            runner, which starts every job as soon as its needs are met. ``auto``: the graph where there are needs or
+            more than `auto_stages` stages.
+        auto_stages: See `rendering`.
+        max_stages: More stages than this are refused by ``stages``: they do not fit a JVM method of 64 KB.
     """
 
     clone_url: str = ""
@@ -53,5 +62,10 @@ class RenderSettings:
     image: ImageBuild | None = None
     source: str = CI_FILE
     default_timeout_seconds: int = HOUR_SECONDS
+    manual: Literal["ask", "skip"] = "ask"
     manual_wait_seconds: int = HOUR_SECONDS
+    registry_credentials_id: str | None = None
+    registry_job: str | None = None
+    rendering: Literal["auto", "stages", "graph"] = "auto"
+    auto_stages: int = 20
     max_stages: int = 25

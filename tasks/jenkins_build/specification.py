@@ -90,6 +90,9 @@ def specify(
             git_credentials_id=next((i for i in sorted(ids) if i.startswith(GITLAB_CREDENTIALS)), None),
             image=build,
             source=snapshot.ci_path,
+            manual="skip",
+            registry_credentials_id=registry_id,
+            registry_job=choice.from_job,
         ),
     )
     image = choice.reference if choice.from_job and choice.reference else f"{repository}:{commit.sha}"

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.interpretation.pipeline import Image, Job, Service
 from tasks.jenkins_build.containers import Docker
-from tasks.jenkins_build.job_script import AGENT_VARIABLES, START, agent_exports, commands
+from tasks.jenkins_build.job_script import AGENT_VARIABLES, START, agent_exports, commands, word
 
 pytestmark = pytest.mark.integration
 TAG = "jenkins-part 2/containers-1"
@@ -29,7 +29,7 @@ class Agent:
         (self.temporary / "job.sh").write_text("\n".join(lines), encoding="utf-8")
         docker = Docker(job, image, 1, AGENT_VARIABLES)
         try:
-            done = self.sh(docker.start(job.variables))
+            done = self.sh(docker.start({name: word(value) for name, value in job.variables.items()}))
         finally:
             self.sh(docker.clean_up())
         return done.returncode, "\n".join(line for line in done.stdout.splitlines() if not line.startswith("$ "))

@@ -31,7 +31,7 @@ from tasks.jenkins_build.jenkinsfile import ImageBuild, RenderSettings, paramete
 from tasks.jenkins_build.names import label
 
 SHA = "3f786850e387550fdab836ed7e6dc881de23001b"
-SETTINGS = RenderSettings("http://gitlab.example/group/app.git", SHA)
+SETTINGS = RenderSettings("http://gitlab.example/group/app.git", SHA, rendering="stages")
 
 
 def pipeline(*jobs: Job, **more: object) -> Pipeline:
@@ -110,11 +110,11 @@ def test_needs_in_a_circle_are_named() -> None:
         (job("z", "z", needs=(Need("y"), Need("gone", optional=True))), "afterNeeds('z', 'on_success', ['y'])"),
         (
             job("z", "z", when="manual"),
-            "afterStages('z', 'manual', ['a', 'b']) && approved('z', 'Job-3', 'Run the job z?', false)",
+            "afterStages('z', 'manual', ['a', 'b']) && approved('z', 'Job-3', 'Run the job z?', false, 3600)",
         ),
         (
             job("z", "z", when="manual", allow_failure=AllowFailure(always=True)),
-            "afterStages('z', 'manual', ['a', 'b']) && approved('z', 'Job-3', 'Run the job z?', true)",
+            "afterStages('z', 'manual', ['a', 'b']) && approved('z', 'Job-3', 'Run the job z?', true, 3600)",
         ),
         (job("z", "z", when="delayed", start_in_seconds=60), "afterStages('z', 'delayed', ['a', 'b']) && waited(60)"),
     ],
@@ -183,6 +183,10 @@ def test_globs(paths: list[str], expected: str) -> None:
     [
         ({"allow_failure": AllowFailure(always=True)}, "timeout: 3600, allowFailure: true"),
         ({"retry": Retry(2)}, "timeout: 3600, retries: 2"),
+        (
+            {"retry": Retry(1, ("runner_system_failure", "script_failure"), (3,))},
+            "timeout: 3600, retries: 1, retryOn: ['script', 'system'], retryCodes: [3]",
+        ),
         ({"timeout_seconds": 5}, "timeout: 5"),
         ({"allow_failure": AllowFailure(exit_codes=(3, 137))}, "timeout: 3600, allowedExitCodes: [3, 137]"),
     ],
@@ -263,11 +267,11 @@ def test_the_image_stage_logs_in_only_where_there_is_a_login() -> None:
     assert "agent {\n    label 'docker'\n  }" in block(text, "stage('image')")
 
 
-def test_the_image_is_built_after_success_only() -> None:
+def test_the_image_is_built_unless_a_job_failed() -> None:
     text = block(
         render(pipeline(job("a")), RenderSettings("u", SHA, image=ImageBuild("r.example/a", SHA))), "stage('image'"
     )
-    assert "    expression {\n      currentBuild.currentResult == 'SUCCESS'\n    }\n" in text
+    assert "    expression {\n      currentBuild.currentResult in ['SUCCESS', 'UNSTABLE']\n    }\n" in text
 
 
 def test_more_stages_than_fit_are_refused() -> None:

@@ -26,7 +26,7 @@ from tasks.jenkins_build.jenkinsfile import ImageBuild, RenderSettings, render
 
 GOLDEN = Path(__file__).parent / "golden"
 SHA = "3f786850e387550fdab836ed7e6dc881de23001b"
-SETTINGS = RenderSettings("http://gitlab.example/group/app.git", SHA)
+SETTINGS = RenderSettings("http://gitlab.example/group/app.git", SHA, rendering="stages")
 CI = ".gitlab-ci.yml"
 BUILT = ImageBuild("registry.example:5000/group/app", SHA, {"VERSION": "1.2"}, "registry-robot")
 MAIN = Equal(Var("CI_COMMIT_BRANCH"), Text("main"))
@@ -70,6 +70,7 @@ SAMPLES: dict[str, tuple[Pipeline, RenderSettings]] = {
                 Job("tidy up", "notify", ("echo done",), when="always", dependencies=(), span=Span(CI, 35, 1)),
             ),
             variables={"CI_COMMIT_REF_NAME": "main", "CACHE": "$CI_PROJECT_DIR/.cache", "NOTHING": ""},
+            unresolved_variables=frozenset({"CACHE"}),
         ),
         RenderSettings("http://gitlab.example/group/app.git", SHA, git_credentials_id="gitlab-token", image=BUILT),
     ),

@@ -7,15 +7,17 @@ import os
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from sandbox.jenkins import executor
-from sandbox.jenkins.model import AgentLease, Credential, FlowNode, Result
+from sandbox.jenkins.model import AgentLease, BuildAbortedError, Credential, FlowNode, Result
 from tasks.interpretation.expressions import Equal, Match, Pattern, Text, Var
 from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pipeline, Retry, Undecided
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
@@ -53,16 +55,26 @@ class Host:
         yield AgentLease(label or "", workspace, {"PATH": os.environ["PATH"]})
 
     def credential(self, credentials_id: str) -> Credential | None:
-        return None
+        return Credential(credentials_id, "usernamePassword", {"username": "robot", "password": "s3cret-word"})
 
-    def input(self, input_id: str, *_: object) -> tuple[str, dict[str, Any]]:
-        return self.answers[input_id], {}
+    def input(self, input_id: str, *rest: Any) -> tuple[str, dict[str, Any]]:
+        """proceed and abort are buttons; run and skip are answers; at "never" nobody comes, "stop" ends the build."""
+        answer = self.answers[input_id]
+        if answer == "stop":
+            self.aborted.set()
+        while answer in {"never", "stop"}:
+            if rest[-1]():
+                raise BuildAbortedError
+            time.sleep(0.02)
+        return (answer, {}) if answer in {"proceed", "abort"} else ("proceed", {"ANSWER": answer})
 
     def trigger(self, job: str, parameters: Mapping[str, Any]) -> tuple[int, Result]:
         raise NotImplementedError
 
 
 class Runner:
+    rendering: Literal["stages", "graph"] = "stages"
+
     def __init__(self, folder: Path) -> None:
         self.folder, self.repository = folder, folder / "repository"
         self.repository.mkdir()
@@ -80,10 +92,12 @@ class Runner:
         """The build's result, the last state of every job, and the console."""
         parameters = {"COMMIT_SHA": self.sha, "BUILD_KEY": "k", **more.pop("parameters", {})}
         stages = tuple(dict.fromkeys(job.stage for job in jobs))
-        text = render(Pipeline(None, stages, jobs, **more), RenderSettings(self.url, self.sha))
+        names = [field.name for field in fields(RenderSettings) if field.name in more]
+        settings = RenderSettings(self.url, self.sha, **{name: more.pop(name) for name in names})
+        text = render(Pipeline(None, stages, jobs, **more), replace(settings, rendering=self.rendering))
         assert executor.validate(text) == []
         host = Host(text, self.folder, parameters, answers)
-        result = executor.run(host)  # type: ignore[arg-type]
+        result = executor.run(host)
         console = "".join(host.console)
         return result, dict(re.findall(r"^gl-job name=(\S+) state=(\w+)\r?$", console, re.MULTILINE)), console
 
@@ -95,6 +109,9 @@ def runner(tmp_path: Path) -> Runner:
 
 def job(name: str, stage: str, command: str = "true", **more: Any) -> Job:
     return Job(name, stage, (command,), **more)
+
+
+PLAY = job("play", "a", when="manual", allow_failure=AllowFailure(always=True))
 
 
 def test_after_a_failure_only_those_run_that_want_to(runner: Runner) -> None:
@@ -142,6 +159,79 @@ def test_a_job_is_tried_again(runner: Runner) -> None:
     assert runner.run(job("flaky", "a", once, retry=Retry(1)))[:2] == ("SUCCESS", {"flaky": "success"})
 
 
+@pytest.mark.parametrize(
+    ("retry", "command", "tries"),
+    [
+        (Retry(2, exit_codes=(3,)), "exit 3", 3),
+        (Retry(2, exit_codes=(3,)), "exit 4", 1),
+        (Retry(1, when=("runner_system_failure",)), "exit 4", 1),
+        (Retry(1, when=("script_failure",)), "exit 4", 2),
+        (Retry(1, when=("runner_system_failure",), exit_codes=(4,)), "exit 4", 2),
+        (Retry(1, when=("job_execution_timeout",)), "sleep 20", 2),
+        (Retry(1, when=("script_failure",)), "sleep 20", 1),
+    ],
+)
+def test_what_failed_decides_whether_a_job_is_tried_again(
+    runner: Runner, retry: Retry, command: str, tries: int
+) -> None:
+    tried = runner.folder / "tried"
+    runner.run(job("flaky", "a", f"echo x >> {tried}; {command}", retry=retry, timeout_seconds=2))
+    assert tried.read_text().count("x") == tries
+
+
+def test_what_is_unresolved_is_left_to_the_build_and_nothing_else_is(runner: Runner) -> None:
+    _, _, console = runner.run(
+        job(
+            "a",
+            "a",
+            'echo "$O|$L|$P|$S|${X-unset}"; command -v env',
+            variables={"O": "$$5 ${CI_JOB_NAME} $NOT_THERE.", "L": "$$5 $CI_JOB_NAME", "PATH": "/nowhere:$PATH"},
+            unresolved_variables=frozenset({"O", "PATH"}),
+            excluded_variables=("X",),
+        ),
+        variables={"P": "$CI_PIPELINE_ID", "S": "$CI_PIPELINE_ID", "X": "x"},
+        unresolved_variables=frozenset({"P"}),
+    )
+    assert "$5 a .|$$5 $CI_JOB_NAME|3|$CI_PIPELINE_ID|unset\n" in console
+    assert re.search("^/.*bin/env$", console, re.MULTILINE)
+
+
+def test_a_delay_of_a_rule(runner: Runner) -> None:
+    wait = Undecided(Equal(Var("CI_COMMIT_BRANCH"), Text("main")), when="delayed", start_in_seconds=1)
+    begin = time.monotonic()
+    parameters = {"REPO_URL": runner.url, "CI_COMMIT_BRANCH": "main"}
+    _, states, _ = runner.run(job("a", "a", rules=(wait,)), decided=False, parameters=parameters)
+    assert states == {"a": "success"}
+    assert time.monotonic() - begin >= 1
+
+
+def test_the_login_of_the_registry_is_for_jobs_that_use_it(runner: Runner) -> None:
+    show = 'echo "${#CI_REGISTRY_USER} ${#CI_REGISTRY_PASSWORD}"; test ! -e "$HOME/.docker/x"'
+    _, states, console = runner.run(
+        job("push", "a", show, after_script=("echo after ${#CI_REGISTRY_USER}",)),
+        job("other", "a", "env | grep ^CI_REG || echo none of it"),
+        job(
+            "indirect",
+            "a",
+            "echo as ${#LOGIN}",
+            variables={"LOGIN": "$CI_REGISTRY_USER"},
+            unresolved_variables=frozenset({"LOGIN"}),
+        ),
+        job("named", "a", "env | grep ^CI_REGISTRY_USER"),
+        registry_credentials_id="robot",
+        registry_job="named",
+    )
+    assert set(states.values()) == {"success"}
+    for line in ("5 11\n", "after 5\n", "none of it\n", "as 5\n", "CI_REGISTRY_USER=****\n"):
+        assert line in console
+    assert "s3cret-word" not in console
+
+
+def test_without_a_login_its_variables_are_not_set(runner: Runner) -> None:
+    result, _, console = runner.run(job("push", "a", 'echo "${CI_REGISTRY_PASSWORD-unset}"'))
+    assert (result, "unset\n" in console) == ("SUCCESS", True)
+
+
 def test_files_and_variables_are_handed_on(runner: Runner) -> None:
     made = Artifacts(("dist/",), untracked=True, reports={"dotenv": ("b.env",)})
     make = 'mkdir dist; echo it > dist/app; echo "V=it\'s \\$5 = x" > b.env; echo u > u,n'
@@ -154,6 +244,7 @@ def test_files_and_variables_are_handed_on(runner: Runner) -> None:
             "b",
             'echo "$(cat dist/app dist/more u,n)" "V=$V" "$M $E-"',
             variables={"V": "no", "M": "$CI_JOB_NAME", "E": ""},
+            unresolved_variables=frozenset({"M"}),
         ),
     )
     assert result == "SUCCESS"
@@ -162,14 +253,33 @@ def test_files_and_variables_are_handed_on(runner: Runner) -> None:
 
 
 def test_manual_and_delayed_jobs(runner: Runner) -> None:
-    manual = job("play", "a", when="manual", allow_failure=AllowFailure(always=True))
     later = job("soon", "b", when="delayed", start_in_seconds=1)
-    _, states, _ = runner.run(manual, later, answers={"Job-1": "proceed"})
+    _, states, _ = runner.run(PLAY, later, answers={"Job-1": "run"})
     assert states == {"play": "success", "soon": "success"}
-    _, states, _ = runner.run(
-        manual, job("next", "b"), job("x", "b", needs=(Need("play"),)), answers={"Job-1": "abort"}
+
+
+def test_a_no_to_an_optional_manual_job_skips_it_and_what_needs_it(runner: Runner) -> None:
+    result, states, _ = runner.run(
+        PLAY, job("next", "b"), job("x", "b", needs=(Need("play"),)), answers={"Job-1": "skip"}
     )
-    assert states == {"play": "skipped", "next": "success", "x": "skipped"}
+    assert (result, states) == ("SUCCESS", {"play": "skipped", "next": "success", "x": "skipped"})
+
+
+def test_an_optional_manual_job_that_nobody_answers_is_skipped(runner: Runner) -> None:
+    result, states, _ = runner.run(PLAY, job("next", "b"), answers={"Job-1": "never"}, manual_wait_seconds=1)
+    assert (result, states) == ("SUCCESS", {"play": "skipped", "next": "success"})
+
+
+def test_a_build_that_does_not_wait_skips_optional_manual_jobs_at_once(runner: Runner) -> None:
+    result, states, console = runner.run(PLAY, job("next", "b"), manual="skip")
+    assert (result, states) == ("SUCCESS", {"play": "skipped", "next": "success"})
+    assert "Run the job play? Not in this build" in console
+
+
+def test_a_stop_while_a_manual_job_waits_is_no_answer(runner: Runner) -> None:
+    result, states, _ = runner.run(PLAY, job("next", "b"), answers={"Job-1": "stop"})
+    assert result == "ABORTED"
+    assert "next" not in states
 
 
 def test_a_no_to_a_manual_job_that_must_run_ends_the_build(runner: Runner) -> None:

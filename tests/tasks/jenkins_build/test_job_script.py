@@ -95,22 +95,22 @@ def test_commands_share_one_shell(tmp_path: Path) -> None:
     ]
 
 
-def test_references_to_what_only_the_agent_knows_are_expanded_and_no_others(tmp_path: Path) -> None:
+def test_references_to_what_only_the_build_knows_are_expanded_where_they_were_left(tmp_path: Path) -> None:
     variables = {
         "A": "$CI_PROJECT_DIR/.m2",
         "B": "${CI_PROJECT_DIR}$HOME`id`",
         "C": "$CI_PROJECT_DIRS$$",
         "D": "$$x$CI$$CI",
         "E": "",
+        "F": "$$CI",
     }
-    known = {name: f"${{{name}-}}" for name in AGENT_VARIABLES}
     lines = [
         *agent_exports(AGENT_VARIABLES),
-        *exports(variables, known),
-        'printf "%s|" "$A" "$B" "$C" "$D" "${E-unset}"',
+        *exports(variables, {"A", "B", "C", "D"}),
+        'printf "%s|" "$A" "$B" "$C" "$D" "${E-unset}" "$F"',
     ]
-    done = run(lines, tmp_path, {"WORKSPACE": "/w s/'$x"})
-    assert done.stdout.decode() == "/w s/'$x/.m2|/w s/'$x$HOME`id`|$CI_PROJECT_DIRS$$|$xtrue$CI||"
+    done = run(lines, tmp_path, {"WORKSPACE": "/w s/'$x", "HOME": "/home/me"})
+    assert done.stdout.decode() == "/w s/'$x/.m2|/w s/'$x/home/me`id`|$|$xtrue$CI||$$CI|"
 
 
 def test_names_no_shell_takes_are_named_and_left(tmp_path: Path) -> None:
