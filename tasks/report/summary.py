@@ -19,9 +19,9 @@ def summarise(samples: pd.DataFrame) -> pd.DataFrame:
     Returns:
         environment, service, samples, available_share, complete_share, down_samples; of single pods:
         cpu_mean_cores, cpu_p95_cores, cpu_max_cores, cpu_of_request and cpu_of_limit (p95 as a share),
-        memory_mean_bytes, memory_max_bytes, memory_of_request and memory_of_limit (maximum as a share); of the whole service:
-        network_rx_rate and network_tx_rate (mean bytes/s), restarts (in the period), pods (distinct), gaps (rows
-        with a missing measure) and gap_reasons. Figures without data are NaN.
+        memory_mean_bytes, memory_max_bytes, memory_of_request and memory_of_limit (maximum as a share); of the whole
+        service: network_rx_rate and network_tx_rate (mean bytes/s), restarts (in the period), pods (distinct),
+        gaps (rows with a missing measure) and gap_reasons. Figures without data are NaN.
     """
     table = availability(samples)
     if table.empty:

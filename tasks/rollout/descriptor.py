@@ -95,10 +95,10 @@ class Probe(_Part):
     tcp: bool = Field(False, description="Only connect to the port.")
     command: Command | None = Field(None, description="Command in the container; exit code 0 is healthy.")
     port: Port | None = Field(None, description="Default: the service's port.")
-    initial_delay_seconds: int = Field(0, ge=0)
-    period_seconds: int = Field(5, ge=1)
-    timeout_seconds: int = Field(2, ge=1)
-    failure_threshold: int = Field(3, ge=1)
+    initial_delay_seconds: int = Field(0, ge=0, description="Seconds before the first check.")
+    period_seconds: int = Field(5, ge=1, description="Seconds from one check to the next.")
+    timeout_seconds: int = Field(2, ge=1, description="Seconds one check may take.")
+    failure_threshold: int = Field(3, ge=1, description="Failed checks in a row that count.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Probe:
@@ -127,8 +127,8 @@ class Probes(_Part):
 class SecretKey(_Part):
     """A key of an existing Secret in the Environment's namespace."""
 
-    secret: str = Field(min_length=1)
-    key: str = Field(min_length=1)
+    secret: str = Field(min_length=1, description="Name of the Secret.")
+    key: str = Field(min_length=1, description="Key in it.")
 
 
 def _variable_kind(value: object) -> str:
@@ -143,11 +143,13 @@ Variable = Annotated[
 class Strategy(_Part):
     """How old pods are replaced."""
 
-    type: Literal["rolling", "recreate"] = "rolling"
-    max_surge: Text = "25%"
-    max_unavailable: Text = "25%"
-    min_ready_seconds: int = Field(0, ge=0)
-    progress_deadline_seconds: int = Field(300, ge=1)
+    type: Literal["rolling", "recreate"] = Field(
+        "rolling", description="Replace pods step by step, or stop all old ones first."
+    )
+    max_surge: Text = Field("25%", description="Pods above `replicas` meanwhile: a number or a percentage.")
+    max_unavailable: Text = Field("25%", description="Pods that may be missing meanwhile: a number or a percentage.")
+    min_ready_seconds: int = Field(0, ge=0, description="Seconds a pod must stay ready before it counts.")
+    progress_deadline_seconds: int = Field(300, ge=1, description="Seconds without progress that make it a failure.")
 
     @field_validator("max_surge", "max_unavailable")
     @classmethod
@@ -168,11 +170,11 @@ class Strategy(_Part):
 class Security(_Part):
     """The container's rights. The defaults take away what almost no service needs."""
 
-    run_as_user: int | None = Field(None, ge=0)
-    run_as_non_root: bool | None = None
-    read_only_root_filesystem: bool = False
-    allow_privilege_escalation: bool = False
-    drop_capabilities: tuple[str, ...] = ()
+    run_as_user: int | None = Field(None, ge=0, description="User id; default: the image's.")
+    run_as_non_root: bool | None = Field(None, description="Refuse to start an image whose user is root.")
+    read_only_root_filesystem: bool = Field(False, description="The container cannot write to its own files.")
+    allow_privilege_escalation: bool = Field(False, description="Whether setuid programs may gain rights.")
+    drop_capabilities: tuple[str, ...] = Field((), description="Linux capabilities taken away, e.g. [ALL].")
 
 
 class Descriptor(_Part):
@@ -181,14 +183,14 @@ class Descriptor(_Part):
     name: str = Field("", description="Name in the cluster; default: the project's last path segment.")
     image: ImageOptions = ImageOptions()
     port: Port = Field(8080, description="Port the container listens on; the Service has the same.")
-    replicas: int = Field(1, ge=0, le=1000)
+    replicas: int = Field(1, ge=0, le=1000, description="Pods; left alone where a HorizontalPodAutoscaler exists.")
     resources: Resources = Resources()
     probes: Probes = Probes()
     variables: dict[str, Variable] = Field(default_factory=dict, description="Environment variables.")
     strategy: Strategy = Strategy()
-    service_account: str | None = None
-    labels: dict[str, Text] = Field(default_factory=dict)
-    annotations: dict[str, Text] = Field(default_factory=dict)
+    service_account: str | None = Field(None, description="Service account of the pods; default: the namespace's.")
+    labels: dict[str, Text] = Field(default_factory=dict, description="Further labels of Deployment, pods and Service.")
+    annotations: dict[str, Text] = Field(default_factory=dict, description="Further annotations of Deployment and pods.")
     command: Command | None = Field(None, description="Replaces the image's ENTRYPOINT.")
     args: tuple[Text, ...] | None = Field(None, description="Replaces the image's CMD.")
     security: Security = Security()

@@ -1,0 +1,116 @@
+"""`smartclide init` and `check` against the stand-ins: verdicts, and what is refused."""
+
+import pytest
+from pydantic import SecretStr
+
+from blocks import Environment
+from console.checks import check_all
+from console.setup import build_environment, initialise
+from errors import InputError
+
+
+@pytest.fixture
+def answers(sandbox, tmp_path):
+    state = sandbox.state()
+    return {
+        "gitlab_url": state.gitlab_url, "gitlab_token": state.gitlab_token, "jenkins_url": state.jenkins_url,
+        "jenkins_user": state.jenkins_user, "jenkins_token": state.jenkins_token, "registry": state.registry,
+        "registry_http": True, "kubeconfig_text": state.kubeconfig, "namespace": "staging",
+        "metrics_store": f"file://{tmp_path}/metrics", "non_interactive": True,
+    }  # fmt: skip
+
+
+def verdicts(answers, **changes):
+    return {v.system: v for v in check_all(build_environment("staging", answers | changes))}
+
+
+def test_all_is_well(answers, sandbox):
+    state = sandbox.state()
+    assert [str(v) for v in verdicts(answers).values()] == [
+        f"ok    GitLab     {state.gitlab_url}: version 17.11.0, as user smartclide",
+        f"ok    Jenkins    {state.jenkins_url}: version 2.448, as user smartclide, required plugins present",
+        f"ok    Registry   {state.registry}: answers, anonymous",
+        f"ok    Cluster    {state.kubernetes_url}: v1.34.0+smartclide.stand-in, as smartclide-sandbox, "
+        "may deploy to namespace staging",
+        f"ok    Metrics    {answers['metrics_store']}: writable",
+    ]
+
+
+def test_anonymous_access_to_gitlab_is_enough_for_public_projects(answers):
+    verdict = verdicts(answers, gitlab_token=None)["GitLab"]
+    assert verdict.ok
+    assert "only public projects" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("system", "changes"),
+    [
+        ("GitLab", {"gitlab_token": "wrong-secret"}),
+        ("Jenkins", {"jenkins_token": "wrong-secret"}),
+        ("GitLab", {"gitlab_url": "http://127.0.0.1:9"}),
+        ("Jenkins", {"jenkins_url": "http://127.0.0.1:9"}),
+        ("Registry", {"registry": "127.0.0.1:9"}),
+        ("Metrics", {"metrics_store": "file:///proc/nowhere"}),
+    ],
+)
+def test_one_failing_system_is_named_and_the_others_are_still_checked(answers, system, changes):
+    found = verdicts(answers, **changes)
+    assert [name for name, v in found.items() if not v.ok] == [system]
+    assert "wrong-secret" not in found[system].message
+    assert "Traceback" not in found[system].message
+
+
+def test_a_wrong_address_is_recognised_as_another_service(answers, sandbox):
+    swapped = verdicts(answers, gitlab_url=sandbox.state().jenkins_url)
+    assert not swapped["GitLab"].ok
+
+
+def test_a_wrong_cluster_token_is_refused(answers, sandbox):
+    kubeconfig = sandbox.state().kubeconfig
+    token = kubeconfig.split("token: ")[1].split()[0]
+    found = verdicts(answers, kubeconfig_text=kubeconfig.replace(token, "wrong-secret"))["Cluster"]
+    assert not found.ok
+    assert "wrong-secret" not in found.message
+
+
+def test_missing_values_are_named_with_their_flag(answers):
+    with pytest.raises(InputError, match="--jenkins-url or SMARTCLIDE_JENKINS_URL"):
+        initialise("staging", answers | {"jenkins_url": None})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"namespace": "Not_A_Name"}, {"registry": "https://r/x"}, {"kubeconfig_text": "a: ["}, {"kubeconfig_text": "x: 1"},
+     {"jenkins_url": "http://user:secret@host"}],
+)  # fmt: skip
+def test_values_that_do_not_fit_are_refused_without_showing_secrets(answers, changes):
+    with pytest.raises(InputError) as caught:
+        build_environment("staging", answers | changes)
+    assert "secret" not in str(caught.value)
+
+
+def test_init_saves_what_check_finds_well(answers, prefect_server, capsys):
+    assert initialise("saved", answers)
+    assert "Environment saved is saved" in capsys.readouterr().err
+    found = Environment.load("saved")
+    assert found.namespace == "staging"
+    assert isinstance(found.jenkins.api_token, SecretStr)
+    assert found.jenkins.api_token.get_secret_value() == answers["jenkins_token"]
+
+
+def test_init_saves_nothing_when_a_check_fails(answers, prefect_server, capsys):
+    assert not initialise("unsaved", answers | {"jenkins_token": "wrong-secret"})
+    assert "Nothing was saved" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="unsaved"):
+        Environment.load("unsaved")
+
+
+def test_the_api_shows_no_secret_of_the_blocks(answers, prefect_server):
+    import httpx
+
+    initialise("shown", answers)
+    body = {"include_secrets": False}
+    text = httpx.post(f"{prefect_server.api_url}/block_documents/filter", json=body).text
+    for secret in (answers["gitlab_token"], answers["jenkins_token"]):
+        assert secret not in text
+    assert answers["kubeconfig_text"].split("token: ")[1].split()[0] not in text

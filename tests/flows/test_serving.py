@@ -1,0 +1,93 @@
+"""As operators run it: `smartclide serve`, a run started by REST, one killed in the middle."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "cli", *arguments]
+
+
+@pytest.fixture
+def process(tmp_path):
+    started = []
+
+    def start(*arguments):
+        log = (tmp_path / f"{len(started)}.log").open("wb")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        started.append(subprocess.Popen(command(*arguments), cwd=ROOT, env=environment, stdout=log, stderr=log))
+        log.close()
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.poll() is None:
+            one.terminate()
+            one.wait(60)
+
+
+def until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError("it did not happen in time")
+
+
+def test_a_rest_call_deploys_through_a_served_worker(house, prefect_server, process):
+    api = httpx.Client(base_url=prefect_server.api_url, timeout=20)
+    path = house.project("serving/rest")
+    with api:
+        serving = process("serve")
+        workers = "/work_pools/smartclide/workers/filter"
+        until(lambda: serving.poll() is None and (r := api.post(workers, json={})).is_success and r.json(), 90)
+        deployments = {d["entrypoint"]: d for d in api.post("/deployments/filter", json={}).json()}
+        assert sorted(deployments) == [f"flows/{n}.py:{n}" for n in ("deploy", "monitor", "report", "rollback", "undeploy")]
+        assert deployments["flows/monitor.py:monitor"]["schedules"][0]["schedule"]["cron"] == "*/5 * * * *"
+        found = api.get("/deployments/name/deploy/smartclide").json()
+        body = {"parameters": {"project": path, "ref": "main", "environment": house.environment}}
+        answer = api.post(f"/deployments/{found['id']}/create_flow_run", json=body)
+        assert answer.is_success, answer.text
+        run = answer.json()
+        final = until(lambda: (s := api.get(f"/flow_runs/{run['id']}").json()["state"])["type"] in
+                      ("COMPLETED", "FAILED", "CRASHED") and s, 90)  # fmt: skip
+        assert final["type"] == "COMPLETED", final
+        refused = api.post(f"/deployments/{found['id']}/create_flow_run", json={"parameters": {"project": path}})
+        assert refused.status_code == 409 or refused.status_code == 422
+        serving.terminate()
+        assert serving.wait(60) == 0
+    assert house.found("Deployment", "rest")["status"]["availableReplicas"] == 2
+
+
+def test_a_run_killed_in_the_middle_is_taken_up_again(house, prefect_server, process):
+    slow = b"import time, unittest\nclass T(unittest.TestCase):\n  def test(self): time.sleep(6)\n"
+    path = house.project("serving/killed", **{"tests/test_unit.py": slow})
+    arguments = ("deploy", path, "main", "-e", house.environment, "--local")
+    first = process(*arguments)
+
+    def building():
+        try:
+            return house.builds(path)
+        except httpx.HTTPStatusError:
+            return None
+
+    until(building, 60)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    second = process(*arguments)
+    assert second.wait(120) == 0
+    assert house.builds(path) == [1]
+    assert house.found("Deployment", "killed")["status"]["availableReplicas"] == 2
+    assert house.found("Secret", "smartclide.killed.v1") is not None
+    assert house.found("Secret", "smartclide.killed.v2") is None
