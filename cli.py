@@ -59,6 +59,11 @@ def smartclide() -> None:
 @click.option("--image", metavar="REGISTRY/REPOSITORY", help="End with a stage that builds and pushes the Dockerfile.")
 @click.option("--image-credentials", metavar="ID", help="Id of the registry's login in Jenkins' credentials store.")
 @click.option("--git-credentials", metavar="ID", help="Id of GitLab's token in Jenkins' credentials store.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="A value of FILE's own `spec:inputs`.")
+@click.option("--gitlab-url", envvar="SMARTCLIDE_GITLAB_URL", help="Where included projects and components are.")
+@click.option("--gitlab-token", envvar="SMARTCLIDE_GITLAB_TOKEN", help="Its token; best by SMARTCLIDE_GITLAB_TOKEN.")
+@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), help="A folder of GitLab's templates.")
+@click.option("--allow-remote", is_flag=True, help="Fetch `include:remote`.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @_JSON
 def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **options: Any) -> None:

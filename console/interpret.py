@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from console.including import Allowed, fetchers
 from errors import InputError, InterpretationError, NotFoundError
 from tasks.interpretation.compiler import include_options, interpret
 from tasks.interpretation.context import Context
@@ -14,7 +15,7 @@ from tasks.interpretation.diagnostics import Diagnostic, Findings
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build.jenkinsfile import render
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
-from tasks.source.includes import further_files
+from tasks.source.gathering import gather
 
 _MAX_BYTES = 10 * 2**20
 
@@ -32,6 +33,11 @@ class InterpretOptions:
         image: ``registry/repository`` to build the Dockerfile for, as a last stage; None = no such stage.
         image_credentials: Id of the registry's credentials in Jenkins.
         git_credentials: Id of GitLab's credentials in Jenkins.
+        gitlab_url: The GitLab that includes of projects, components and templates are read from; None = none.
+        gitlab_token: Its token.
+        templates: A folder of GitLab's templates.
+        allow_remote: Whether `include:remote` may be fetched.
+        inputs: ``NAME=VALUE`` each, for the file's own ``spec:inputs``.
     """
 
     branch: str | None = None
@@ -42,6 +48,11 @@ class InterpretOptions:
     image: str | None = None
     image_credentials: str | None = None
     git_credentials: str | None = None
+    gitlab_url: str | None = None
+    gitlab_token: str | None = field(default=None, repr=False)
+    templates: Path | None = None
+    allow_remote: bool = False
+    inputs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -74,21 +85,20 @@ class Interpreted:
 
 
 def interpret_file(file: Path, options: InterpretOptions) -> Interpreted:
-    """Interpret a file; its local includes are read from its folder.
+    """Interpret a file; its local includes are read from its folder, others as far as the options allow.
 
     With a branch or a tag every rule is decided; without, what depends on it becomes a condition.
 
     Raises:
         InputError: The file cannot be read, or an option is malformed.
+        UnavailableError: A server that includes are fetched from failed.
     """
     root, entry = file.parent, file.name
-    files = {entry: _read(file)}
     context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=_paths(root))
-    includes = include_options(context, Findings())
-    while found := [p for p in further_files(files, entry, includes).paths if (root / p).is_file()]:
-        files.update({path: _read(root / path) for path in found})
+    allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote)
+    found = gather({entry: _read(file)}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
     try:
-        pipeline = interpret(files, context, entry=entry)
+        pipeline = interpret(found.files, replace(context, absent=found.absent), entry=entry)
     except InterpretationError as error:
         return Interpreted(None, tuple(d for d in error.diagnostics if isinstance(d, Diagnostic)), None)
     image = ImageBuild(options.image, registry_credentials_id=options.image_credentials) if options.image else None
@@ -100,8 +110,9 @@ def interpret_file(file: Path, options: InterpretOptions) -> Interpreted:
 
 def _context(options: InterpretOptions) -> dict[str, Any]:
     overrides = dict(_pair(text) for text in options.variables)
+    given = {"overrides": overrides, "inputs": dict(_pair(text, "--input") for text in options.inputs)}
     if options.branch is None and options.tag is None:
-        return {"variables": None, "overrides": overrides}
+        return {"variables": None, **given}
     known = {
         "CI": "true",
         "GITLAB_CI": "true",
@@ -110,13 +121,13 @@ def _context(options: InterpretOptions) -> dict[str, Any]:
     }
     name = options.tag or options.branch or ""
     known |= {"CI_COMMIT_REF_NAME": name, "CI_COMMIT_TAG" if options.tag else "CI_COMMIT_BRANCH": name}
-    return {"variables": known, "overrides": overrides}
+    return {"variables": known, **given}
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, option: str = "--var") -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key:
-        raise InputError(f"--var {text!r} is not KEY=VALUE.", remedy="For example: --var DEPLOY=yes")
+        raise InputError(f"{option} {text!r} is not KEY=VALUE.", remedy=f"For example: {option} DEPLOY=yes")
     return key, value
 
 

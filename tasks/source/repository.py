@@ -19,7 +19,6 @@ from tasks.source.model import CI_FILE, Commit
 
 if TYPE_CHECKING:
     import gitlab
-    from pydantic import SecretStr
 
 RefKind = Literal["branch", "tag", "commit"]
 _SHA = re.compile(r"[0-9a-f]{4,40}")
@@ -35,7 +34,7 @@ class Server(Protocol):
     def url(self) -> str:
         """Its address."""
 
-    def token(self) -> SecretStr | None:
+    def token(self) -> object | None:
         """None = anonymous."""
 
     def get_client(self) -> gitlab.Gitlab:

@@ -1,4 +1,4 @@
-"""`smartclide interpret` and includes from elsewhere: refused until they are allowed, and never from outside the folder."""
+"""`smartclide interpret` and includes from elsewhere: refused until allowed, and local ones never from outside."""
 
 import subprocess
 import sys
@@ -61,7 +61,7 @@ def test_projects_components_and_templates_of_the_named_gitlab(tmp_path: Path, g
 def test_what_is_not_allowed_says_how_to_allow_it(tmp_path: Path) -> None:
     file = write(
         tmp_path,
-        "include:\n  - {project: team/lib, file: a.yml}\n  - https://example.com/x.yml\n  - template: B.gitlab-ci.yml\n",
+        "include:\n  - {project: team/lib, file: a.yml}\n  - https://e.com/x.yml\n  - template: B.gitlab-ci.yml\n",
     )
     found = errors(file)
     assert [text.rpartition(" is not fetched: ")[2] for text in found] == [
@@ -119,7 +119,8 @@ def test_gitlab_includes_need_no_prefect(tmp_path: Path, gitlab: tuple[str, str]
     file = write(tmp_path, "include: {project: team/lib, file: a.yml}\n")
     code = (
         "import sys\nfrom pathlib import Path\nfrom console.interpret import *\n"
-        f"r = interpret_file(Path({str(file)!r}), InterpretOptions(gitlab_url={gitlab[0]!r}, gitlab_token={gitlab[1]!r}))\n"
+        f"options = InterpretOptions(gitlab_url={gitlab[0]!r}, gitlab_token={gitlab[1]!r})\n"
+        f"r = interpret_file(Path({str(file)!r}), options)\n"
         "print([j.name for j in r.pipeline.jobs], [m for m in ('prefect', 'pandas') if m in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

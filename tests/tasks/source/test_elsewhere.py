@@ -161,7 +161,11 @@ def test_versions_of_a_component(make: Maker, version: str, tag: str, shown: str
 
 
 def test_a_component_by_sha_and_in_a_folder(make: Maker, library: str) -> None:
-    text = f"include: [{{component: $CI_SERVER_FQDN/team/lib/deep@{library}}}, {{component: $CI_SERVER_HOST/team/lib/scan@{library}}}]\n"
+    text = "".join(
+        f"  - component: {host}/team/lib/{name}@{library}\n"
+        for host, name in (("$CI_SERVER_FQDN", "deep"), ("${CI_SERVER_HOST}", "scan"))
+    )
+    text = f"include:\n{text}"
     assert make.scripts(text) == {"deep": ["deep"], "b": ["b-main"], "job": [f"scan null {library}"]}
 
 

@@ -1,0 +1,126 @@
+"""How ``smartclide interpret`` gets what a file includes: from its folder, and from elsewhere as far as allowed.
+
+The GitLab client and the HTTP client are imported only when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from errors import InputError, NotFoundError
+from tasks.source.gathering import Fetchers
+from tasks.source.sources import Component, Local, Project, Remote, Template
+
+if TYPE_CHECKING:
+    import gitlab
+
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What may be asked for includes.
+
+    Attributes:
+        gitlab_url: The GitLab instance of projects, components and templates.
+        gitlab_token: Its token; None = only what is public.
+        templates: A folder of GitLab's templates, asked before the instance.
+        remote: Whether addresses may be fetched.
+    """
+
+    gitlab_url: str | None = None
+    gitlab_token: str | None = field(default=None, repr=False)
+    templates: Path | None = None
+    remote: bool = False
+
+
+@dataclass(frozen=True)
+class _Server:
+    """What `tasks.source.repository.GitLab` needs to know."""
+
+    url: str
+    secret: str | None = field(repr=False)
+
+    def token(self) -> str | None:
+        return self.secret
+
+    def get_client(self) -> gitlab.Gitlab:
+        import gitlab
+
+        return gitlab.Gitlab(url=self.url, private_token=self.secret, timeout=_SECONDS, retry_transient_errors=False)
+
+
+def fetchers(root: Path, read: Callable[[Path], str], allowed: Allowed) -> Fetchers:
+    """Who fetches what.
+
+    Args:
+        root: The folder that local includes are in, and never outside of it.
+        read: Reads a file.
+        allowed: What may be fetched from elsewhere.
+
+    Raises:
+        InputError: The address of the GitLab is malformed.
+    """
+    by_kind: dict[type, Callable[[Any], Mapping[str, str]]] = {Local: _Folder(root, read).local}
+    tree = None
+    if allowed.gitlab_url:
+        from tasks.source.elsewhere import Elsewhere
+        from tasks.source.repository import GitLab
+
+        elsewhere = Elsewhere(GitLab(_Server(_checked(allowed.gitlab_url), allowed.gitlab_token or None)))
+        by_kind |= {Project: elsewhere.project, Component: elsewhere.component, Template: elsewhere.template}
+        tree = elsewhere.tree
+    if allowed.templates is not None:
+        by_kind[Template] = _Templates(_Folder(allowed.templates, read), by_kind.get(Template)).template
+    if allowed.remote:
+        by_kind[Remote] = _remote
+    return Fetchers(by_kind, tree)
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise InputError("--gitlab-url is no address.", remedy="Write it as https://gitlab.example.com.")
+    return url.rstrip("/")
+
+
+def _remote(source: Remote) -> Mapping[str, str]:
+    from tasks.source.remote import fetch_remote
+
+    return fetch_remote(source)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Files of one folder; links that leave it are not followed."""
+
+    root: Path
+    read: Callable[[Path], str]
+
+    def find(self, name: str) -> str | None:
+        path = (self.root / name).resolve()
+        return self.read(path) if path.is_relative_to(self.root.resolve()) and path.is_file() else None
+
+    def local(self, source: Local) -> Mapping[str, str]:
+        text = self.find(source.path)
+        return {} if text is None else {source.key: text}
+
+
+@dataclass(frozen=True)
+class _Templates:
+    """Templates of a folder, else of whoever is asked next."""
+
+    folder: _Folder
+    other: Callable[[Any], Mapping[str, str]] | None
+
+    def template(self, source: Template) -> Mapping[str, str]:
+        text = self.folder.find(source.name)
+        if text is not None:
+            return {source.key: text}
+        if self.other is not None:
+            return self.other(source)
+        raise NotFoundError(f"There is no template {source.name} in {self.folder.root}.")
