@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tasks.interpretation.fields import text_of, texts_of
 from tasks.interpretation.ignored import note_global, note_ignored
+from tasks.interpretation.parallel import instances, written_name
 from tasks.interpretation.shapes import flattened, spliced
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
@@ -79,7 +80,7 @@ def check_graph(state: State) -> State:
         edges[draft.name] = []
         for item, name in needed_jobs(draft.node):
             if _check_need(draft, item, name, (drafts, rank), state.findings):
-                edges[draft.name].append(name)
+                edges[draft.name].append(_written(name, drafts))
         _check_dependencies(draft, drafts, rank, state.findings)
     for circle in _circles(edges):
         place = drafts[circle[0]].node.place("needs")
@@ -111,6 +112,7 @@ def need_name(item: Node) -> str | None:
 
 def _check_need(draft: JobDraft, item: Node, name: str, known: _Known, findings: Findings) -> bool:
     drafts, rank = known
+    name = _written(name, drafts)
     optional = isinstance(item, Mapping_) and text_of(item.get("optional")) == "true"
     if name == draft.name:
         findings.add("needs-cycle", f"The job `{name}` needs itself.", item.span)
@@ -126,6 +128,15 @@ def _check_need(draft: JobDraft, item: Node, name: str, known: _Known, findings:
     return False
 
 
+def _written(name: str, drafts: Mapping[str, JobDraft]) -> str:
+    """The job of which `parallel` makes the one called `name`; `name` itself where it is not such a name."""
+    base = None if name in drafts else written_name(name)
+    if base is None or base not in drafts:
+        return name
+    made = instances(base, drafts[base].node.get("parallel"), Findings())
+    return base if any(i.name == name for i in made) else name
+
+
 def _hidden(name: str) -> str:
     return " Names that begin with a dot are templates, not jobs." if name.startswith(".") else ""
 
@@ -136,11 +147,12 @@ def _check_dependencies(draft: JobDraft, drafts: dict[str, JobDraft], rank: dict
         return
     needs = draft.node.get("needs")
     needed = {need_name(i) for i in spliced(needs)} if isinstance(needs, Sequence) else None
-    for name in texts_of(node):
+    for text in texts_of(node):
+        name = _written(text, drafts)
         if name not in drafts:
             hint = suggestion(name, drafts) or _hidden(name)
             findings.add("unknown-job", f"`dependencies` names `{name}`, which is no job here.{hint}", node.span)
-        elif needed is not None and name not in needed:
+        elif needed is not None and text not in needed and name not in needed:
             if needed:
                 message = f"`dependencies` names `{name}`, which must then be in `needs` too."
                 findings.add("dependency-not-needed", message, node.span)

@@ -52,14 +52,15 @@ IMAGE = either(
 )
 
 VALUE = Text(loose=True, empty=True)
-JOB_VARIABLES = Entries(either(VALUE, Keys({"value": VALUE, "expand": Flag(), "description": EMPTY_TEXT})))
+JOB_VARIABLES = Entries(either(VALUE, Keys({"value": VALUE, "expand": Flag()})), nullable=True)
 GLOBAL_VARIABLES = Entries(
     either(
         VALUE,
         Keys({"value": VALUE, "description": EMPTY_TEXT, "expand": Flag(), "options": Items(VALUE, least=1)}),
-    )
+    ),
+    nullable=True,
 )
-RULES_VARIABLES = Entries(VALUE)
+RULES_VARIABLES = Entries(VALUE, nullable=True)
 
 SERVICES = Items(
     either(
@@ -133,12 +134,19 @@ ARTIFACTS = Keys(
     }
 )
 
-_CACHE_FILES = Items(TEXT, least=1, most=2)
+# Neither a slash (also as %2F) nor dots alone: https://docs.gitlab.com/ci/yaml/#cachekey
+_CACHE_KEY = Text(pattern=r"^(?!\.{1,2}$|.*(?:/|%2[fF]))", hint="A key has no slash, and is neither `.` nor `..`.")
 _CACHE = Keys(
     {
         "key": either(
-            Text(loose=True),
-            Keys({"files": _CACHE_FILES, "files_commits": _CACHE_FILES, "prefix": TEXT}),
+            _CACHE_KEY,
+            Keys(
+                {
+                    "files": Items(TEXT, least=1, most=10),
+                    "files_commits": Items(TEXT, least=1, most=2),
+                    "prefix": _CACHE_KEY,
+                }
+            ),
         ),
         "paths": TEXTS,
         "policy": Text(pattern=r"^(pull-push|pull|push|\$\{?\w{1,255}\}?)$", hint="Use pull-push, pull or push."),
@@ -148,7 +156,7 @@ _CACHE = Keys(
         "fallback_keys": Items(TEXT, most=5),
     }
 )
-CACHE = either(_CACHE, Items(_CACHE, most=4))
+CACHE = either(_CACHE, Items(_CACHE, most=4, nested=True))
 
 RETRY_REASONS = [
     "always",
@@ -164,6 +172,7 @@ RETRY_REASONS = [
     "unmet_prerequisites",
     "scheduler_failure",
     "data_integrity_failure",
+    "runner_interrupted",
     "runner_provisioning_timeout",
     "missing_dependency_failure",
 ]
@@ -232,6 +241,7 @@ NEED = either(
         }
     ),
 )
+_TIERS = "Use production, staging, testing, development or other."
 ENVIRONMENT = either(
     TEXT,
     Keys(
@@ -242,25 +252,63 @@ ENVIRONMENT = either(
             "action": Text(("start", "prepare", "stop", "verify", "access")),
             "auto_stop_in": Duration(never=True),
             "kubernetes": Anything(),
-            "deployment_tier": Text(("production", "staging", "testing", "development", "other")),
+            "deployment_tier": Text(pattern=r"^(production|staging|testing|development|other)$|\$", hint=_TIERS),
         }
     ),
 )
-SECRET = Keys(
-    {
-        "vault": Anything(),
-        "gcp_secret_manager": Anything(),
-        "azure_key_vault": Anything(),
-        "aws_secrets_manager": Anything(),
-        "akeyless": Anything(),
-        "gitlab_secrets_manager": Anything(),
-        "file": Flag(),
-        "token": TEXT,
-    }
+_VAULT = Keys(
+    {"engine": Keys({"name": TEXT, "path": TEXT}, ("name", "path")), "path": TEXT, "field": TEXT},
+    required=("engine", "path", "field"),
 )
-ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1)), "sub": Anything()}, required=("aud",)))
+_AWS_KEYS = ("secret_id", "version_id", "version_stage", "region", "role_arn", "role_session_name", "field")
+_PROVIDERS: dict[str, Shape] = {
+    "vault": either(TEXT, _VAULT),
+    "gcp_secret_manager": Keys({"name": TEXT, "version": Text(loose=True)}, ("name",)),
+    "azure_key_vault": Keys({"name": TEXT, "version": TEXT}, ("name",)),
+    "aws_secrets_manager": either(TEXT, Keys(dict.fromkeys(_AWS_KEYS, TEXT), ("secret_id",))),
+    "akeyless": Anything(),
+    "gitlab_secrets_manager": Keys({"name": TEXT, "source": TEXT}, ("name",)),
+}
+SECRET = Keys({**_PROVIDERS, "file": Flag(), "token": TEXT}, one_of=tuple(_PROVIDERS))
+ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1))}, required=("aud",)))
 INPUTS = Entries(Anything(), r"^[a-zA-Z0-9_-]+$")
 PROJECT = Text(pattern=r"\S/\S|\$\S+", hint="Write the full path, such as `group/project`.")
+_CHILD_FILES = ("local", "template", "artifact", "project", "remote", "component")
+_CHILD = Keys(
+    {
+        **dict.fromkeys(_CHILD_FILES, TEXT),
+        "project": PROJECT,
+        "file": either(TEXT, TEXTS),
+        "ref": TEXT,
+        "job": TEXT,
+        "inputs": INPUTS,
+        "integrity": TEXT,
+        "rules": Anything(),
+    },
+    one_of=_CHILD_FILES,
+    together=(("project", "file"), ("file", "project"), ("artifact", "job")),
+)
+CHILD = either(TEXT, _CHILD, Items(either(TEXT, _CHILD), least=1))
+_GIT = Keys({"url": TEXT, "dir": TEXT, "rev": TEXT, "file": TEXT}, required=("url", "rev"))
+_OCI_KEYS = ("registry", "repository", "tag", "dir", "file")
+_OCI = Keys(dict.fromkeys(_OCI_KEYS, TEXT), required=("registry", "repository", "tag"))
+_FUNCTION = either(TEXT, Keys({"git": _GIT, "oci": _OCI}, one_of=("git", "oci")))
+STEP = either(
+    Keys(
+        {
+            "name": TEXT,
+            "env": Entries(VALUE),
+            "inputs": Entries(Anything()),
+            "script": TEXT,
+            "step": _FUNCTION,
+            "func": _FUNCTION,
+            "action": TEXT,
+        },
+        required=("name",),
+        one_of=("script", "step", "func", "action"),
+        apart=(("script", "inputs"),),
+    ),
+)
 TRIGGER = either(
     PROJECT,
     Keys(
@@ -268,10 +316,12 @@ TRIGGER = either(
             "project": PROJECT,
             "branch": TEXT,
             "strategy": Text(("depend", "mirror")),
-            "include": Anything(),
+            "include": CHILD,
             "inputs": INPUTS,
             "forward": Keys({"yaml_variables": Flag(), "pipeline_variables": Flag()}),
-        }
+        },
+        one_of=("project", "include"),
+        apart=(("include", "branch"),),
     ),
 )
 RELEASE = Keys(
@@ -351,7 +401,7 @@ JOB_KEYS: dict[str, Shape] = {
     **DEFAULT_KEYS,
     "allow_failure": ALLOW_FAILURE,
     "coverage": Text(pattern=r"^/.+/$", hint="Write a regular expression between slashes."),
-    "dast_configuration": Anything(),
+    "dast_configuration": Keys({"site_profile": TEXT, "scanner_profile": TEXT}),
     "dependencies": TEXTS,
     "environment": ENVIRONMENT,
     "except": POLICY,
@@ -367,7 +417,7 @@ JOB_KEYS: dict[str, Shape] = {
     "release": RELEASE,
     "resource_group": TEXT,
     "rules": RULES,
-    "run": Items(Anything()),
+    "run": Items(STEP, least=1),
     "script": SCRIPT,
     "secrets": Entries(SECRET),
     "stage": TEXT,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass, field, replace
 
 from tasks.interpretation.checks import need_name
 from tasks.interpretation.fields import flag_of, texts_of
-from tasks.interpretation.parallel import Instance, matrix_rows
+from tasks.interpretation.parallel import Instance, filled, has_expressions, matrix_rows, written_name
 from tasks.interpretation.pipeline import Job, Need
 from tasks.interpretation.shapes import spliced
 from tasks.interpretation.state import JobDraft, LeftOut, State
@@ -22,7 +23,7 @@ def link_needs(state: State) -> State:
     noted = False
     for draft in state.drafts:
         node = _needs_node(draft, state)
-        needs = linker.needs(draft, node)
+        needs = None if linker.differ(node) else linker.needs(draft, node)
         dependencies = linker.dependencies(draft)
         if needs and not noted:
             noted = True
@@ -31,7 +32,8 @@ def link_needs(state: State) -> State:
             )
             state.findings.add("needs-no-early-start", message, draft.node.place("needs"))
         for instance in state.instances[draft.name]:
-            jobs.append(replace(by_name[instance.name], needs=needs, dependencies=dependencies))
+            own = needs if needs is not None else linker.needs(draft, node, instance.matrix)
+            jobs.append(replace(by_name[instance.name], needs=own, dependencies=dependencies))
     return replace(state, jobs=tuple(jobs))
 
 
@@ -50,14 +52,24 @@ class _Linker:
     state: State
     left_out: dict[str, LeftOut] = field(init=False)
     rank: dict[str, int] = field(init=False)
+    matrix: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.left_out = {job.name: job for job in self.state.left_out}
         self.rank = {stage: i for i, stage in enumerate(self.state.stages)}
 
-    def needs(self, draft: JobDraft, node: Node | None) -> tuple[Need, ...] | None:
+    def differ(self, node: Node | None) -> bool:
+        """Whether the jobs of one `parallel` need different jobs."""
+        items = spliced(node) if isinstance(node, Sequence) else []
+        matrices = [item.get("parallel") for item in items if isinstance(item, Mapping_)]
+        return any(isinstance(matrix, Mapping_) and has_expressions(matrix) for matrix in matrices)
+
+    def needs(
+        self, draft: JobDraft, node: Node | None, matrix: Mapping[str, str] | None = None
+    ) -> tuple[Need, ...] | None:
         if not isinstance(node, Sequence):
             return None
+        self.matrix = matrix or {}
         found: dict[str, Need] = {}
         for item in spliced(node):
             for need in self.resolved(draft, item):
@@ -73,8 +85,10 @@ class _Linker:
             return ()
         options = item if isinstance(item, Mapping_) else Mapping_({}, item.span)
         artifacts, optional = flag_of(options.get("artifacts"), True), flag_of(options.get("optional"))
+        name, one = self.written(name)
         if name in self.state.instances:
-            return [Need(i.name, artifacts, optional) for i in self.chosen(name, options)]
+            chosen = self.chosen(name, options, optional)
+            return [Need(i.name, artifacts, optional) for i in chosen if one is None or i.name == one]
         if name in self.left_out:
             message = f"`{draft.name}` needs `{name}`, which is left out: it waits for what `{name}` waits for instead."
             self.state.findings.add("need-left-out", message, item.span)
@@ -83,14 +97,19 @@ class _Linker:
             self.absent(draft, name, item)
         return ()
 
-    def chosen(self, name: str, options: Mapping_) -> list[Instance]:
+    def written(self, name: str) -> tuple[str, str | None]:
+        """The job as it is written, and which of those `parallel` makes of it is meant (None = all)."""
+        base = None if name in self.state.declared else written_name(name)
+        return (base, name) if base is not None and base in self.state.declared else (name, None)
+
+    def chosen(self, name: str, options: Mapping_, optional: bool) -> list[Instance]:
         matrix = options.get("parallel")
         every = list(self.state.instances[name])
         if not isinstance(matrix, Mapping_):
             return every
-        rows = matrix_rows(matrix)
+        rows = [filled(row, self.matrix) for row in matrix_rows(matrix)]
         found = [i for i in every if any(all(i.matrix.get(k) == v for k, v in row.items()) for row in rows)]
-        if not found:
+        if not found and not optional:
             message = f"`needs:parallel:matrix`: no job of `{name}` has these values."
             self.state.findings.add("unknown-job", message, matrix.span)
         return found
@@ -126,4 +145,8 @@ class _Linker:
         node = draft.node.get("dependencies")
         if node is None:
             return None
-        return tuple(i.name for name in texts_of(node) for i in self.state.instances.get(name, ()))
+        found: list[str] = []
+        for text in texts_of(node):
+            name, one = self.written(text)
+            found += [i.name for i in self.state.instances.get(name, ()) if one is None or i.name == one]
+        return tuple(found)

@@ -5,6 +5,7 @@ https://docs.gitlab.com/ci/yaml/#parallel: ``test 1/3`` and ``deploy: [aws, moni
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice, product
@@ -15,6 +16,8 @@ from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
 MAX_JOBS = 200  # GitLab's limit for one job
+_EXPANDED = re.compile(r"(?P<matrix>.+?): \[.*\]|(?P<count>.+) [0-9]+/[0-9]+", re.DOTALL)
+_IDENTIFIER = re.compile(r"\$\[\[\s*matrix\.([A-Za-z0-9_-]+)\s*\]\]")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,25 @@ def instances(name: str, node: Node | None, findings: Findings) -> tuple[Instanc
         )
         for i, row in enumerate(rows, start=1)
     )
+
+
+def written_name(name: str) -> str | None:
+    """The job that is written where one that `parallel` makes of it may be called `name`: ``test 1/3`` -> ``test``."""
+    found = _EXPANDED.fullmatch(name)
+    return None if found is None else found["matrix"] or found["count"]
+
+
+def has_expressions(node: Mapping_) -> bool:
+    """Whether a `needs:parallel:matrix` holds ``$[[ matrix.NAME ]]``, which differs from job to job."""
+    return any(_IDENTIFIER.search(value) for row in matrix_rows(node) for value in row.values())
+
+
+def filled(row: Mapping[str, str], matrix: Mapping[str, str]) -> dict[str, str]:
+    """A row of `needs:parallel:matrix` with ``$[[ matrix.NAME ]]`` replaced by the values of the job that needs it.
+
+    https://docs.gitlab.com/ci/yaml/matrix_expressions/
+    """
+    return {k: _IDENTIFIER.sub(lambda found: matrix.get(found[1], found[0]), v) for k, v in row.items()}
 
 
 def matrix_rows(node: Mapping_) -> list[dict[str, str]]:

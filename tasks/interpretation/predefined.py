@@ -6,6 +6,7 @@ CI_PIPELINE_ID and the like) are Jenkins' to give; they are listed in `AT_RUN_TI
 
 from __future__ import annotations
 
+import hashlib
 import re
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ AT_RUN_TIME = frozenset(
     ]
 )
 _MAX_SLUG = 63
+_MAX_ENVIRONMENT_SLUG = 24
 _BRANCH_KINDS = ("branch", "commit")
 
 
@@ -51,7 +53,7 @@ def predefined_variables(
     image_name: str | None = None,
     *,
     ci_path: str = CI_FILE,
-    source: str = "api",
+    source: str = "push",
 ) -> dict[str, str]:
     """Return the predefined variables of a pipeline for one commit.
 
@@ -60,7 +62,8 @@ def predefined_variables(
         environment_name: Name of our Environment, for CI_ENVIRONMENT_NAME and CI_ENVIRONMENT_SLUG.
         image_name: The image to be built, without tag, e.g. ``registry.example.com:5000/group/app``.
         ci_path: Where the pipeline definition is.
-        source: CI_PIPELINE_SOURCE.
+        source: CI_PIPELINE_SOURCE. A commit is deployed as the pipeline of its branch or tag would have run, and that
+            one a push starts; so rules written for it hold here too.
     """
     known = {
         "CI": "true",
@@ -128,8 +131,23 @@ def _of_server(url: str) -> dict[str, str]:
 
 
 def _environment_slug(name: str) -> str:
-    """At most 24 characters, beginning with a letter (GitLab adds a hash where it shortens; that part is ours)."""
-    plain = re.sub(r"-+", "-", re.sub(r"[^a-z0-9]", "-", name.lower())).strip("-")
-    if not plain[:1].isalpha():
+    """At most 24 characters, beginning with a letter; where that changes the name, it ends in a hash of it.
+
+    Source: GitLab's ``Gitlab::Slug::Environment``.
+    """
+    plain = re.sub(r"[^a-z0-9]", "-", name.lower())
+    if not re.match("[a-z]", plain):
         plain = f"env-{plain}"
-    return plain[:24].strip("-")
+    plain = re.sub(r"-+", "-", plain)
+    if plain == name and len(plain) <= _MAX_ENVIRONMENT_SLUG:
+        return plain.removesuffix("-")
+    number = int(hashlib.sha256(name.encode()).hexdigest(), 16)
+    return f"{plain[:17].removesuffix('-')}-{_base36(number)[-6:]}"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits

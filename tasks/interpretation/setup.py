@@ -153,6 +153,8 @@ def _without_wrong(node: Mapping_, state: State) -> Mapping_:
         shape = JOB_KEYS.get(entry.key)
         if shape is None:
             hint = suggestion(entry.key, JOB_KEYS) or suggestion(entry.key, GLOBAL_KEYS)
+            if entry.key in GLOBAL_KEYS:
+                hint = " It is a global keyword: write it at the top level of the file."
             message = f"`{entry.key[:100]}` is not a keyword of a job.{hint}"
             state.findings.add("unknown-keyword", message, entry.span)
         elif is_null(entry.value) or check(entry.value, shape, entry.key, state.findings):

@@ -67,18 +67,25 @@ class Items:
 
 @dataclass(frozen=True)
 class Keys:
-    """A mapping of known keywords."""
+    """A mapping of known keywords.
+
+    `one_of`: exactly one of these is there. `together`: where the first is, the second must be. `apart`: never both.
+    """
 
     table: Mapping[str, Shape]
     required: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    together: tuple[tuple[str, str], ...] = ()
+    apart: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Entries:
-    """A mapping of free names to values of one shape."""
+    """A mapping of free names to values of one shape; `nullable`: or nothing at all."""
 
     value: Shape
     name: str = ""
+    nullable: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,7 +258,22 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         if node.get(key) is None:
             findings.add("missing-keyword", f"`{name}` needs `{key}`.", node.span)
             good = False
-    return good
+    return _combined(node, shape, name, findings) and good
+
+
+def _combined(node: Mapping_, shape: Keys, name: str, findings: Findings) -> bool:
+    """Whether the keywords that are there go together."""
+    messages = [f"with `{a}`, it also needs `{b}`." for a, b in shape.together if _has(node, a) and not _has(node, b)]
+    messages += [f"`{b}` cannot be there with `{a}`." for a, b in shape.apart if _has(node, a) and _has(node, b)]
+    if shape.one_of and sum(_has(node, key) for key in shape.one_of) != 1:
+        messages.append(f"it needs exactly one of {', '.join(shape.one_of)}.")
+    for message in messages:
+        findings.add("missing-keyword", f"`{name}`: {message}", node.span)
+    return not messages
+
+
+def _has(node: Mapping_, key: str) -> bool:
+    return node.get(key) is not None
 
 
 def _entries(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
@@ -261,7 +283,8 @@ def _entries(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         if shape.name and not re.search(shape.name, entry.key):
             findings.add("wrong-value", f"`{name}`: `{entry.key[:80]}` is not a valid name.", entry.span)
             good = False
-        good = check(entry.value, shape.value, f"{name}:{entry.key}", findings) and good
+        if not (shape.nullable and is_null(entry.value)):
+            good = check(entry.value, shape.value, f"{name}:{entry.key}", findings) and good
     return good
 
 

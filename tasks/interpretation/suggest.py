@@ -14,6 +14,7 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
 
     if len(word) > _MAX_WORD:
         return ""
+    candidates = [c for c in candidates if c != word]
     pool = [c for _, c in zip(range(_MAX_CANDIDATES), candidates, strict=False) if abs(len(c) - len(word)) <= 4]
     near = difflib.get_close_matches(word, pool, n=1, cutoff=0.72)
     return f" Did you mean `{near[0]}`?" if near else ""

@@ -26,19 +26,16 @@ def read_variables(node: Node | None) -> Variables:
     raw: set[str] = set()
     if isinstance(node, Mapping_):
         for entry in node:
-            text, expands = _value(entry.value)
-            if text is not None:
-                values[entry.key] = text
-                if not expands:
-                    raw.add(entry.key)
+            values[entry.key], expands = _value(entry.value)
+            if not expands:
+                raw.add(entry.key)
     return Variables(values, frozenset(raw))
 
 
-def _value(node: Node) -> tuple[str | None, bool]:
-    if isinstance(node, Scalar):
-        return (None if node.kind == "null" else node.text), True
+def _value(node: Node) -> tuple[str, bool]:
+    """The text (nothing is an empty one, as in GitLab) and whether it is expanded."""
     if not isinstance(node, Mapping_):
-        return None, True
+        return node.text if isinstance(node, Scalar) else "", True
     value, expands, options = node.get("value"), node.get("expand"), node.get("options")
     if value is None and isinstance(options, Sequence) and options.items:
         value = options.items[0]

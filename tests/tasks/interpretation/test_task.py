@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 
@@ -58,13 +59,33 @@ def test_predefined_variables() -> None:
         "CI_SERVER_PORT": "8443",
         "CI_API_V4_URL": "https://gitlab.example.com:8443/api/v4",
         "CI_ENVIRONMENT_NAME": "Review/1",
-        "CI_ENVIRONMENT_SLUG": "review-1",
+        "CI_ENVIRONMENT_SLUG": "review-1-bxuli4",
         "CI_REGISTRY": "registry.example.com:5000",
         "CI_REGISTRY_IMAGE": "registry.example.com:5000/group/app",
-        "CI_PIPELINE_SOURCE": "api",
+        "CI_PIPELINE_SOURCE": "push",
     }
     assert {k: known[k] for k in expected} == expected
     assert "CI_COMMIT_TAG" not in known
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("production", "production"),
+        ("PRODUCTION", r"production-[0-9a-z]{6}"),
+        ("staging-1234567890123456", "staging-1234567890123456"),
+        ("staging-12345678901234567", r"staging-123456789-[0-9a-z]{6}"),
+        ("9-staging-123456789012345", r"env-9-staging-123-[0-9a-z]{6}"),
+        ("staging-12345678-01234567", r"staging-12345678-[0-9a-z]{6}"),
+        ("foo-", "foo"),
+        ("foo--bar", r"foo-bar-[0-9a-z]{6}"),
+        ("*-foo", r"env-foo-[0-9a-z]{6}"),
+    ],
+)
+def test_the_slug_of_an_environment(name: str, expected: str) -> None:
+    slugs = {predefined_variables(COMMIT, given)["CI_ENVIRONMENT_SLUG"] for given in (name, name)}
+    assert len(slugs) == 1
+    assert re.fullmatch(expected, slugs.pop())
 
 
 async def test_the_task_interprets_for_the_commit() -> None:
