@@ -62,7 +62,7 @@ class House:
         path = "/job/".join(["job/smartclide", *project.split("/")])
         return [build["number"] for build in self.jenkins(f"{path}/api/json?tree=builds[number]").json()["builds"]]
 
-    def project(self, path, **changes):
+    def project(self, path, visibility="private", **changes):
         """A project of its own, the example with changed files (None leaves one out)."""
         from sandbox.launcher import _EXAMPLE
 
@@ -78,7 +78,7 @@ class House:
             files.pop(name, None)
             if text is not None:
                 files[name] = text
-        self.sandbox.gitlab.create_project(path, files)
+        self.sandbox.gitlab.create_project(path, files, visibility=visibility)
         return path
 
 

@@ -194,3 +194,24 @@ def test_rollback_and_undeploy(run, house, deployed):
     assert run(undeploy, service="cycle").result() == ["Deployment cycle", "Service cycle"]
     assert house.found("Deployment", "cycle") is None
     assert "has no service 'nobody'" in failure(run(rollback, service="nobody"))
+
+
+def test_a_public_project_needs_no_token_and_jenkins_clones_it_without_one(house, deployed):
+    from console.setup import build_environment, save
+
+    path = house.project("demo/public", visibility="public")
+    private = house.project("demo/hidden")
+    state = house.sandbox.state()
+    answers = {
+        "gitlab_url": state.gitlab_url, "jenkins_url": state.jenkins_url, "jenkins_user": state.jenkins_user,
+        "jenkins_token": state.jenkins_token, "registry": state.registry, "registry_http": True,
+        "kubeconfig_text": state.kubeconfig, "namespace": house.environment, "metrics_store": "memory://anonymous",
+    }  # fmt: skip
+    save("anonymous", build_environment("anonymous", answers))
+    done = asyncio.run(deploy(project=path, ref="main", environment="anonymous", return_state=True))
+    assert done.is_completed(), done
+    console = house.jenkins("job/smartclide/job/demo/job/public/1/consoleText").text
+    assert "using credential" not in console
+    assert "using credential" in house.jenkins("job/smartclide/job/demo/job/hello-service/1/consoleText").text
+    refused = asyncio.run(deploy(project=private, ref="main", environment="anonymous", return_state=True))
+    assert "token" in failure(refused)
