@@ -18,6 +18,7 @@ PULL_GRACE_SECONDS = 90.0
 """How long a pull may fail for a passing reason (registry busy, name not resolved) before the rollout is given up."""
 
 FINAL_RESTARTS = 3
+_NOT_YET = re.compile(r"failed to sync (secret|configmap) cache")
 _OTHER_PLATFORM = re.compile(r"no match for platform|no matching manifest|does not match the specified platform")
 _NOT_FOUND = re.compile(r"not found|manifest unknown|name unknown|repository does not exist", re.IGNORECASE)
 _NO_ACCESS = re.compile(r"unauthorized|authorization failed|\b401\b|\b403\b|denied|no basic auth", re.IGNORECASE)
@@ -134,12 +135,13 @@ def _image(pod: Object, events: Sequence[Object], now: datetime) -> Cause | None
         if reason in {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"}:
             pulls = [e for e in events if "pull" in str(e.get("message")) and e.get("reason") == "Failed"]
             detail = message if reason == "ErrImagePull" and message else _said(pulls, "Failed") or message
-            return _pull_cause(pod, detail, now)
+            tries = sum(int(e.get("count") or 1) for e in pulls if "pull image" in str(e.get("message")))
+            return _pull_cause(pod, detail, tries, now)
     return None
 
 
-def _pull_cause(pod: Object, detail: str, now: datetime) -> Cause:
-    name = pod["metadata"]["name"]
+def _pull_cause(pod: Object, detail: str, tries: int, now: datetime) -> Cause:
+    name, late = pod["metadata"]["name"], _age(pod, now) > PULL_GRACE_SECONDS
     if _NO_ACCESS.search(detail):
         return Cause(
             "image-access",
@@ -147,7 +149,8 @@ def _pull_cause(pod: Object, detail: str, now: datetime) -> Cause:
             detail,
             "Check the login of the Environment's ImageRegistry block.",
             name,
-            final=True,
+            # A node may read a pod's Secrets only a moment after it got the pod, and pulls without a login until then.
+            final=late or tries > 1 or not pod["spec"].get("imagePullSecrets"),
         )
     if _OTHER_PLATFORM.search(detail):  # containerd's words end with "not found" too
         return Cause(
@@ -173,21 +176,22 @@ def _pull_cause(pod: Object, detail: str, now: datetime) -> Cause:
         detail,
         "Check that the nodes reach the registry.",
         name,
-        final=_age(pod, now) > PULL_GRACE_SECONDS,
+        final=late,
     )
 
 
-def _configuration(pod: Object, events: Sequence[Object], _now: datetime) -> Cause | None:
+def _configuration(pod: Object, events: Sequence[Object], now: datetime) -> Cause | None:
     for container in _containers(pod):
         reason, message = _waiting(container)
         if reason == "CreateContainerConfigError":
+            unread = _NOT_YET.search(message)  # as with the login for a pull
             return Cause(
                 "configuration",
                 "A Secret, ConfigMap or setting that the container needs is missing.",
                 message or _said(events, "Failed"),
                 "Create it in the Environment's namespace, or correct the variables.",
                 pod["metadata"]["name"],
-                final=True,
+                final=not unread or _age(pod, now) > PULL_GRACE_SECONDS,
             )
         if reason == "CreateContainerError":
             return Cause(

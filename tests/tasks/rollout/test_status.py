@@ -93,6 +93,27 @@ def test_a_pull_that_fails_for_a_passing_reason_is_given_up_after_a_while():
     assert find_cause(seen["pods"], seen["events"], seen["replica_sets"], 1, later).final
 
 
+@pytest.mark.parametrize(("tries", "seconds", "final"), [(1, 5, False), (2, 20, True), (1, 91, True)])
+def test_a_refused_pull_with_a_login_is_tried_again(tries, seconds, final):
+    """Seen on a real cluster: the node could not read the pull Secret of a new namespace yet, and pulled without."""
+    seen = recorded("image-access")
+    seen["pods"][0]["spec"]["imagePullSecrets"] = [{"name": "shop-pull"}]
+    for event in seen["events"]:
+        if event["message"].startswith("Failed to pull image"):
+            event["count"] = tries
+    cause = find_cause(seen["pods"], seen["events"], [], 1, _first_seen(seen) + timedelta(seconds=seconds))
+    assert (cause.category, cause.final) == ("image-access", final)
+
+
+@pytest.mark.parametrize(("seconds", "final"), [(5, False), (91, True)])
+def test_a_setting_that_the_node_cannot_read_yet_is_waited_for(seconds, final):
+    seen = recorded("configuration")
+    waiting = seen["pods"][0]["status"]["containerStatuses"][0]["state"]["waiting"]
+    waiting["message"] = "failed to sync secret cache: timed out waiting for the condition"
+    cause = find_cause(seen["pods"], seen["events"], [], 1, _first_seen(seen) + timedelta(seconds=seconds))
+    assert (cause.category, cause.final) == ("configuration", final)
+
+
 def test_healthy_pods_and_pods_of_other_revisions_have_no_cause():
     seen = recorded("healthy")
     assert find_cause(seen["pods"], seen["events"], seen["replica_sets"], 1, datetime.now(UTC)) is None
