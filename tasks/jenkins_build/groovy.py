@@ -96,7 +96,16 @@ class Lines:
     items: tuple[Expression, ...]
 
 
-Statement = Step | Block | Comment | Source | Lines
+@dataclass(frozen=True)
+class Assign:
+    """``name[key] = [...]``, or ``name = [...]``: a map with one entry a line."""
+
+    name: str
+    key: Expression | None
+    value: MapOf
+
+
+Statement = Step | Block | Comment | Source | Lines | Assign
 
 
 def literal(text: str) -> str:
@@ -158,6 +167,10 @@ def lines(node: Statement) -> list[str]:
         return node.text.strip("\n").split("\n")
     if isinstance(node, Block):
         return [f"{node.head} {{", *_indented(node.body), "}"]
+    if isinstance(node, Assign):
+        key = f"[{expression(node.key)}]" if node.key is not None else ""
+        entries = [f"{INDENT}{name}: {expression(value)}," for name, value in node.value.entries]
+        return [f"{node.name}{key} = [", *entries[:-1], *(entry.removesuffix(",") for entry in entries[-1:]), "]"]
     if isinstance(node, Lines):
         return ["return [", *(f"{INDENT}{expression(item)}," for item in node.items), f"{INDENT}''", "].join('\\n')"]
     return _step_lines(node)

@@ -1,21 +1,22 @@
 """The pipeline model as a declarative Jenkinsfile.
 
-Consumes a `Pipeline`, produces text. One declarative stage per GitLab stage, its jobs in ``parallel``; the shell text
-of each job is a function above the pipeline, so that the pipeline block reads as a table of contents and stays small
-enough for the JVM.
+Consumes a `Pipeline`, produces text, in one of two renderings (`RenderSettings.rendering`) of the same meaning.
+``stages``: one declarative stage per GitLab stage, its jobs in ``parallel``; the shell text of each job is a function
+above the pipeline, so that the pipeline block reads as a table of contents and stays small enough for the JVM.
+``graph`` (see `graph`): the jobs as data, run by a fixed runner.
 """
 
 from __future__ import annotations
 
 from errors import InputError
 from tasks.interpretation.pipeline import Pipeline
-from tasks.jenkins_build import helpers, image_stage
+from tasks.jenkins_build import graph, helpers, image_stage
 from tasks.jenkins_build.artifacts import has_stash
 from tasks.jenkins_build.groovy import Block, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
 from tasks.jenkins_build.job_stage import agent, fetch, pipeline_stages
-from tasks.jenkins_build.plan import COMMIT_PARAMETER, URL_PARAMETER, Plan, helper_functions, make_plan
+from tasks.jenkins_build.plan import COMMIT_PARAMETER, URL_PARAMETER, Plan, depth_of, helper_functions, make_plan
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 
 __all__ = ["ImageBuild", "RenderSettings", "parameter_names", "render"]
@@ -35,10 +36,12 @@ def render(pipeline: Pipeline, settings: RenderSettings) -> str:
             image's).
     """
     plan = make_plan(pipeline, settings)
-    stages = [*pipeline_stages(plan), *_image_stage(plan)]
+    stages = [*([graph.pipeline_stage()] if plan.is_graph else pipeline_stages(plan)), *_image_stage(plan)]
     if not stages:
         raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")
-    return render_paragraphs([*_top(plan), *functions(plan), *_image_function(plan), _guard(plan), [_pipeline(stages)]])
+    return render_paragraphs(
+        [*_top(plan), *_functions(plan), *_image_function(plan), _guard(plan), [_pipeline(stages)]]
+    )
 
 
 def _top(plan: Plan) -> list[list[Statement]]:
@@ -50,9 +53,14 @@ def _top(plan: Plan) -> list[list[Statement]]:
     paragraphs = [header]
     if pipeline.jobs:
         paragraphs.append([Source("import groovy.transform.Field"), Source(f"import {helpers.INTERRUPTED}")])
-    for text in helper_functions(plan):
-        paragraphs.append([Source(text)])
     return paragraphs
+
+
+def _functions(plan: Plan) -> list[list[Statement]]:
+    if plan.is_graph:
+        return graph.functions(plan)
+    helper: list[list[Statement]] = [[Source(text)] for text in helper_functions(plan)]
+    return [*helper, *functions(plan)]
 
 
 def _guard(plan: Plan) -> list[Statement]:
@@ -79,10 +87,12 @@ def _image_stage(plan: Plan) -> list[Statement]:
     image = plan.settings.image
     if image is None:
         return []
-    fetched = fetch(plan, tuple(job for job in plan.pipeline.jobs if has_stash(job)))
+    prepare: list[Statement] = [Source(f"sources({depth_of(plan)})"), Source("fetch(stashesOf(givers))")]
+    if not plan.is_graph:
+        prepare = [Source("sources()"), *fetch(plan, tuple(job for job in plan.pipeline.jobs if has_stash(job)))]
     when = Block("expression", (Source("currentBuild.currentResult in ['SUCCESS', 'UNSTABLE']"),))
     body: list[Statement] = [Block("when", (Source("beforeAgent true"), when))] if plan.pipeline.jobs else []
-    steps = Block("steps", (Source("sources()"), *fetched, *image_stage.steps(image)))
+    steps = Block("steps", (*prepare, *image_stage.steps(image)))
     return [
         Comment(f"The image of {image.dockerfile}, unless a job before it failed."),
         Block("stage('image')", (*body, agent(image.agent_label), steps, *image_stage.post(image))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -42,6 +43,11 @@ class Plan:
     settings: RenderSettings
     names: dict[str, JobNames]
     groups: tuple[Group, ...]
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether it is rendered as a graph; there are no groups then."""
+        return bool(self.pipeline.jobs) and not self.groups
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -112,22 +118,41 @@ def make_plan(pipeline: Pipeline, settings: RenderSettings) -> Plan:
     """Work out names and groups.
 
     Raises:
-        InputError: Too many stages, or needs that go in a circle.
+        InputError: Too many stages for the rendering asked for, or needs that go in a circle.
     """
     unique = Unique([IMAGE_STAGE] if settings.image else [])
     names = job_names(pipeline, unique)
+    if settings.rendering == "graph" or (settings.rendering == "auto" and _wants_graph(pipeline, settings)):
+        return Plan(pipeline, settings, names, ())
+    _check_size(len(pipeline.jobs), settings)
     groups = tuple(
         Group(stage, unique(stage) if len(layer) > 1 else "", layer)
         for stage in pipeline.stages
         for layer in _layers([job for job in pipeline.jobs if job.stage == stage])
     )
-    count = len(pipeline.jobs) + sum(len(group.jobs) > 1 for group in groups) + bool(settings.image)
+    _check_size(_count(pipeline, settings, sum(len(group.jobs) > 1 for group in groups)), settings)
+    return Plan(pipeline, settings, names, groups)
+
+
+def _wants_graph(pipeline: Pipeline, settings: RenderSettings) -> bool:
+    if any(job.needs is not None for job in pipeline.jobs):
+        return True
+    sizes = Counter(job.stage for job in pipeline.jobs).values()
+    return _count(pipeline, settings, sum(size > 1 for size in sizes)) > settings.auto_stages
+
+
+def _count(pipeline: Pipeline, settings: RenderSettings, frames: int) -> int:
+    """Jenkins stages: jobs, the frames around those that run side by side, the image."""
+    return len(pipeline.jobs) + frames + bool(settings.image)
+
+
+def _check_size(count: int, settings: RenderSettings) -> None:
     if count > settings.max_stages:
         raise InputError(
-            f"The pipeline needs {count} Jenkins stages; a declarative Jenkinsfile holds {settings.max_stages}.",
-            remedy="Leave jobs out by rules, or join some.",
+            f"The pipeline needs {count} Jenkins stages, and more than {settings.max_stages} stages do not fit a "
+            "declarative Jenkinsfile.",
+            remedy="Use the rendering `graph` (or `auto`), split the pipeline, or leave jobs out by rules.",
         )
-    return Plan(pipeline, settings, names, groups)
 
 
 def _layers(jobs: list[Job]) -> Iterator[tuple[Job, ...]]:

@@ -276,7 +276,7 @@ def test_the_image_is_built_unless_a_job_failed() -> None:
 
 def test_more_stages_than_fit_are_refused() -> None:
     jobs = [job(f"j{index}", f"s{index}") for index in range(26)]
-    with pytest.raises(InputError, match="needs 26 Jenkins stages; a declarative Jenkinsfile holds 25"):
+    with pytest.raises(InputError, match="needs 26 Jenkins stages, and more than 25 stages do not fit"):
         render(pipeline(*jobs), SETTINGS)
     assert render(pipeline(*jobs[:25]), SETTINGS).count("stage('j") == 25
 

@@ -27,6 +27,7 @@ from tasks.jenkins_build.jenkinsfile import ImageBuild, RenderSettings, render
 GOLDEN = Path(__file__).parent / "golden"
 SHA = "3f786850e387550fdab836ed7e6dc881de23001b"
 SETTINGS = RenderSettings("http://gitlab.example/group/app.git", SHA, rendering="stages")
+SETTINGS_AUTO = RenderSettings("http://gitlab.example/group/app.git", SHA)
 CI = ".gitlab-ci.yml"
 BUILT = ImageBuild("registry.example:5000/group/app", SHA, {"VERSION": "1.2"}, "registry-robot")
 MAIN = Equal(Var("CI_COMMIT_BRANCH"), Text("main"))
@@ -158,6 +159,36 @@ SAMPLES: dict[str, tuple[Pipeline, RenderSettings]] = {
         ),
         RenderSettings(git_credentials_id="gitlab-token", image=ImageBuild("registry.example:5000/group/app")),
     ),
+    "graph": (
+        Pipeline(
+            None,
+            ("build", "test", "deploy"),
+            (
+                Job("app", "build", ("make",), artifacts=Artifacts(("dist/",)), span=Span(CI, 3, 1)),
+                Job("docs", "build", ("make docs",), variables={"LANG": "C"}, tags=("linux",), span=Span(CI, 8, 1)),
+                Job(
+                    "unit",
+                    "test",
+                    ("make test",),
+                    needs=(Need("app"),),
+                    image=Image("python:3.12"),
+                    after_script=("rm -rf tmp",),
+                    artifacts=Artifacts(reports={"junit": ("junit.xml",)}),
+                    span=Span(CI, 12, 1),
+                ),
+                Job(
+                    "go live",
+                    "deploy",
+                    ("echo live",),
+                    rules=(Undecided(And((MAIN, Not(TAGGED))), when="manual"),),
+                    span=Span(CI, 20, 1),
+                ),
+            ),
+            {"CI_PROJECT_NAME": "app"},
+            decided=False,
+        ),
+        RenderSettings(git_credentials_id="gitlab-token", image=ImageBuild("registry.example:5000/group/app")),
+    ),
     "image-only": (Pipeline(None, (), ()), RenderSettings("http://gitlab.example/g/a.git", SHA, image=BUILT)),
 }
 
@@ -176,21 +207,16 @@ def test_rendering_again_gives_the_same_bytes(name: str) -> None:
     assert render(*SAMPLES[name]) == render(*SAMPLES[name])
 
 
-def test_groovy_parses_every_golden_file(groovy: str, tmp_path: Path) -> None:
-    program = tmp_path / "parse.groovy"
-    program.write_text(
-        "import org.codehaus.groovy.control.*\n"
-        "args.each { name ->\n"
-        "  def unit = new CompilationUnit()\n"
-        "  unit.addSource(new File(name))\n"
-        "  unit.compile(Phases.CONVERSION)\n"
-        "  println 'parsed ' + new File(name).name\n"
-        "}\n",
-        encoding="utf-8",
-    )
-    files = sorted(GOLDEN.glob("*.Jenkinsfile"))
-    done = subprocess.run([groovy, program, *files], capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout.split("\n")[:-1] == [f"parsed {path.name}" for path in files], done.stderr
+def test_groovy_compiles_every_golden_file_and_a_large_one(groovy: str, tmp_path: Path) -> None:
+    script = ("echo a line of a script that is not short",) * 30
+    jobs = [Job(f"job {n}", f"s{n // 250}", (f"echo {n}", *script), variables={"N": f"{n}"}) for n in range(1000)]
+    many = Pipeline(None, tuple(f"s{n}" for n in range(4)), tuple(jobs))
+    (tmp_path / "large.Jenkinsfile").write_text(render(many, SETTINGS_AUTO), encoding="ascii")
+    files = [*sorted(GOLDEN.glob("*.Jenkinsfile")), tmp_path / "large.Jenkinsfile"]
+    program = Path(__file__).with_name("compile.groovy")
+    words = [groovy, program, tmp_path / "classes", *files]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split("\n")[:-1] == [f"compiled {path.name}" for path in files], done.stderr
 
 
 @pytest.fixture

@@ -73,9 +73,8 @@ class Host:
 
 
 class Runner:
-    rendering: Literal["stages", "graph"] = "stages"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rendering: Literal["stages", "graph"]) -> None:
+        self.rendering = rendering
         self.folder, self.repository = folder, folder / "repository"
         self.repository.mkdir()
         (self.repository / "file").write_text("hello\n")
@@ -102,9 +101,9 @@ class Runner:
         return result, dict(re.findall(r"^gl-job name=(\S+) state=(\w+)\r?$", console, re.MULTILINE)), console
 
 
-@pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    return Runner(tmp_path)
+@pytest.fixture(params=["stages", "graph"])
+def runner(tmp_path: Path, request: pytest.FixtureRequest) -> Runner:
+    return Runner(tmp_path, request.param)
 
 
 def job(name: str, stage: str, command: str = "true", **more: Any) -> Job:
@@ -306,3 +305,31 @@ def test_a_build_for_another_commit_stops_at_once(runner: Runner) -> None:
     result, states, console = runner.run(job("a", "a"), parameters={"COMMIT_SHA": "0" * 40})
     assert (result, states) == ("FAILURE", {})
     assert f"job was rewritten for commit {runner.sha}" in console
+
+
+def test_needs_start_a_job_before_its_stage(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, "graph")
+    mark = tmp_path / "mark"
+    slow = f"i=0; until test -e {mark} || test $i = 100; do i=$((i+1)); sleep 0.1; done; test -e {mark}"
+    result, states, _ = runner.run(
+        job("slow", "a", slow), job("quick", "a"), job("early", "b", f"touch {mark}", needs=(Need("quick"),))
+    )
+    assert (result, set(states.values())) == ("SUCCESS", {"success"})
+
+
+def test_a_job_that_needs_nothing_starts_at_once(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    slow = f"i=0; until test -e {mark} || test $i = 100; do i=$((i+1)); sleep 0.1; done; test -e {mark}"
+    result, _, _ = Runner(tmp_path, "graph").run(job("slow", "a", slow), job("now", "z", f"touch {mark}", needs=()))
+    assert result == "SUCCESS"
+
+
+def test_a_thousand_jobs(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, "graph")
+    none = {"GIT_STRATEGY": "none"}
+    jobs = [
+        Job(f"j{n}", f"s{n // 100}", (":",), variables=none, needs=(Need(f"j{n - 100}"),) if 100 <= n < 500 else None)
+        for n in range(1000)
+    ]
+    result, states, _ = runner.run(*jobs)
+    assert (result, len(states), set(states.values())) == ("SUCCESS", 1000, {"success"})

@@ -1,0 +1,294 @@
+"""The pipeline as data with one fixed runner: every job starts as soon as its needs are met, and any number fits.
+
+The fixed part is `RUNNER`. Jobs are maps in functions of a few dozen each, as a JVM method holds 64 KB of bytecode.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from errors import InputError
+from tasks.interpretation import expressions as terms
+from tasks.interpretation.pipeline import Job
+from tasks.jenkins_build import conditions, helpers, job_script
+from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash, sources_of
+from tasks.jenkins_build.groovy import (
+    Assign,
+    Block,
+    Code,
+    Comment,
+    Expression,
+    ListOf,
+    MapOf,
+    Source,
+    Statement,
+    Text,
+)
+from tasks.jenkins_build.job_functions import common, docker_of, own_lines, rule_values, service_variables
+from tasks.jenkins_build.names import label
+from tasks.jenkins_build.plan import Plan, clones, depth_of, manual_wait, place, retries_some, retry_kinds
+
+JOBS_PER_FUNCTION = 50
+# Nodes of jobs in one function: each costs about 10 bytes of the 65,535 that a method holds.
+NODES_PER_FUNCTION = 2_000
+# A class file holds 65,535 constants; a text takes two.
+MAX_TEXTS = 28_000
+_FIXED = (
+    helpers.STATES,
+    helpers.FAILED_STAGES,
+    helpers.STASHES,
+    helpers.EXIT_CODES,
+    helpers.DOTENV,
+    helpers.LIMITED,
+    helpers.TRIED_AGAIN,
+    helpers.run_job(retries=True, some_retries=True, exit_codes=True, stages=True),
+    helpers.DECIDED,
+    helpers.RUNS_WHEN,
+    helpers.APPROVED,
+    helpers.FETCH,
+    helpers.REPORTED,
+    helpers.READ_DOTENV,
+    helpers.UNTRACKED,
+    helpers.SHELL,
+    helpers.CONTAINED,
+    helpers.AFTER_SCRIPT,
+    conditions.PRESENT,
+    conditions.MATCHES,
+)
+RUNNER = "\n".join([*_FIXED, "\n" + Path(__file__).with_name("runner.groovy").read_text(encoding="ascii")])
+_KEEP = {
+    "on_success": ("success",),
+    "on_failure": ("failed", "unstable"),
+    "always": ("success", "failed", "unstable"),
+}
+
+
+def functions(plan: Plan) -> list[list[Statement]]:
+    """Everything above the pipeline: the runner, what differs, and the jobs.
+
+    Raises:
+        InputError: Jobs wait for each other in a circle, or there are more of them than one Jenkinsfile can hold.
+    """
+    check_ends(plan)
+    asked = sorted({name for job in plan.pipeline.jobs for rule in job.rules for name in _names(rule.expression)})
+    login = plan.settings.registry_credentials_id
+    own = [conditions.value_function(asked), *([helpers.logged_in(login)] if login else [])]
+    parts = list(_parts(plan))
+    start: list[Statement] = [_project(plan), *(Source(f"jobs{number}()") for number, _ in enumerate(parts, start=1))]
+    paragraphs: list[list[Statement]] = [[Source(text)] for text in (RUNNER, *own)]
+    paragraphs += common(plan, always=True)
+    for number, part in enumerate(parts, start=1):
+        paragraphs.append([Block(f"@NonCPS\nvoid jobs{number}()", tuple(part))])
+    return [*paragraphs, [Block("void describe()", tuple(start))]]
+
+
+def pipeline_stage() -> Block:
+    """The one declarative stage that all jobs run in."""
+    script = Block("script", (Source("describe()\nadvance(begin())"),))
+    return Block("stage('jobs')", (Block("steps", (script,)),))
+
+
+def _names(node: object) -> set[str]:
+    return conditions.variables_of(node)
+
+
+def _project(plan: Plan) -> Statement:
+    settings, decided = plan.settings, plan.pipeline.decided
+    entries: list[tuple[str, Expression]] = [
+        ("url", Text(settings.clone_url) if decided else Code("params.REPO_URL")),
+        ("commit", Text(settings.commit_sha) if decided else Code("params.COMMIT_SHA")),
+        ("stages", Code(str(len(plan.pipeline.stages)))),
+        ("wait", Code(str(manual_wait(plan)))),
+    ]
+    if settings.git_credentials_id:
+        entries.append(("credentials", Text(settings.git_credentials_id)))
+    return Assign("project", None, MapOf(tuple(entries)))
+
+
+def _parts(plan: Plan) -> Iterator[list[Statement]]:
+    ranks = {name: rank for rank, name in enumerate(plan.pipeline.stages)}
+    part: list[Statement] = []
+    jobs = nodes = 0
+    texts: set[str] = set()
+    for job in plan.pipeline.jobs:
+        value = MapOf(tuple(_entries(plan, job, ranks[job.stage])))
+        weight = _weigh(value, texts)
+        if part and (jobs == JOBS_PER_FUNCTION or nodes + weight > NODES_PER_FUNCTION):
+            yield part
+            part, jobs, nodes = [], 0, 0
+        part += [Comment(place(job)), Assign("jobs", Text(plan.names[job.name].mark), value)]
+        jobs, nodes = jobs + 1, nodes + weight
+    if len(texts) > MAX_TEXTS:
+        raise InputError(
+            f"The pipeline's {len(plan.pipeline.jobs)} jobs do not fit into one Jenkinsfile.",
+            remedy="Split the pipeline, or leave jobs out by rules.",
+        )
+    yield part
+
+
+def _weigh(node: Expression, texts: set[str]) -> int:
+    if isinstance(node, Text):
+        texts.add(node.value)
+        return 1
+    if isinstance(node, MapOf):
+        return sum(1 + _weigh(value, texts) for _, value in node.entries)
+    return 1 + sum(_weigh(item, texts) for item in node.items) if isinstance(node, ListOf) else 1
+
+
+Entries = Iterator[tuple[str, Expression]]
+
+
+def _entries(plan: Plan, job: Job, rank: int) -> Entries:
+    names = plan.names[job.name]
+    yield "title", Text(names.stage)
+    yield "number", Code(str(names.index))
+    yield "stage", Code(str(rank))
+    if job.tags:
+        yield "label", Text(label(job.tags))
+    yield from _order(plan, job)
+    yield from _limits(plan, job)
+    if clones(plan, job):
+        yield "depth", Code(str(depth_of(plan, job)))
+    yield from _shell(plan, job)
+    yield from _kept(plan, job)
+
+
+def _order(plan: Plan, job: Job) -> Entries:
+    if job.needs is not None:
+        yield "needs", _marks(plan, plan.needed(job))
+    if job.needs is not None or job.dependencies is not None:
+        givers = (other for other in sources_of(job, plan.pipeline) if has_stash(other) or _dotenv(other))
+        yield "from", _marks(plan, (other.name for other in givers))
+    if job.rules:
+        yield "rules", ListOf(tuple(_rule(job, rule.expression, rule_values(job, rule)) for rule in job.rules))
+        return
+    if job.when != "on_success":
+        yield "when", Text(job.when)
+    if job.when == "delayed":
+        yield "delay", Code(str(job.start_in_seconds or 0))
+    if job.allow_failure.always:
+        yield "allowFailure", Code("true")
+
+
+def _rule(job: Job, condition: object, values: MapOf) -> MapOf:
+    return MapOf((("condition", term(condition)), *values.entries))
+
+
+def _limits(plan: Plan, job: Job) -> Entries:
+    yield "timeout", Code(str(job.timeout_seconds or plan.settings.default_timeout_seconds))
+    if job.allow_failure.exit_codes:
+        yield "allowedExitCodes", _numbers(job.allow_failure.exit_codes)
+    if job.retry.max:
+        yield "retries", Code(str(job.retry.max))
+    if retries_some(job):
+        yield "retryOn", _texts(retry_kinds(job))
+        yield "retryCodes", _numbers(job.retry.exit_codes)
+
+
+def _shell(plan: Plan, job: Job) -> Entries:
+    yield "head", _text(job_script.job_variables(job, plan.names[job.name].index))
+    if job.excluded_variables:
+        yield "bare", Code("true")
+    if own := own_lines(plan, job):
+        yield "own", _text(own)
+    if plan.settings.registry_credentials_id and plan.uses_login(job):
+        yield "login", Code("true")
+    yield "script", _text(job_script.commands((*job.before_script, *job.script)))
+    if job.after_script:
+        yield "afterScript", _text(job_script.commands(job.after_script))
+    if job.image is not None:
+        docker = docker_of(plan, job, job.image)
+        yield "run", _text(docker.start(service_variables(plan, job)))
+        yield "cleanup", _text(docker.clean_up())
+        if job.after_script:
+            yield "afterRun", _text(docker.after())
+
+
+def _kept(plan: Plan, job: Job) -> Entries:
+    artifacts = job.artifacts
+    if has_stash(job):
+        yield "stash", Text(plan.names[job.name].stash)
+        yield "keep", _texts(_KEEP[artifacts.when])
+        yield "includes", Text(ant_patterns(artifacts.paths))
+        if artifacts.exclude:
+            yield "excludes", Text(ant_patterns(artifacts.exclude))
+        if artifacts.untracked:
+            yield "untracked", Code("true")
+    if artifacts.reports.get("junit"):
+        yield "junit", Text(file_patterns(artifacts.reports["junit"]))
+    if _dotenv(job):
+        yield "dotenv", _texts(_dotenv(job))
+
+
+def _dotenv(job: Job) -> tuple[str, ...]:
+    return job.artifacts.reports.get("dotenv", ())
+
+
+def _text(lines: list[str]) -> Text:
+    return Text("\n".join([*lines, ""]))
+
+
+def _texts(items: Iterable[str]) -> ListOf:
+    return ListOf(tuple(map(Text, items)))
+
+
+def _numbers(items: Iterable[int]) -> ListOf:
+    return ListOf(tuple(Code(str(item)) for item in items))
+
+
+def _marks(plan: Plan, jobs: Iterable[str]) -> ListOf:
+    return _texts(plan.names[job].mark for job in dict.fromkeys(jobs))
+
+
+def term(node: object) -> ListOf:
+    """A residual condition as data for the runner's ``holds``."""
+    if isinstance(node, terms.Constant):
+        return ListOf((Text("constant"), Code("true" if node.value else "false")))
+    if isinstance(node, terms.Not):
+        return ListOf((Text("not"), term(node.term)))
+    if isinstance(node, terms.And | terms.Or):
+        word = "all" if isinstance(node, terms.And) else "any"
+        return ListOf((Text(word), ListOf(tuple(map(term, node.terms)))))
+    if isinstance(node, terms.Truth):
+        return ListOf((Text("present"), _operand(node.value)))
+    if isinstance(node, terms.Equal):
+        return ListOf((Text("equal"), _operand(node.left), _operand(node.right)))
+    assert isinstance(node, terms.Match)  # noqa: S101 - there is no other term
+    if isinstance(node.pattern, terms.Pattern):
+        return ListOf((Text("like"), _operand(node.value), Text(conditions.java_pattern(node.pattern))))
+    return ListOf((Text("matches"), _operand(node.value), _operand(node.pattern)))
+
+
+def _operand(value: terms.Value) -> Expression:
+    if isinstance(value, terms.Null):
+        return Code("null")
+    return Text(value.value) if isinstance(value, terms.Text) else MapOf((("variable", Text(value.name)),))
+
+
+def check_ends(plan: Plan) -> None:
+    """See that no job waits for itself, through needs or stages: it would never start, and nothing would say so.
+
+    Raises:
+        InputError: Some do.
+    """
+    left = Counter(job.stage for job in plan.pipeline.jobs)
+    missing = {job.name: len(set(plan.needed(job))) for job in plan.pipeline.jobs if job.needs is not None}
+    behind: dict[str, list[Job]] = {}
+    for job in plan.pipeline.jobs:
+        for need in set(plan.needed(job)):
+            behind.setdefault(need, []).append(job)
+    ready = [job for job in plan.pipeline.jobs if missing.get(job.name) == 0]
+    for stage in plan.pipeline.stages:
+        ready += [job for job in plan.pipeline.jobs if job.stage == stage and job.needs is None]
+        while ready:
+            job = ready.pop()
+            left[job.stage] -= 1
+            for other in behind.get(job.name, ()):
+                missing[other.name] -= 1
+                if missing[other.name] == 0:
+                    ready.append(other)
+        if left[stage]:
+            names = sorted(name for name, count in missing.items() if count)
+            raise InputError(f"The jobs {names} need each other in a circle.", remedy="Cut one of the needs.")

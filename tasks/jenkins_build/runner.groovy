@@ -1,0 +1,326 @@
+// --- The runner, the same in every Jenkinsfile: it runs the jobs that are listed further below. ---
+// A job starts as soon as what it waits for has ended: its needs, or all jobs of the stages before its own. Nothing
+// polls, and no agent is held while a job waits: the job that ends last starts, in its own parallel branch, those that
+// it held up. Bookkeeping is @NonCPS: Jenkins switches between branches anywhere else, and would start a job twice.
+
+// Where the sources are, how many stages there are, and how long optional manual jobs are asked about.
+@Field Map project = [:]
+// The jobs, by name, in the order of the text.
+@Field Map jobs = [:]
+// By stage: how many of its jobs have not ended, and which wait for all stages before it.
+@Field Map left = [:]
+@Field Map inStage = [:]
+// By job: how many of its needs have not ended, and which jobs wait for it.
+@Field Map missing = [:]
+@Field Map waiting = [:]
+// Jobs that hand on files or variables.
+@Field List givers = []
+// By job: the rule that holds for it.
+@Field Map rules = [:]
+@Field Map progress = [stage: 0, stopped: false]
+
+// Prepares the bookkeeping; returns the jobs that wait for nothing.
+@NonCPS
+List begin() {
+  for (int stage = 0; stage < project.stages; stage++) {
+    left[stage] = 0
+    inStage[stage] = []
+  }
+  List ready = []
+  for (name in jobs.keySet()) {
+    Map job = jobs[name]
+    left[job.stage] = left[job.stage] + 1
+    if (job.stash || job.dotenv) {
+      givers.add(name)
+    }
+    if (job.needs == null) {
+      inStage[job.stage].add(name)
+    } else {
+      missing[name] = job.needs.size()
+      if (!job.needs) {
+        ready.add(name)
+      }
+      for (need in job.needs) {
+        waiting[need] = (waiting[need] ?: []) + [name]
+      }
+    }
+  }
+  ready.addAll(inStage[0])
+  ready.addAll(nextStages())
+  return ready
+}
+
+// Notes that a job has ended; returns those that waited for nothing else.
+@NonCPS
+List ended(String name) {
+  List ready = []
+  if (progress.stopped) {
+    return ready
+  }
+  int stage = jobs[name].stage
+  left[stage] = left[stage] - 1
+  for (other in (waiting[name] ?: [])) {
+    missing[other] = missing[other] - 1
+    if (missing[other] == 0) {
+      ready.add(other)
+    }
+  }
+  ready.addAll(nextStages())
+  return ready
+}
+
+@NonCPS
+List nextStages() {
+  List ready = []
+  while (left[progress.stage] == 0 && progress.stage + 1 < project.stages) {
+    progress.stage = progress.stage + 1
+    ready.addAll(inStage[progress.stage])
+  }
+  return ready
+}
+
+// Runs these jobs, and whatever they hold up, to the end.
+void advance(List ready) {
+  while (ready) {
+    List starting = starters(ready)
+    if (starting.size() != 1) {
+      Map branches = [:]
+      for (name in starting) {
+        String one = name
+        branches[jobs[one].title] = { advance(run(one)) }
+      }
+      if (branches) {
+        parallel branches
+      }
+      return
+    }
+    ready = run(starting[0])
+  }
+}
+
+// Those that run, of these jobs and of what comes after the ones that do not.
+List starters(List ready) {
+  List starting = []
+  while (ready) {
+    List next = []
+    for (name in ready) {
+      if (starts(name)) {
+        starting.add(name)
+      } else {
+        next.addAll(ended(name))
+      }
+    }
+    ready = next
+  }
+  return starting
+}
+
+// Whether a job runs, by its rules and by how those it waited for ended.
+boolean starts(String name) {
+  Map job = jobs[name]
+  rules[name] = ruleOf(job)
+  boolean failed = false
+  boolean skipped = false
+  if (job.needs == null) {
+    failed = failedStages.any { it < job.stage }
+  } else {
+    failed = job.needs.any { states[it] == 'failed' }
+    skipped = job.needs.any { states[it] == 'skipped' }
+  }
+  return decided(name, runsWhen(rules[name].when, failed, skipped))
+}
+
+Map ruleOf(Map job) {
+  if (job.rules == null) {
+    return [when: job.when ?: 'on_success', allowFailure: job.allowFailure ?: false, delay: job.delay]
+  }
+  for (rule in job.rules) {
+    if (holds(rule.condition)) {
+      return rule
+    }
+  }
+  return [when: 'never']
+}
+
+// A condition, as a list: what is asked, and of what.
+boolean holds(List term) {
+  String asked = term[0]
+  if (asked == 'constant') {
+    return term[1]
+  }
+  if (asked == 'not') {
+    return !holds(term[1])
+  }
+  if (asked in ['all', 'any']) {
+    for (part in term[1]) {
+      if (holds(part) == (asked == 'any')) {
+        return asked == 'any'
+      }
+    }
+    return asked == 'all'
+  }
+  String text = operand(term[1])
+  if (asked == 'present') {
+    return present(text)
+  }
+  if (asked == 'equal') {
+    return text == operand(term[2])
+  }
+  return asked == 'like' ? like(text, term[2]) : matches(text, operand(term[2]))
+}
+
+String operand(Object text) {
+  return text instanceof Map ? value(text.variable) : text
+}
+
+@NonCPS
+boolean like(String text, String pattern) {
+  return ((text ?: '') =~ pattern).find()
+}
+
+// Runs one job; returns those that may start after it.
+List run(String name) {
+  Map job = jobs[name]
+  Map rule = rules[name]
+  stage(job.title) {
+    try {
+      if (rule.when == 'delayed') {
+        sleep time: rule.delay, unit: 'SECONDS'
+      }
+      if (rule.when != 'manual' || approved(name, "Job-${job.number}", "Run the job ${job.title}?", rule.allowFailure, project.wait)) {
+        work(name, job, rule)
+      }
+    } catch (FlowInterruptedException e) {
+      progress.stopped = true
+      throw e
+    } catch (Exception e) {
+      // Not the script: that ends in runJob.
+      states[name] = 'failed'
+      failedStages.add(job.stage)
+      echo "gl-job name=${name} state=failed"
+      catchError(buildResult: 'FAILURE', stageResult: 'FAILURE', catchInterruptions: false) {
+        throw e
+      }
+    }
+  }
+  return ended(name)
+}
+
+// The job on its agent: sources, artifacts of others, script, after_script, its own artifacts and reports.
+void work(String name, Map job, Map rule) {
+  List from = sourcesOf(job)
+  Map options = [stage: job.stage, timeout: job.timeout, allowFailure: rule.allowFailure, retries: job.retries]
+  options.putAll([retryOn: job.retryOn, retryCodes: job.retryCodes, allowedExitCodes: job.allowedExitCodes])
+  node(job.label ?: '') {
+    try {
+      runJob(name, options) {
+        if (job.depth == null) {
+          deleteDir()
+        } else {
+          sources(job.depth)
+        }
+        fetch(stashesOf(from))
+        String text = shellText(job, rule.variables ?: '', reported(from), job.script)
+        withLogin(job) {
+          if (job.run) {
+            contained(text, job.cleanup) {
+              shell name, job.run
+            }
+          } else {
+            shell name, text
+          }
+        }
+      }
+    } finally {
+      afterwards(name, job, shellText(job, rule.variables ?: '', reported(from), job.afterScript ?: ''))
+    }
+  }
+}
+
+void afterwards(String name, Map job, String text) {
+  if (job.afterScript) {
+    afterScript(name) {
+      withLogin(job) {
+        if (job.afterRun) {
+          contained(text, job.cleanup) {
+            sh label: 'after_script', script: job.afterRun
+          }
+        } else {
+          sh label: 'after_script', script: text
+        }
+      }
+    }
+  }
+  if (job.stash && states[name] in job.keep) {
+    String includes = job.untracked ? untracked(job.includes) : job.includes
+    String excludes = job.excludes ?: ''
+    stash name: job.stash, includes: includes, excludes: excludes, allowEmpty: true, useDefaultExcludes: false
+    stashes.add(job.stash)
+    archiveArtifacts artifacts: includes, excludes: excludes, allowEmptyArchive: true, defaultExcludes: false
+  }
+  if (job.junit) {
+    junit testResults: job.junit, allowEmptyResults: true, skipPublishingChecks: true, skipMarkingBuildUnstable: true
+  }
+  for (path in (job.dotenv ?: [])) {
+    if (fileExists(path)) {
+      dotenv[name] = (dotenv[name] ?: '') + exportsOf(readFile(path))
+    }
+  }
+  if (job.login) {
+    sh label: 'forget the login', script: '#!/bin/sh\nrm -rf "$WORKSPACE_TMP/docker"'
+  }
+}
+
+void withLogin(Map job, Closure body) {
+  if (job.login) {
+    loggedIn {
+      body()
+    }
+  } else {
+    body()
+  }
+}
+
+@NonCPS
+String shellText(Map job, String variables, String reports, String commands) {
+  String shared = job.bare ? '' : pipelineVariables()
+  return setup() + job.head + shared + (job.own ?: '') + variables + '\n' + reports + commands
+}
+
+// Whose artifacts a job takes: those it names, or those of all stages before its own.
+@NonCPS
+List sourcesOf(Map job) {
+  List from = []
+  for (name in (job.from == null ? givers : job.from)) {
+    if (job.from != null || jobs[name].stage < job.stage) {
+      from.add(name)
+    }
+  }
+  return from
+}
+
+@NonCPS
+List stashesOf(List names) {
+  List found = []
+  for (name in names) {
+    if (jobs[name].stash) {
+      found.add(jobs[name].stash)
+    }
+  }
+  return found
+}
+
+// The sources at the exact commit, in an empty folder; depth 0 is the whole history with branches and tags.
+void sources(int depth) {
+  deleteDir()
+  Map remote = [url: project.url, refspec: project.commit]
+  if (depth == 0) {
+    remote.refspec = '+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + project.commit
+  }
+  if (project.credentials) {
+    remote.credentialsId = project.credentials
+  }
+  boolean shallow = depth > 0
+  checkout([$class: 'GitSCM', branches: [[name: project.commit]], userRemoteConfigs: [remote],
+    extensions: [[$class: 'CloneOption', shallow: shallow, depth: depth, noTags: shallow, honorRefspec: true]]])
+}
