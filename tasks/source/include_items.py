@@ -174,20 +174,24 @@ class Items:
         return [(Project(project.lower(), ref, name, self.home.public), path.span)]
 
     def remote(self, text: str, span: Span, _item: Mapping_) -> list[tuple[Source, Span]]:
-        """A file by its address: https, or http on this machine."""
+        """A file by its address: https, or http on this machine. Nothing of it that may be secret is shown."""
+        shown = re.sub(r"//[^/]*@", "//...@", text.partition("?")[0])[:200]
         try:
             parts = urlsplit(text)
             good = bool(parts.hostname) and parts.username is None and not re.search(r"\s", text)
         except ValueError:
             good = False
         if not good or len(text) > _MAX_PATH:
-            self.error("include-invalid", f"`include:remote`: `{text[:200]}` is no address.", span)
+            self.error("include-invalid", f"`include:remote`: `{shown}` is no address, or names a user.", span)
             return []
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            message = f"`include:remote`: `{text[:200]}` must begin with https://: anyone on the way could change it."
+            message = f"`include:remote`: `{shown}` must begin with https://: anyone on the way could change it."
             self.error("include-invalid", message, span)
             return []
-        return [(Remote(text), span)] if self.is_yaml("remote", text, span) else []
+        if not text.lower().endswith((".yml", ".yaml")):
+            self.error("include-invalid", f"`include:remote`: `{shown}` does not end in .yml or .yaml.", span)
+            return []
+        return [(Remote(text), span)]
 
     def template(self, text: str, span: Span, _item: Mapping_) -> list[tuple[Source, Span]]:
         """One of GitLab's own."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 MAX_BLOCKS = 10_000  # all three are GitLab's
 MAX_FUNCTIONS = 3
 MAX_ACCESS = 1024
 MAX_RESULT = 8 * 1024 * 1024
-_BLOCK = re.compile(r"\$\[\[[^\S\n]*(?P<data>\S(?:[^\n]*?\S)?)[^\S\n]*\]\]")
 _TRUNCATE = re.compile(r"truncate\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)?")
 _SPLIT = re.compile(r"split\('([^']*)'\)")
 _SHELL_SAFE = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
@@ -88,24 +87,35 @@ def interpolate(
 
     add("\n" * text.count("\n", 0, begin), 0, False)
     done, known = begin, dict[str, str]()
-    for count, found in enumerate(_BLOCK.finditer(text, begin)):
-        add(text[done : found.start()], done, True)
-        done = found.end()
+    for count, (start, end, data) in enumerate(_blocks(text, begin)):
+        add(text[done:start], done, True)
+        done = end
         try:
             if count >= MAX_BLOCKS or size > MAX_RESULT:
                 raise InterpolationError("There are too many blocks, or their values are too large.")
-            data = found["data"]
             if data not in known:
-                known[data] = found[0] if data.startswith("matrix.") else _replacement(data, values, expand)
-            add(known[data], found.start(), False)
+                known[data] = "" if data.startswith("matrix.") else _replacement(data, values, expand)
+            add(text[start:end] if data.startswith("matrix.") else known[data], start, False)
         except InterpolationError as error:
-            result.problems.append((place(result.old_lines, found.start()), str(error)))
+            result.problems.append((place(result.old_lines, start), str(error)))
             if count >= MAX_BLOCKS or size > MAX_RESULT:
                 break
     add(text[done:], done, True)
     result.text = "".join(out)
     result.new_lines = line_starts(result.text)
     return result
+
+
+def _blocks(text: str, begin: int) -> Iterator[tuple[int, int, str]]:
+    """Begin, end and content of each block; one that does not end in its line is none."""
+    start = text.find("$[[", begin)
+    while start >= 0:
+        line_end = text.find("\n", start)
+        end = text.find("]]", start + 3, line_end if line_end >= 0 else len(text))
+        if end >= 0 and (data := text[start + 3 : end].strip()):
+            yield start, end + 2, data
+        after = end + 2 if end >= 0 else line_end  # what begins later in this line would not end in it either
+        start = text.find("$[[", after) if after >= 0 else -1
 
 
 def first_block(text: str) -> Place | None:

@@ -104,6 +104,16 @@ def shown(pipeline: Pipeline, context: Context) -> dict[str, object]:
 
 
 def files_of(folder: Path, entry: Path) -> dict[str, str]:
-    """The YAML files of a case; `entry` is the pipeline definition."""
+    """The YAML files of a case; `entry` is the pipeline definition.
+
+    Below ``elsewhere/`` are files of other sources, each with its key in the first line (``# key: group/ci@v1:/a.yml``,
+    see `tasks.source.sources`); a component's says after it where it was found, as JSON.
+    """
     found = {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*.yml") if p != entry}
-    return {**found, ".gitlab-ci.yml": entry.read_text()}
+    files = {name: text for name, text in found.items() if not name.startswith("elsewhere/")}
+    for name, text in found.items():
+        if name.startswith("elsewhere/"):
+            first, _, rest = text.partition("\n")
+            key, _, at = first.removeprefix("# key: ").partition(" at ")
+            files[key] = at if at else rest
+    return {**files, ".gitlab-ci.yml": entry.read_text()}
