@@ -65,7 +65,10 @@ class Deployments:
             item = self._store.get(DEPLOYMENTS, namespace, name) or item
         if new is not None:
             self._roll(item, new, olds)
-        return self._write(item, new, created=created)
+        again = self._write(item, new, created=created)
+        if item["spec"]["strategy"]["type"] == "Recreate" and self._left(olds):
+            return 0.1  # the last change of the old ReplicaSet is before the end of its last pod
+        return again
 
     def _create(self, item: Object, key: str, sets: list[Object]) -> Object:
         template = clone(item["spec"]["template"])
@@ -145,8 +148,11 @@ class Deployments:
     def _recreate(self, item: Object, new: Object, olds: list[Object]) -> None:
         for old in olds:
             self._scale(item, old, 0)
-        if not any(owned(self._store, PODS, old) for old in olds):
+        if not self._left(olds):
             self._scale(item, new, item["spec"]["replicas"])
+
+    def _left(self, olds: list[Object]) -> bool:
+        return any(owned(self._store, PODS, old) for old in olds)
 
     def _shrink(self, item: Object, new: Object, olds: list[Object]) -> None:
         """Scale old ReplicaSets down: first pods that are not available, then as many as may be missed."""

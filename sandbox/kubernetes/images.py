@@ -58,14 +58,31 @@ def logins(secrets: list[Object]) -> dict[str, Login]:
 
 
 @dataclass(frozen=True)
+class Pulled:
+    """An image that was pulled.
+
+    Attributes:
+        id: ``host/repository@sha256:...``.
+        ports: TCP ports it EXPOSEs.
+        entrypoint: Of its configuration.
+        command: Of its configuration.
+    """
+
+    id: str
+    ports: frozenset[int] = frozenset()
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Puller:
     """Pulls over plain HTTP from loopback registries and those in `plain_http`; there is no way to any other."""
 
     plain_http: frozenset[str] = frozenset()
     seconds: float = 10.0
 
-    def pull(self, image: str, credentials: dict[str, Login]) -> str:
-        """The image's ID, ``host/repository@sha256:...``.
+    def pull(self, image: str, credentials: dict[str, Login]) -> Pulled:
+        """What the registry has under a reference.
 
         Raises:
             PullError: In the words of containerd.
@@ -84,7 +101,7 @@ class Puller:
             raise PullError(f'{failed.format("Unknown")}failed to do request: Head "{url}": {lookup}')
         repository = _Repository(f"http://{host}/v2/{found['name']}", credentials.get(host), self.seconds)
         try:
-            digest = repository.resolve(found["digest"] or found["tag"] or "latest", image, failed)
+            digest, config = repository.resolve(found["digest"] or found["tag"] or "latest", image, failed)
         except httpx.TransportError as error:
             shown = (
                 f"dial tcp {host}: connect: connection refused" if isinstance(error, httpx.ConnectError) else str(error)
@@ -92,7 +109,24 @@ class Puller:
             raise PullError(
                 f'{failed.format("Unknown")}failed to do request: Head "{repository.url}": {shown}'
             ) from error
-        return f"{host}/{found['name']}@{digest}"
+        return Pulled(
+            f"{host}/{found['name']}@{digest}",
+            frozenset(_tcp(port) for port in config.get("ExposedPorts") or {} if not port.endswith(("/udp", "/sctp"))),
+            tuple(config.get("Entrypoint") or ()),
+            tuple(config.get("Cmd") or ()),
+        )
+
+
+def _tcp(port: str) -> int:
+    return int(port.partition("/")[0])
+
+
+def _chosen(children: list[Object]) -> str:
+    """The digest of an index's image for the node: linux/amd64 where it is, else the first (not an attestation)."""
+    platforms = [(child.get("platform") or {}, child["digest"]) for child in children]
+    fitting = [d for found, d in platforms if (found.get("os"), found.get("architecture")) == ("linux", "amd64")]
+    known = [digest for found, digest in platforms if found.get("os") != "unknown"]
+    return str([*fitting, *known, children[0]["digest"]][0])
 
 
 class _Repository:
@@ -104,7 +138,8 @@ class _Repository:
         self._seconds = seconds
         self._headers = {"Accept": _ACCEPT, "User-Agent": "containerd/stand-in"}
 
-    def resolve(self, reference: str, image: str, failed: str) -> str:
+    def resolve(self, reference: str, image: str, failed: str) -> tuple[str, Object]:
+        """The digest, and the ``config`` of the image's configuration."""
         answer = self._request("HEAD", f"manifests/{reference}")
         if answer.status_code == 404:
             raise PullError(f"{failed.format('NotFound')}{image}: not found")
@@ -117,16 +152,18 @@ class _Repository:
             raise PullError(f"{failed.format('Unknown')}{text}{answer.reason_phrase}")
         body = self._request("GET", f"manifests/{reference}")
         digest = answer.headers.get("Docker-Content-Digest") or f"sha256:{hashlib.sha256(body.content).hexdigest()}"
-        self._read_config(body.json(), image, failed)
-        return str(digest)
+        return str(digest), self._config(body.json(), image, failed)
 
-    def _read_config(self, manifest: Any, image: str, failed: str) -> None:
+    def _config(self, manifest: Any, image: str, failed: str) -> Object:
         if manifest.get("manifests"):
-            child = self._request("GET", f"manifests/{manifest['manifests'][0]['digest']}")
+            child = self._request("GET", f"manifests/{_chosen(manifest['manifests'])}")
             manifest = child.json() if child.status_code == 200 else {}
         config = (manifest.get("config") or {}).get("digest")
-        if not config or self._request("GET", f"blobs/{config}").status_code != 200:
+        blob = self._request("GET", f"blobs/{config}") if config else None
+        if blob is None or blob.status_code != 200:
             raise PullError(f"{failed.format('NotFound')}{image}: content {config or 'of the manifest'}: not found")
+        found: Object = blob.json().get("config") or {}
+        return found
 
     def _request(self, method: str, path: str) -> httpx.Response:
         url = f"{self.url}/{path}"

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sandbox.kubernetes import references, scheduling
+from sandbox.kubernetes import processes, references, scheduling
 from sandbox.kubernetes.events import Recorder
 from sandbox.kubernetes.images import Puller, PullError, logins
 from sandbox.kubernetes.misbehaviour import Fault, Misbehaviour
 from sandbox.kubernetes.node import NODE
 from sandbox.kubernetes.objects import Objects, now
 from sandbox.kubernetes.pod_status import Run, container_id, quality, status, waiting
+from sandbox.kubernetes.processes import Ending
 from sandbox.kubernetes.resources import named
 from sandbox.kubernetes.status import Object
 
 CRASH_LOG = "sandbox.smartclide.eu/crash-log"
-_EXIT = re.compile(r"(?:^|[\s;&|])exit\s+(\d+)\s*$")
 PODS = named("pods")
 
 
@@ -34,7 +33,7 @@ class Timing:
         crash: How long a crashing container runs.
         retry: First wait after a failed pull or a crash; doubles up to `retry_limit`.
         delete: From the request to delete a running pod to its end.
-        probe_scale: Real seconds for each second of ``initialDelaySeconds``.
+        probe_scale: Real seconds for each second of a probe's delay and period.
     """
 
     start: float = 0.05
@@ -157,7 +156,8 @@ class Kubelet:
             run.error = None
             for name, image in references.images(pod).items():
                 try:
-                    run.images[name] = self.puller.pull(image, credentials)
+                    run.pulled[name] = self.puller.pull(image, credentials)
+                    run.images[name] = run.pulled[name].id
                 except PullError as error:
                     run.error = (image, str(error))
                     break
@@ -213,10 +213,10 @@ class Kubelet:
             self._say(pod, "Normal", "Started", f"Started container {container['name']}")
         run.began = now()
         run.stage = "running"
-        run.ready_at = time.monotonic() + self._ready_seconds(pod)
+        run.up_at = time.monotonic()
+        run.ready_at = run.up_at + self._ready_seconds(pod)
         self._write(pod, run, "Running", {"running": {"startedAt": run.began}})
-        ending = self._ending(pod, run)
-        if ending:
+        if self._ending(pod, run):
             run.due = time.monotonic() + (self._timing.finish if _is_job(pod) else self._timing.crash)
             return run.due - time.monotonic()
         return self._ready_seconds(pod)
@@ -226,52 +226,77 @@ class Kubelet:
         delay = max(probe.get("initialDelaySeconds", 0) for probe in probes) * self._timing.probe_scale
         return self._timing.ready + float(delay)
 
-    def _ending(self, pod: Object, run: Run) -> tuple[int, str, str] | None:
-        """How the container will end (exit code, reason, last lines), or None when it goes on."""
+    def _ending(self, pod: Object, run: Run) -> Ending | None:
+        """How the container will end, or None when it goes on."""
         fault = self._fault(pod, "crash-loop", "oom")
         if fault and fault.times not in range(run.restarts + 1):
             if fault.kind == "oom":
-                return 137, "OOMKilled", fault.log
-            return fault.exit_code, "Error" if fault.exit_code else "Completed", fault.log
+                return Ending(137, "OOMKilled", fault.log)
+            return Ending(fault.exit_code, "Error" if fault.exit_code else "Completed", fault.log)
         first = pod["spec"]["containers"][0]
-        command = [*(first.get("command") or []), *(first.get("args") or [])]
-        found = _EXIT.search(command[-1]) if command else None
-        if command == ["false"] or (found and found.group(1) != "0"):
-            code = int(found.group(1)) if found else 1
-            return code, "Error", f"stand-in: the command ends in exit {code}"
-        if _is_job(pod) or found or command == ["true"]:
-            return 0, "Completed", ""
-        return None
+        log = (pod["metadata"].get("annotations") or {}).get(CRASH_LOG)
+        found = processes.ending(first, run.pulled.get(first["name"]), log)
+        return Ending(0, "Completed") if found is None and _is_job(pod) else found
 
     def _running(self, pod: Object, run: Run) -> float | None:
         ending = self._ending(pod, run)
         if ending:
-            return self._terminate(pod, run, *ending)
-        if references.is_ready(pod):
-            return 1.0 if self._fault(pod, "never-ready") is None else self._unready(pod, run)
+            return self._terminate(pod, run, ending)
+        for kind in ("startup", "liveness"):
+            refused = self._refusal(pod, run, kind)
+            if refused and time.monotonic() > run.up_at + self._patience(pod, kind):
+                return self._kill(pod, run, kind)
+            if refused and kind == "startup":
+                return self._unready(pod, run, refused)
+            if refused:  # it may be ready meanwhile, until it is ended
+                self._unhealthy(pod, run, refused)
         if self._fault(pod, "never-ready"):
-            return self._unready(pod, run)
+            return self._unready(pod, run, "Readiness probe failed: HTTP probe failed with statuscode: 503")
+        if references.is_ready(pod):
+            return 0.2 if self._refusal(pod, run, "liveness") else 1.0
         slow = self._fault(pod, "slow")
         left = run.ready_at + (slow.seconds if slow else 0.0) - time.monotonic()
         if left > 0:
             return min(left, 1.0)
+        refused = self._refusal(pod, run, "readiness")
+        if refused:
+            return self._unready(pod, run, refused)
         self._write(pod, run, "Running", {"running": {"startedAt": run.began}}, ready=True)
-        return None
+        return 0.2 if self._refusal(pod, run, "liveness") else None
 
-    def _unready(self, pod: Object, run: Run) -> float:
-        if references.is_ready(pod):
-            self._write(pod, run, "Running", {"running": {"startedAt": run.began}})
+    def _refusal(self, pod: Object, run: Run, kind: str) -> str | None:
+        """What a probe of the first container with such a failing probe is told."""
+        address = (pod.get("status") or {}).get("podIP", "")
+        found = [
+            processes.refusal(entry, kind, run.pulled.get(entry["name"]), address)
+            for entry in pod["spec"]["containers"]
+        ]
+        return next((text for text in found if text), None)
+
+    def _patience(self, pod: Object, kind: str) -> float:
+        return max(processes.patience(entry, kind) for entry in pod["spec"]["containers"]) * self._timing.probe_scale
+
+    def _kill(self, pod: Object, run: Run, kind: str) -> float | None:
+        name = pod["spec"]["containers"][0]["name"]
+        self._say(pod, "Normal", "Killing", f"Container {name} failed {kind} probe, will be restarted")
+        return self._terminate(pod, run, Ending(137, "Error"))
+
+    def _unhealthy(self, pod: Object, run: Run, text: str) -> None:
         if time.monotonic() >= run.unhealthy_at:
             run.unhealthy_at = time.monotonic() + 1.0
-            text = "Readiness probe failed: HTTP probe failed with statuscode: 503"
             self._say(pod, "Warning", "Unhealthy", text)
+
+    def _unready(self, pod: Object, run: Run, text: str) -> float:
+        if references.is_ready(pod):
+            self._write(pod, run, "Running", {"running": {"startedAt": run.began}})
+        self._unhealthy(pod, run, text)
         return 0.2
 
-    def _terminate(self, pod: Object, run: Run, code: int, reason: str, log: str) -> float | None:
-        name = pod["spec"]["containers"][0]["name"]
+    def _terminate(self, pod: Object, run: Run, ending: Ending) -> float | None:
+        code, log, name = ending.code, ending.log, pod["spec"]["containers"][0]["name"]
         ended = {
             "exitCode": code,
-            "reason": reason,
+            "reason": ending.reason,
             "startedAt": run.began,
             "finishedAt": now(),
             "containerID": container_id(pod, name, run.restarts),

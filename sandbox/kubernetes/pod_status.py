@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.kubernetes.images import Pulled
 from sandbox.kubernetes.node import ADDRESS
 from sandbox.kubernetes.objects import now
 from sandbox.kubernetes.status import Object
@@ -21,6 +22,8 @@ class Run:
             ``running``, ``crashed``.
         due: Monotonic time before which nothing happens.
         images: Container name -> image ID, once pulled.
+        pulled: Container name -> what was pulled, in this process.
+        up_at: Monotonic time at which the containers started.
     """
 
     stage: str = "new"
@@ -33,6 +36,8 @@ class Run:
     last: Object = field(default_factory=dict)
     began: str = ""
     unhealthy_at: float = 0.0
+    up_at: float = 0.0
+    pulled: dict[str, Pulled] = field(default_factory=dict)
 
 
 def conditions(pod: Object, *, ready: bool, done: bool = False) -> list[Object]:
