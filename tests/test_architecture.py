@@ -29,7 +29,7 @@ ADAPTERS = {
     "tasks/metrics/kubelet.py", "tasks/metrics/metrics_api.py",
     "tasks/transport.py",
 }  # fmt: skip
-PREFECT_NAMES = {"task.py", "publication.py", "logs.py"}
+PREFECT_NAMES = {"task.py", "publication.py", "logs.py", "rollout.py"}
 FAST = [
     "tasks/source/model.py",
     "tasks/interpretation",

@@ -1,4 +1,4 @@
-"""What the two halves of the Jenkins stand-in share: the server keeps jobs, queue and builds; the executor runs scripts."""
+"""What the two halves of the Jenkins stand-in share: the server keeps jobs and builds, the executor runs scripts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-NodeStatus = Literal[
-    "IN_PROGRESS", "SUCCESS", "UNSTABLE", "FAILED", "ABORTED", "NOT_EXECUTED", "PAUSED_PENDING_INPUT"
-]
+NodeStatus = Literal["IN_PROGRESS", "SUCCESS", "UNSTABLE", "FAILED", "ABORTED", "NOT_EXECUTED", "PAUSED_PENDING_INPUT"]
 Result = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
 
 
@@ -68,22 +66,31 @@ class BuildHost(Protocol):
     def log(self, text: str) -> None:
         """Append to the console (text with its own line ends; masking is done by the executor)."""
 
-    def begin(self, kind: Literal["stage", "branch", "step"], name: str, parents: tuple[str, ...],
-              enclosing: str | None = None) -> FlowNode:
+    def begin(
+        self,
+        kind: Literal["stage", "branch", "step"],
+        name: str,
+        parents: tuple[str, ...],
+        enclosing: str | None = None,
+    ) -> FlowNode:
         """A node of the flow graph begins; the executor later calls `end`."""
 
     def end(self, node: FlowNode, status: NodeStatus, error: str | None = None) -> None:
         """The node is over."""
 
     def lease(self, label: str | None) -> AbstractContextManager[AgentLease]:
-        """An executor with that label and a workspace of its own; blocks while all are busy; raises
-        `BuildAbortedError` when the build is stopped meanwhile."""
+        """An executor with that label and a workspace of its own; blocks while all are busy.
+
+        Raises:
+            BuildAbortedError: The build was stopped meanwhile.
+        """
 
     def credential(self, credentials_id: str) -> Credential | None:
         """From the job's folders inside out, then the global store."""
 
-    def input(self, input_id: str, message: str, ok: str, parameters: list[dict[str, Any]],
-              cancelled: Callable[[], bool]) -> tuple[str, dict[str, Any]]:
+    def input(
+        self, input_id: str, message: str, ok: str, parameters: list[dict[str, Any]], cancelled: Callable[[], bool]
+    ) -> tuple[str, dict[str, Any]]:
         """Wait for an answer: ``("proceed", {"name": value})`` or ``("abort", {})``; `cancelled` is polled."""
 
     def trigger(self, job: str, parameters: Mapping[str, Any]) -> tuple[int, Result]:

@@ -183,14 +183,16 @@ class Descriptor(_Part):
     name: str = Field("", description="Name in the cluster; default: the project's last path segment.")
     image: ImageOptions = ImageOptions()
     port: Port = Field(8080, description="Port the container listens on; the Service has the same.")
-    replicas: int = Field(1, ge=0, le=1000, description="Pods; left alone where a HorizontalPodAutoscaler exists.")
+    replicas: int = Field(1, ge=0, le=1000, description="Pods; an autoscaler that is there decides itself.")
     resources: Resources = Resources()
     probes: Probes = Probes()
     variables: dict[str, Variable] = Field(default_factory=dict, description="Environment variables.")
     strategy: Strategy = Strategy()
     service_account: str | None = Field(None, description="Service account of the pods; default: the namespace's.")
     labels: dict[str, Text] = Field(default_factory=dict, description="Further labels of Deployment, pods and Service.")
-    annotations: dict[str, Text] = Field(default_factory=dict, description="Further annotations of Deployment and pods.")
+    annotations: dict[str, Text] = Field(
+        default_factory=dict, description="Further annotations of Deployment and pods."
+    )
     command: Command | None = Field(None, description="Replaces the image's ENTRYPOINT.")
     args: tuple[Text, ...] | None = Field(None, description="Replaces the image's CMD.")
     security: Security = Security()

@@ -1,8 +1,8 @@
 """The generated pages are current, and the examples in docstrings do what they say."""
 
 import doctest
-import re
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for top in ("tasks", "blocks", "console", "sandbox")
     for path in (ROOT / top).rglob("*.py")
-    if path.name not in ("__init__.py", "__main__.py") and re.search(r"^\s+>>> ", path.read_text(encoding="utf-8"), re.M)
+    if not path.name.startswith("__") and re.search(r"^\s+>>> ", path.read_text(encoding="utf-8"), re.M)
 )
 
 

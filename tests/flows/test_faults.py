@@ -32,7 +32,8 @@ def test_jenkins_restarting_during_a_build_is_survived(house):
     })  # fmt: skip
 
     async def both():
-        running = asyncio.create_task(deploy(project=path, ref="main", environment=house.environment, return_state=True))
+        run = deploy(project=path, ref="main", environment=house.environment, return_state=True)
+        running = asyncio.create_task(run)
         while house.sandbox.gitlab.project_id(path) and not _building(house, path):
             await asyncio.sleep(0.2)
         await asyncio.to_thread(house.sandbox.jenkins.restart, 1.5)

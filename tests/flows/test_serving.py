@@ -53,7 +53,9 @@ def test_a_rest_call_deploys_through_a_served_worker(house, prefect_server, proc
         workers = "/work_pools/smartclide/workers/filter"
         until(lambda: serving.poll() is None and (r := api.post(workers, json={})).is_success and r.json(), 90)
         deployments = {d["entrypoint"]: d for d in api.post("/deployments/filter", json={}).json()}
-        assert sorted(deployments) == [f"flows/{n}.py:{n}" for n in ("deploy", "monitor", "report", "rollback", "undeploy")]
+        assert sorted(deployments) == [
+            f"flows/{n}.py:{n}" for n in ("deploy", "monitor", "report", "rollback", "undeploy")
+        ]
         assert deployments["flows/monitor.py:monitor"]["schedules"][0]["schedule"]["cron"] == "*/5 * * * *"
         found = api.get("/deployments/name/deploy/smartclide").json()
         body = {"parameters": {"project": path, "ref": "main", "environment": house.environment}}
