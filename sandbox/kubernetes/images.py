@@ -172,7 +172,10 @@ class _Repository:
         if answer.status_code != 401 or "Authorization" in self._headers:
             return answer
         if challenge.lower().startswith("bearer"):
-            self._headers["Authorization"] = f"Bearer {self._token(challenge)}"
+            token = self._token(challenge)
+            if not token:  # refused: so is the image
+                return answer
+            self._headers["Authorization"] = f"Bearer {token}"
         elif self._login:
             text = f"{self._login.username}:{self._login.password}".encode()
             self._headers["Authorization"] = f"Basic {base64.b64encode(text).decode()}"
