@@ -31,7 +31,7 @@ MAX_TOKENS = 100  # GitLab's own limit for one expression
 MAX_TEXT = 20_000
 
 _TOKEN = re.compile(
-    r"""(?P<space>\s+)|(?P<open>\()|(?P<close>\))|\$(?:\{(?P<braced>\w+)\}|(?P<name>\w+))
+    r"""(?P<space>\s+)|(?P<open>\()|(?P<close>\))|\$(?P<name>\w+)
     |"(?P<double>[^"]*)"|'(?P<single>[^']*)'|/(?P<pattern>(?:[^/\\]|\\.)+)/(?P<flags>[ismU]*)
     |(?P<null>null\b)|(?P<constant>(?:true|false)\b)|(?P<operator>==|=~|!=|!~|&&|\|\||!)""",
     re.VERBOSE | re.DOTALL,
@@ -83,6 +83,8 @@ def _tokens(text: str) -> list[_Token]:
     at = 0
     while at < len(text):
         found = _TOKEN.match(text, at)
+        if found is None and text.startswith("${", at):
+            raise ExpressionError("write `$NAME`, not `${NAME}`: GitLab knows no braces here")
         if found is None:
             raise ExpressionError(f"`{text[at : at + 20]}` is not understood")
         at = found.end()
@@ -97,7 +99,7 @@ def _tokens(text: str) -> list[_Token]:
 def _token(kind: str, found: re.Match[str]) -> _Token:
     if kind == "flags":
         return _Token("pattern", found["pattern"], found["flags"])
-    kinds = {"braced": "variable", "name": "variable", "double": "string", "single": "string"}
+    kinds = {"name": "variable", "double": "string", "single": "string"}
     return _Token(kinds.get(kind, kind), found[kind])
 
 

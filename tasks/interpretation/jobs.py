@@ -11,9 +11,10 @@ from tasks.interpretation import fields
 from tasks.interpretation.expansion import Expanded, expand, expand_all
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, When
-from tasks.interpretation.rules import Judge, Outcome, allow_failure_of, decide_job, undecided
+from tasks.interpretation.rules import Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
 from tasks.interpretation.state import JobDraft, LeftOut, State
 from tasks.interpretation.variables import Variables, inherited
+from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_
 
 
@@ -24,12 +25,27 @@ def decide_jobs(state: State) -> State:
     judge = Judge(state.context, state.findings)
     kept = []
     for draft in state.drafts:
-        scope = state.scope.over(draft.variables.values).over(state.context.overrides)
-        decision = decide_job(draft.node, scope, judge, state.governed)
-        if decision.never or (decision.certain and _when(draft, decision.certain) == "never"):
-            continue
-        kept.append(replace(draft, decision=decision))
+        decided = _decided(draft, state, judge)
+        if not decided.decision.never:
+            kept.append(decided)
     return replace(state, drafts=tuple(kept), declared={d.name: d.stage for d in state.drafts})
+
+
+def _decided(draft: JobDraft, state: State, judge: Judge) -> JobDraft:
+    """Decide a job, and each of those that a matrix makes of it: their variables may decide differently."""
+    names = {"CI_JOB_NAME": draft.name, "CI_JOB_STAGE": draft.stage}
+    scope = state.scope.over(names).over(draft.variables.values).over(state.context.overrides)
+    rules, parallel = draft.node.get("rules"), draft.node.get("parallel")
+    if rules is None or not isinstance(parallel, Mapping_):
+        return replace(draft, decision=decide_job(draft.node, scope, judge, state.governed))
+    found: dict[str, Decision] = {}
+    for made in instances(draft.name, parallel, Findings()):
+        own = scope.over({"CI_JOB_NAME": made.name, **made.variables}).over(state.context.overrides)
+        found[made.name] = decide_job(draft.node, own, judge, state.governed)
+    running = [decision for decision in found.values() if not decision.never]
+    first = running[0] if running else Decision(())
+    same = all(decision == first for decision in found.values())
+    return replace(draft, decision=first, decisions={} if same else found)
 
 
 def leave_out(state: State) -> State:
@@ -78,8 +94,9 @@ def build_jobs(state: State) -> State:
     jobs: list[Job] = []
     names: dict[str, tuple[Instance, ...]] = {}
     for draft in state.drafts:
-        names[draft.name] = instances(draft.name, draft.node.get("parallel"), state.findings)
-        jobs += [builder.job(draft, instance) for instance in names[draft.name]]
+        made = instances(draft.name, draft.node.get("parallel"), state.findings)
+        names[draft.name] = tuple(i for i in made if not draft.decided(i.name).decision.never)
+        jobs += [builder.job(draft.decided(instance.name), instance) for instance in names[draft.name]]
     return replace(state, jobs=tuple(jobs), instances=names)
 
 

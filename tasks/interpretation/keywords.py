@@ -185,8 +185,10 @@ RETRY = either(
 ALLOW_FAILURE = either(Flag(), Keys({"exit_codes": _CODES}, required=("exit_codes",)))
 
 WHENS = Text(("on_success", "on_failure", "always", "never", "manual", "delayed"))
+JOB_WHENS = Text(WHENS.one_of, not_here="never", hint=" It is for `rules`: begin the name with a dot instead.")
 CHANGES = either(TEXTS, Keys({"paths": TEXTS, "compare_to": TEXT}, required=("paths",)))
-EXISTS = either(TEXTS, Keys({"paths": TEXTS, "project": TEXT, "ref": TEXT}, required=("paths",)))
+_EXISTING = Items(EMPTY_TEXT)
+EXISTS = either(_EXISTING, Keys({"paths": _EXISTING, "project": TEXT, "ref": TEXT}, required=("paths",)))
 MATRIX = Keys(
     {"matrix": Items(Entries(either(Text(loose=True, empty=True), Items(Text(loose=True, empty=True)))), most=200)},
     required=("matrix",),
@@ -205,7 +207,7 @@ RULE = Keys(
         "interruptible": Flag(),
     }
 )
-RULES = Items(RULE, nested=True)
+RULES = Items(RULE, least=1, nested=True)
 AUTO_CANCEL = Keys(
     {"on_new_commit": Text(("conservative", "interruptible", "none")), "on_job_failure": Text(("none", "all"))}
 )
@@ -219,7 +221,7 @@ WORKFLOW_RULE = Keys(
         "auto_cancel": AUTO_CANCEL,
     }
 )
-WORKFLOW = Keys({"name": TEXT, "rules": Items(WORKFLOW_RULE, nested=True), "auto_cancel": AUTO_CANCEL})
+WORKFLOW = Keys({"name": TEXT, "rules": Items(WORKFLOW_RULE, least=1, nested=True), "auto_cancel": AUTO_CANCEL})
 
 _REFS = Items(TEXT)
 POLICY = either(
@@ -425,7 +427,7 @@ JOB_KEYS: dict[str, Shape] = {
     "trigger": TRIGGER,
     "type": TEXT,
     "variables": JOB_VARIABLES,
-    "when": WHENS,
+    "when": JOB_WHENS,
 }
 GLOBAL_DEFAULTS = ("image", "services", "before_script", "after_script", "cache")
 GLOBAL_KEYS: dict[str, Shape] = {

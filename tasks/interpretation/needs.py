@@ -23,16 +23,18 @@ def link_needs(state: State) -> State:
     noted = False
     for draft in state.drafts:
         node = _needs_node(draft, state)
-        needs = None if linker.differ(node) else linker.needs(draft, node)
+        apart = bool(draft.decisions) or linker.differ(node)
+        needs = None if apart else linker.needs(draft, node)
         dependencies = linker.dependencies(draft)
-        if needs and not noted:
+        if (needs or apart) and not noted:
             noted = True
             message = (
                 "Jobs start when their stage does: order and artifacts of `needs` are kept, an early start is not."
             )
             state.findings.add("needs-no-early-start", message, draft.node.place("needs"))
         for instance in state.instances[draft.name]:
-            own = needs if needs is not None else linker.needs(draft, node, instance.matrix)
+            one = draft.decided(instance.name)
+            own = linker.needs(one, _needs_node(one, state), instance.matrix) if apart else needs
             jobs.append(replace(by_name[instance.name], needs=own, dependencies=dependencies))
     return replace(state, jobs=tuple(jobs))
 

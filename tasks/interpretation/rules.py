@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from tasks.interpretation.context import Context
 from tasks.interpretation.durations import seconds
 from tasks.interpretation.evaluation import Scope, evaluate
+from tasks.interpretation.expansion import expand
 from tasks.interpretation.expressions import Constant, Expression, both, either, opposite
 from tasks.interpretation.pipeline import AllowFailure, Undecided, When
 from tasks.interpretation.policies import condition_of, default_policy, policy_condition
@@ -18,6 +20,8 @@ from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import glob_matches
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 from tasks.source.regex_syntax import RegexError
+
+_COMPARING = ("push", "merge_request_event", "external_pull_request_event")
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,12 @@ def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> De
     only, exclude = node.get("only"), node.get("except")
     condition: Expression = Constant(True)
     if only is not None:
-        condition = policy_condition(only, "only", lambda n: judge.changes(n, "only:changes"), judge.findings)
+        condition = policy_condition(only, "only", lambda n: judge.changes(n, "only:changes", scope), judge.findings)
     elif not governed and scope.complete:  # a pipeline to keep builds branches and tags, never merge requests
         condition = default_policy()
     if exclude is not None:
-        excluded = policy_condition(exclude, "except", lambda n: judge.changes(n, "except:changes"), judge.findings)
+        unless = partial(judge.changes, name="except:changes", scope=scope, against=True)
+        excluded = policy_condition(exclude, "except", unless, judge.findings)
         condition = both(condition, opposite(excluded))
     span = node.place("only") if only else node.place("except")
     value = judge.evaluated(condition, scope, span)
@@ -106,22 +111,24 @@ class Judge:
         for rule in rules:
             if not isinstance(rule, Mapping_):
                 continue
-            value = self.evaluated(self.condition(rule, name), scope, rule.span)
+            value = self.evaluated(self.condition(rule, name, scope), scope, rule.span)
             if value is not False:
                 choices.append(Choice(value, _outcome(rule), rule.span))
             if value is True:
                 break
         return Decision(tuple(choices))
 
-    def condition(self, rule: Mapping_, name: str) -> Expression:
+    def condition(self, rule: Mapping_, name: str, scope: Scope) -> Expression:
         """The condition of one rule: all of its `if`, `changes` and `exists`."""
         result: Expression = Constant(True)
         if isinstance(condition := rule.get("if"), Scalar):
             result = both(result, condition_of(condition, f"{name}:if", self.findings))
         if (changes := rule.get("changes")) is not None:
-            result = both(result, self.changes(changes, f"{name}:changes"))
+            when = rule.get("when")
+            against = isinstance(when, Scalar) and when.text == "never"
+            result = both(result, self.changes(changes, f"{name}:changes", scope, against))
         if (exists := rule.get("exists")) is not None:
-            result = both(result, self.exists(exists, f"{name}:exists"))
+            result = both(result, self.exists(exists, f"{name}:exists", scope))
         return result
 
     def evaluated(self, condition: Expression, scope: Scope, span: Span) -> bool | Expression:
@@ -132,29 +139,49 @@ class Judge:
             self.findings.add("regex-too-costly", f"A regular expression cannot be evaluated: {error}.", span)
             return False
 
-    def changes(self, node: Node, name: str) -> Expression:
-        """Whether one of the files changed; assumed true, and said so, where that is not known."""
-        if self.context.changed_paths is not None:
-            return Constant(any(glob_matches(p, self.context.changed_paths) for p in _paths(node)))
-        message = f"`{name}` is taken as true, as GitLab does for a pipeline without a push: what changed is not known."
-        self.findings.add("changes-assumed", message, node.span)
-        return Constant(True)
+    def changes(self, node: Node, name: str, scope: Scope, against: bool = False) -> Expression:
+        """Whether one of the files changed; where that is not known, assumed so that the job runs, and said so.
 
-    def exists(self, node: Node, name: str) -> Expression:
+        Args:
+            node: The list, or the mapping with `paths`.
+            name: The keyword, for messages.
+            scope: Variables in the paths.
+            against: The job does not run where it is true (``when: never``, `except`).
+        """
+        compared = node.get("compare_to") if isinstance(node, Mapping_) else None
+        if compared is None and _without_changes(scope):
+            return Constant(True)  # GitLab's rule for pipelines no push made: everything counts as changed
+        if compared is None and self.context.changed_paths is not None:
+            return Constant(any(glob_matches(p, self.context.changed_paths) for p in _paths(node, scope)))
+        unknown = "what changed is not known" if compared is None else "the changes since `compare_to` are not known"
+        message = f"`{name}` is taken as {str(not against).lower()}, so that the job runs: {unknown}."
+        self.findings.add("changes-assumed", message, node.span)
+        return Constant(not against)
+
+    def exists(self, node: Node, name: str, scope: Scope) -> Expression:
         """Whether one of the files exists; assumed true, and said so, where that is not known."""
         elsewhere = isinstance(node, Mapping_) and node.get("project") is not None
         if self.context.tree is not None and not elsewhere:
-            return Constant(any(glob_matches(p, self.context.tree) for p in _paths(node)))
+            return Constant(any(glob_matches(p, self.context.tree) for p in _paths(node, scope)))
         message = f"`{name}` is taken as true: the list of the files is not known here."
         self.findings.add("exists-assumed", message, node.span)
         return Constant(True)
 
 
-def _paths(node: Node) -> list[str]:
+def _without_changes(scope: Scope) -> bool:
+    """Whether it is certain that GitLab would not compare: a tag, or a pipeline that no push or merge request made.
+
+    https://docs.gitlab.com/ci/yaml/#ruleschanges
+    """
+    source = scope.known.get("CI_PIPELINE_SOURCE", "push")
+    return bool(scope.known.get("CI_COMMIT_TAG")) or source not in _COMPARING
+
+
+def _paths(node: Node, scope: Scope) -> list[str]:
     listed = node.get("paths") if isinstance(node, Mapping_) else node
     if not isinstance(listed, Sequence):
-        return [listed.text] if isinstance(listed, Scalar) else []
-    return [item.text for item in spliced(listed) if isinstance(item, Scalar)]
+        return [expand(listed.text, scope.known)] if isinstance(listed, Scalar) else []
+    return [expand(item.text, scope.known) for item in spliced(listed) if isinstance(item, Scalar)]
 
 
 def _outcome(rule: Mapping_) -> Outcome:

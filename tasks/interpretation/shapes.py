@@ -20,13 +20,17 @@ _SHOWN = 12
 
 @dataclass(frozen=True)
 class Text:
-    """A string; with `loose`, also a number or a boolean, which GitLab turns into one."""
+    """A string; with `loose`, also a number or a boolean, which GitLab turns into one.
+
+    `not_here`: the one of `one_of` that is not allowed in this place.
+    """
 
     one_of: tuple[str, ...] = ()
     pattern: str = ""
     loose: bool = False
     empty: bool = False
     hint: str = ""
+    not_here: str = ""
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,8 @@ def _text(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     if shape.one_of and node.text not in shape.one_of:
         hint = suggestion(node.text, shape.one_of)
         message = f"`{name}` must be {expectation(shape)}, not `{node.text[:80]}`.{hint}"
+    elif shape.not_here and node.text == shape.not_here:
+        message = f"`{name}` must not be `{node.text}`.{shape.hint}"
     elif not node.text and not shape.empty and node.kind == "string":
         message = f"`{name}` must not be empty."
     elif shape.pattern and not re.search(shape.pattern, node.text):
@@ -233,8 +239,9 @@ def _duration(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
 def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     assert isinstance(node, Sequence) and isinstance(shape, Items)  # noqa: S101
     items = flattened(node) if shape.nested else spliced(node)
-    if not shape.least <= len(items) <= shape.most:
-        bound = f"at least {shape.least}" if len(items) < shape.least else f"at most {shape.most}"
+    few = len(node.items if shape.nested else items) < shape.least
+    if few or len(items) > shape.most:
+        bound = f"at least {shape.least}" if few else f"at most {shape.most}"
         findings.add("wrong-value", f"`{name}` must have {bound} item(s), not {len(items)}.", node.span)
         return False
     results = [check(item, shape.item, name, findings) for item in items]  # every item, not only up to the first wrong

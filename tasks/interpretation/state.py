@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
@@ -21,7 +21,10 @@ UNDECIDED = Decision(())
 
 @dataclass(frozen=True)
 class JobDraft:
-    """A job on its way: its text with everything inherited, then its variables, then whether it runs."""
+    """A job on its way: its text with everything inherited, then its variables, then whether it runs.
+
+    `decisions` are those of the jobs that `parallel:matrix` makes of it, by name, where they are not all the same.
+    """
 
     name: str
     span: Span
@@ -29,6 +32,11 @@ class JobDraft:
     stage: str = "test"
     variables: Variables = field(default_factory=Variables)
     decision: Decision = UNDECIDED
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+
+    def decided(self, name: str) -> JobDraft:
+        """The draft with the decision about one of the jobs it becomes."""
+        return replace(self, decision=self.decisions[name]) if name in self.decisions else self
 
 
 @dataclass(frozen=True)

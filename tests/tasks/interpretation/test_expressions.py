@@ -16,7 +16,6 @@ KNOWN = {"A": "main", "EMPTY": "", "BLANK": "  ", "PATTERN": "/^MA/i", "WORD": "
     ("text", "expected"),
     [
         ("$A", True),
-        ("${A}", True),
         ("$EMPTY", False),
         ("$BLANK", False),
         ("$UNDEFINED", False),
