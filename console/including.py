@@ -102,6 +102,8 @@ class _Folder:
     read: Callable[[Path], str]
 
     def find(self, name: str) -> str | None:
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            return None  # as in a repository
         path = (self.root / name).resolve()
         return self.read(path) if path.is_relative_to(self.root.resolve()) and path.is_file() else None
 

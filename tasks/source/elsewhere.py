@@ -1,4 +1,4 @@
-"""Sources of the same GitLab but another project: files at refs, GitLab's templates, components and their versions."""
+"""What is included from GitLab: files of projects at refs, its templates, components and their versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from errors import InputError, NotFoundError
 from tasks.source.model import Commit
 from tasks.source.repository import GitLab
-from tasks.source.sources import Component, ComponentAt, Project, Template, Tree
+from tasks.source.sources import Component, ComponentAt, Local, Project, Template, Tree
 
 _SHORT_VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
 _RELEASE = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:\+[0-9A-Za-z.-]+)?")  # a version without prerelease part
@@ -27,6 +27,13 @@ class Elsewhere:
         self._own = threading.local()
         self._lock = threading.Lock()
         self._commits: dict[tuple[str, str], Commit] = {}
+
+    def local(self, commit: Commit, source: Local) -> Mapping[str, str]:
+        """A file of the pipeline's own commit; nothing when it is not there, which the interpretation will say."""
+        try:
+            return {source.key: self._text(commit, source.path)}
+        except NotFoundError:
+            return {}
 
     def project(self, source: Project) -> Mapping[str, str]:
         """A file of another project.

@@ -67,17 +67,18 @@ def gather(files: Mapping[str, str], entry: str, options: IncludeOptions, fetche
     found = Gathered(dict(files), own_tree=options.tree)
     tried: set[str] = set()
     memo: Memo = {}
-    while True:
-        now = replace(options, tree=found.own_tree, trees=found.trees, absent=found.absent)
-        needed = further_files(found.files, entry, now, memo)
-        if needed.patterns and found.own_tree is None and fetchers.own_tree:
-            found.own_tree = fetchers.own_tree()
-            continue
-        wanted = _untried(needed, fetchers, tried)
-        if not wanted:
-            return found
-        tried.update(source.key for source in wanted)
-        _fetch_all(wanted, fetchers, found)
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:  # starts no thread before there is something to fetch
+        while True:
+            now = replace(options, tree=found.own_tree, trees=found.trees, absent=found.absent)
+            needed = further_files(found.files, entry, now, memo)
+            if needed.patterns and found.own_tree is None and fetchers.own_tree:
+                found.own_tree = fetchers.own_tree()
+                continue
+            wanted = _untried(needed, fetchers, tried)
+            if not wanted:
+                return found
+            tried.update(source.key for source in wanted)
+            _fetch_all(wanted, fetchers, found, pool)
 
 
 def _untried(needed: Needed, fetchers: Fetchers, tried: set[str]) -> list[Source]:
@@ -86,15 +87,14 @@ def _untried(needed: Needed, fetchers: Fetchers, tried: set[str]) -> list[Source
     return wanted[: MAX_FETCHED - len(tried)]
 
 
-def _fetch_all(wanted: list[Source], fetchers: Fetchers, found: Gathered) -> None:
-    with ThreadPoolExecutor(max_workers=min(_SIDE_BY_SIDE, len(wanted))) as pool:
-        for source, result in zip(wanted, pool.map(lambda each: _fetched(each, fetchers), wanted), strict=True):
-            if isinstance(result, str):
-                found.absent[source.key] = result
-            elif isinstance(source, Tree):
-                found.trees[source.key] = tuple(result)
-            elif isinstance(result, Mapping):
-                found.files.update(result)
+def _fetch_all(wanted: list[Source], fetchers: Fetchers, found: Gathered, pool: ThreadPoolExecutor) -> None:
+    for source, result in zip(wanted, pool.map(lambda each: _fetched(each, fetchers), wanted), strict=True):
+        if isinstance(result, str):
+            found.absent[source.key] = result
+        elif isinstance(source, Tree):
+            found.trees[source.key] = tuple(result)
+        elif isinstance(result, Mapping):
+            found.files.update(result)
 
 
 def _fetched(source: Source, fetchers: Fetchers) -> Mapping[str, str] | Collection[str] | str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tasks.source.diagnostics import Findings, Span
+from tasks.source.diagnostics import Diagnostic, Findings, Span
 from tasks.source.document import read
 from tasks.source.inputs import Given, input_values
 from tasks.source.interpolation import Interpolated, Value, first_block, interpolate
@@ -16,6 +16,7 @@ COMPONENT_FACTS = ("name", "sha", "version", "reference")
 _DIVIDER = re.compile(r"^---(?:[^\S\n]+|$)", re.MULTILINE)
 _SPEC = re.compile(r"^[\"']?spec[\"']?\s*:", re.MULTILINE)
 _SOMETHING = re.compile(r"^(?!---)[^\S\n]*[^\s#]", re.MULTILINE)
+_LINE = re.compile(r"\bline (\d{1,9})\b")
 _MAX_HEADER = 1024 * 1024
 
 
@@ -83,7 +84,7 @@ def _below_header(key: str, text: str, divider: re.Match[str], reading: Reading,
         return None
     mine = Findings()
     document = read(key, done.text, mine)
-    findings.items += [replace(item, span=_origin(done, item.span)) for item in mine.items]
+    findings.items += [replace(item, span=_origin(done, item.span), message=_told(done, item)) for item in mine.items]
     if document is None:
         return None
     moved = _Mover(done).moved(document.root)
@@ -125,6 +126,11 @@ def _origin(done: Interpolated, span: Span) -> Span:
         return span
     place = done.origin(span.line, span.column)
     return Span(span.file, place.line, place.column)
+
+
+def _told(done: Interpolated, item: Diagnostic) -> str:
+    """The message, with the line it may name (of the first of two equal keys) as it is in the file."""
+    return _LINE.sub(lambda found: f"line {done.origin(int(found[1]), 1).line}", item.message)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import is_wildcard
 from tasks.source.header import Reading
-from tasks.source.inputs import Given
+from tasks.source.inputs import Given, too_large
 from tasks.source.interpolation import Value
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, describe
 from tasks.source.sources import Component, Local, Project, Remote, Source, Template, looks_foreign
@@ -112,6 +112,9 @@ class Items:
         inputs = item.get("inputs")
         if inputs is not None and not isinstance(inputs, Mapping_):
             self.error("wrong-type", f"`include:inputs` is a mapping, not {describe(inputs)}.", inputs.span)
+            return []
+        if isinstance(inputs, Mapping_) and too_large(inputs):
+            self.error("input-value", "`include:inputs` is larger than 1 MB.", inputs.span)
             return []
         reading = Reading(Given(inputs if isinstance(inputs, Mapping_) else None, value.span), self.expand)
         sources = _MAKERS[kind](self, self.expand(value.text).strip(), value.span, item)

@@ -10,13 +10,15 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.interpolation import Value, shown
-from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe, is_null
+from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
 from tasks.source.regex import compile_regex
 from tasks.source.regex_syntax import RegexError
 
+MAX_VALUE = 1_000_000  # characters and nodes of one include's inputs, or of one default: GitLab's 1 MB
 TYPES = ("string", "number", "boolean", "array")
 _KEYS = ("type", "default", "options", "regex", "description", "rules")
 _NAMES = {"string": "a string", "number": "a number", "boolean": "true or false", "array": "a list"}
@@ -33,7 +35,7 @@ class Given:
     inputs: Mapping_ | None
     span: Span
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """The same text for the same inputs."""
         return json.dumps(plain(self.inputs), sort_keys=True) if self.inputs else ""
@@ -57,6 +59,20 @@ def input_values(declared: Mapping_, given: Given, findings: Findings) -> dict[s
         elif _usable(entry.key, spec, findings):
             values[entry.key] = _value(entry.key, spec, given, findings)
     return values if len(findings.items) == before else None
+
+
+def too_large(node: Node) -> bool:
+    """Whether a value is beyond `MAX_VALUE`, aliases counted as often as they stand there."""
+    left, open_nodes = MAX_VALUE, [node]
+    while open_nodes and left > 0:
+        each = open_nodes.pop()
+        left -= 1 + (len(each.text) if isinstance(each, Scalar) else 0)
+        if isinstance(each, Mapping_):
+            open_nodes += [entry.value for entry in each]
+            left -= sum(map(len, each.entries))
+        elif isinstance(each, Sequence):
+            open_nodes += each.items[: left + 1]
+    return left <= 0
 
 
 def plain(node: Node | None) -> Value:
@@ -87,6 +103,9 @@ def _usable(name: str, spec: Mapping_, findings: Findings) -> bool:
     for entry in spec:
         if entry.key not in _KEYS:
             findings.add("unknown-keyword", f"`{entry.key}` is not a keyword of an input.", entry.span)
+    for entry in spec:
+        if too_large(entry.value):
+            findings.add("input-spec", f"`{entry.key}` of the input `{name}` is larger than 1 MB.", entry.span)
     kind = _kind(spec)
     if kind not in TYPES:
         message = f"The input `{name}` has the type `{kind[:80]}`; there are: {', '.join(TYPES)}."
@@ -121,9 +140,11 @@ def _value(name: str, spec: Mapping_, given: Given, findings: Findings) -> Value
 def _checked(name: str, spec: Mapping_, node: Node, findings: Findings) -> Value:
     kind = _kind(spec)
     try:
+        if _has_reference(node):
+            raise _WrongTypeError
         value = _coerced(plain(node), kind)
     except _WrongTypeError:
-        findings.add("input-value", f"The input `{name}` must be {_NAMES[kind]}, not {describe(node)}.", node.span)
+        findings.add("input-value", f"The input `{name}` must be {_NAMES[kind]}, not {_described(node)}.", node.span)
         return None
     options = spec.get("options")
     if isinstance(options, Sequence) and shown(value) not in [shown(plain(item)) for item in options.items]:
@@ -134,6 +155,16 @@ def _checked(name: str, spec: Mapping_, node: Node, findings: Findings) -> Value
         message = f"The input `{name}`: `{shown(value)[:80]}` does not match `{regex.text[:80]}`."
         findings.add("input-value", message, node.span)
     return value
+
+
+def _has_reference(node: Node) -> bool:
+    if isinstance(node, Mapping_):
+        return any(_has_reference(entry.value) for entry in node)
+    return any(map(_has_reference, node.items)) if isinstance(node, Sequence) else isinstance(node, Reference)
+
+
+def _described(node: Node) -> str:
+    return "one with a `!reference` in it" if _has_reference(node) else describe(node)
 
 
 def _coerced(value: Value, kind: str) -> Value:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from errors import NotFoundError
@@ -61,14 +62,9 @@ def read_snapshot(
 def fetchers(gitlab: GitLab, commit: Commit) -> Fetchers:
     """How everything is fetched that the pipeline of a commit may include."""
     elsewhere = Elsewhere(gitlab)
-
-    def local(source: Local) -> Mapping[str, str]:
-        text = _optional(gitlab.again(), commit, source.path)
-        return {} if text is None else {source.path: text}
-
     return Fetchers(
         by_kind={
-            Local: local,
+            Local: partial(elsewhere.local, commit),
             Project: elsewhere.project,
             Template: elsewhere.template,
             Component: elsewhere.component,

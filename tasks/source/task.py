@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from blocks.gitlab_server import GitLabServer
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
+from tasks.source.includes import IncludeOptions
 from tasks.source.model import Commit, Snapshot
 from tasks.source.repository import GitLab
 from tasks.source.snapshot import read_snapshot
@@ -26,9 +27,11 @@ async def resolve_commit(gitlab: GitLabServer, project: str, ref: str = "") -> C
 
 
 @task(name="read source", cache_policy=NO_CACHE, **TRANSIENT)
-async def read_source(gitlab: GitLabServer, commit: Commit, generate_pipeline: bool = False) -> Snapshot:
-    """Read what the later steps need of the commit's files. See `read_snapshot`."""
-    snapshot = await asyncio.to_thread(lambda: read_snapshot(GitLab(gitlab), commit, generate_pipeline))
+async def read_source(
+    gitlab: GitLabServer, commit: Commit, generate_pipeline: bool = False, includes: IncludeOptions | None = None
+) -> Snapshot:
+    """Read what the later steps need of the commit's files, with all they include. See `read_snapshot`."""
+    snapshot = await asyncio.to_thread(lambda: read_snapshot(GitLab(gitlab), commit, generate_pipeline, includes))
     origin = "generated, the project has none" if snapshot.generated else "read"
     task_logger().info("pipeline definition %s %s; files: %s", snapshot.ci_path, origin, ", ".join(snapshot.files))
     return snapshot

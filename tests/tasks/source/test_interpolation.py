@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.header import Reading, read_content
+from tasks.source.includes import IncludeOptions, close_includes
 from tasks.source.inputs import Given, input_values, plain
 from tasks.source.interpolation import Value, interpolate, posix_escaped
 from tasks.source.nodes import Entry, Mapping_, Scalar, Sequence
@@ -131,6 +132,26 @@ def test_many_blocks_and_large_values_end() -> None:
     begin = time.monotonic()
     root, found = content("spec: {inputs: {v: }}\n---\n" + "a: $[[ inputs.v ]]\n" * 9_000, v="x" * 1_000_000)
     assert root is None and "too large" in found[-1]
+    assert time.monotonic() - begin < 5
+
+
+def bomb(indent: str) -> str:
+    """A list that is 9^6 long strings when its aliases are expanded."""
+    levels = [f"{indent}a0: &a0 {'x' * 100_000}\n"]
+    levels += [f"{indent}a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 7)]
+    return "".join(levels)
+
+
+def test_a_bomb_of_aliases_in_inputs_ends() -> None:
+    begin = time.monotonic()
+    root, found = content("spec:\n  inputs:\n    v: {type: array, default: *a6}\n---\nx: $[[ inputs.v ]]\n")
+    assert root is None and "Unknown alias" in found[0]
+    root, found = content(f"x:\n{bomb('  ')}spec:\n  inputs:\n    v: {{type: array, default: *a6}}\n---\nx: y\n")
+    assert root is None and "is larger than 1 MB" in found[0]
+    files = {"e.yml": f".x:\n{bomb('  ')}include: {{local: a.yml, inputs: {{v: *a6}}}}\n", "a.yml": "a: 1\n"}
+    findings = Findings()
+    close_includes(files, "e.yml", findings, IncludeOptions())
+    assert [item.message for item in findings.items] == ["`include:inputs` is larger than 1 MB."]
     assert time.monotonic() - begin < 5
 
 
