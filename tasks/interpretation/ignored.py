@@ -28,13 +28,17 @@ JOB_NOTES = {
         "`resource_group` is not held across builds: two builds may run the job at once.",
     ),
     "secrets": ("secrets", "`secrets` are not fetched: put them into the credentials of the Jenkins folder."),
-    "tags": ("tags", "`tags` choose a GitLab runner; the job runs on an agent of the Jenkins job instead."),
+    "tags": ("tags", "`tags` become the labels that a Jenkins agent must have: without such an agent the job waits."),
 }
 SILENT_VALUES = {"interruptible": "false", "pages": "false"}
 _ARTIFACT_NOTES = {
     "expose_as": "is ignored: Jenkins has no merge request to show it in",
     "access": "is ignored: who may read the build may read its artifacts",
     "public": "is ignored: who may read the build may read its artifacts",
+}
+_ARTIFACT_OPTIONS = {
+    "name": "is ignored: Jenkins keeps files under their own names",
+    "expire_in": "is ignored: Jenkins keeps artifacts as long as their build",
 }
 _ENVIRONMENT_NOTES = {
     "on_stop": "is ignored: nothing stops the environment here",
@@ -52,14 +56,17 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
             continue
         findings.add(note[0], note[1], entry.span)
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_NOTES, findings)
+    _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_OPTIONS, findings, "artifact-option")
     _note_inner(node.get("environment"), "environment", _ENVIRONMENT_NOTES, findings)
     _note_reports(node.get("artifacts"), findings)
 
 
-def _note_inner(node: Node | None, name: str, notes: dict[str, str], findings: Findings) -> None:
+def _note_inner(
+    node: Node | None, name: str, notes: dict[str, str], findings: Findings, code: str = "keyword-ignored"
+) -> None:
     for entry in node if isinstance(node, Mapping_) else ():
         if entry.key in notes:
-            findings.add("keyword-ignored", f"`{name}:{entry.key}` {notes[entry.key]}.", entry.span)
+            findings.add(code, f"`{name}:{entry.key}` {notes[entry.key]}.", entry.span)
 
 
 def _note_reports(node: Node | None, findings: Findings) -> None:

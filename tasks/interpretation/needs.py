@@ -20,18 +20,11 @@ def link_needs(state: State) -> State:
     linker = _Linker(state)
     by_name = {job.name: job for job in state.jobs}
     jobs: list[Job] = []
-    noted = False
     for draft in state.drafts:
         node = _needs_node(draft, state)
         apart = bool(draft.decisions) or linker.differ(node)
         needs = None if apart else linker.needs(draft, node)
         dependencies = linker.dependencies(draft)
-        if (needs or apart) and not noted:
-            noted = True
-            message = (
-                "Jobs start when their stage does: order and artifacts of `needs` are kept, an early start is not."
-            )
-            state.findings.add("needs-no-early-start", message, draft.node.place("needs"))
         for instance in state.instances[draft.name]:
             one = draft.decided(instance.name)
             own = linker.needs(one, _needs_node(one, state), instance.matrix) if apart else needs

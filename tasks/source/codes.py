@@ -37,7 +37,11 @@ _YAML = {
     ),
     "yaml-too-deep": _error("Lists and mappings nest deeper than GitLab allows.", "Make the structure flatter."),
     "yaml-empty": _error("The file has no content.", "Write at least one job."),
-    "yaml-documents": _error("More than one document besides the `spec:` header.", "Remove the `---`."),
+    "yaml-documents": _error("More than two documents, or two after the `spec:` header.", "Remove a `---`."),
+    "yaml-second-document": _warning(
+        "A second document without a `spec:` header before it; GitLab reads the first one only.", "Remove the `---`."
+    ),
+    "yaml-date": _error("An unquoted date or time, which GitLab refuses to load.", "Put it in quotes."),
     "yaml-not-a-mapping": _error("The file is a list or a single value.", "Write `name: value` at its top level."),
     "yaml-key": _error("A key is a list or a mapping.", "Use a word as the key."),
     "duplicate-key": _warning("A key is there twice in one mapping; the last one counts, as in GitLab.", "Remove one."),
@@ -113,7 +117,11 @@ _JOBS = {
     "matrix-limit": _error("`parallel:matrix` makes more than 200 jobs, GitLab's limit.", "Use fewer values."),
 }
 _WARNINGS = {
-    "changes-assumed": _warning("`changes` is taken as true: what changed is not known.", "Add an `if` that decides."),
+    "changes-assumed": _warning(
+        "What changed is not known: `changes` is taken so that the job runs, as true, or as false where it would keep "
+        "the job out.",
+        "Add an `if` that decides.",
+    ),
     "exists-assumed": _warning("`exists` is taken as true: the files are not known.", "Add an `if` that decides."),
     "policy-kubernetes": _warning("`kubernetes: active` is taken as false.", "Use `rules:if`."),
     "workflow-never": _warning("`workflow:rules` let no pipeline run; there are no jobs.", "Choose another ref."),
@@ -141,8 +149,8 @@ _WARNINGS = {
     "keyword-ignored": _warning("A keyword without a counterpart is ignored.", "Read the message."),
 }
 _NOTES = {
-    "needs-no-early-start": _info("`needs` keep order and artifacts, not the early start.", "Nothing."),
-    "tags": _info("`tags` of GitLab runners choose no agent.", "Nothing."),
+    "tags": _info("`tags` become the labels a Jenkins agent must have.", "Label an agent, or the job waits for one."),
+    "artifact-option": _info("`artifacts:name` and `expire_in` are ignored.", "Nothing."),
     "coverage": _info("`coverage` is ignored.", "Read it in the log."),
     "interruptible": _info("`interruptible` is ignored.", "Nothing."),
     "report-as-files": _info("A report is kept as files.", "Download it from the build."),
