@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -27,11 +28,14 @@ from tasks.interpretation.pipeline import (
 from tasks.jenkins_build.artifacts import ant_patterns
 from tasks.jenkins_build.conditions import condition, java_pattern
 from tasks.jenkins_build.containers import aliases
+from tasks.jenkins_build.graph import RUNNER
 from tasks.jenkins_build.jenkinsfile import ImageBuild, RenderSettings, parameter_names, render
 from tasks.jenkins_build.names import label
 
 SHA = "3f786850e387550fdab836ed7e6dc881de23001b"
 SETTINGS = RenderSettings("http://gitlab.example/group/app.git", SHA, rendering="stages")
+
+SETTINGS_GRAPH = RenderSettings("http://gitlab.example/group/app.git", SHA, rendering="graph")
 
 
 def pipeline(*jobs: Job, **more: object) -> Pipeline:
@@ -94,10 +98,44 @@ def test_jobs_of_one_stage_that_need_each_other_run_in_order() -> None:
     assert "afterNeeds('b', 'on_success', ['a'])" in text
 
 
-def test_needs_in_a_circle_are_named() -> None:
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+def test_needs_in_a_circle_are_named(rendering: Literal["stages", "graph"]) -> None:
     jobs = (job("a", needs=(Need("b"),)), job("b", needs=(Need("a"),)))
     with pytest.raises(InputError, match=r"\['a', 'b'\] need each other in a circle"):
-        render(pipeline(*jobs), SETTINGS)
+        render(pipeline(*jobs), RenderSettings("u", SHA, rendering=rendering))
+
+
+def test_a_circle_through_stages_is_found() -> None:
+    jobs = (job("a", "first", needs=(Need("b"),)), job("b", "second"))
+    with pytest.raises(InputError, match=r"\['a'\] need each other"):
+        render(pipeline(*jobs), RenderSettings("u", SHA))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "is_graph"),
+    [
+        ([job("a"), job("b", "z")], False),
+        ([job("a"), job("b", "z", needs=())], True),
+        ([job(f"j{n}", f"s{n}") for n in range(20)], False),
+        ([job(f"j{n}", f"s{n}") for n in range(21)], True),
+        ([job(f"j{n}") for n in range(20)], True),
+    ],
+)
+def test_the_graph_is_for_needs_and_for_more_than_twenty_stages(jobs: list[Job], is_graph: bool) -> None:
+    text = render(pipeline(*jobs), RenderSettings("u", SHA))
+    assert ("advance(begin())" in text) == is_graph
+
+
+def test_the_runner_is_the_same_in_every_jenkinsfile() -> None:
+    settings = RenderSettings("u", SHA, rendering="graph", manual="skip", registry_credentials_id="x")
+    for text in (render(pipeline(job("a")), settings), render(pipeline(job("b", "c", retry=Retry(2))), SETTINGS_GRAPH)):
+        assert RUNNER.strip("\n") in text
+
+
+def test_more_jobs_than_a_class_has_constants_are_refused() -> None:
+    jobs = [job(f"j{n}", needs=(), variables={"N": f"{n}"}, tags=(f"t{n}",)) for n in range(7000)]
+    with pytest.raises(InputError, match="7000 jobs do not fit into one Jenkinsfile"):
+        render(pipeline(*jobs), SETTINGS_GRAPH)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +171,12 @@ def test_a_job_that_needs_nothing_waits_for_nothing() -> None:
 def test_a_job_takes_artifacts_of_earlier_stages_unless_it_says_otherwise() -> None:
     made = Artifacts(("dist/",))
     first, second = job("x:1", "a", artifacts=made), job("y", "a", artifacts=made)
-    for more, fetched in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({}, "fetch(['x-1', 'y'])"),
         ({"dependencies": ("y",)}, "fetch(['y'])"),
         ({"needs": (Need("x:1"), Need("y", artifacts=False))}, "fetch(['x-1'])"),
-    ]:
+    ]
+    for more, fetched in cases:
         text = render(pipeline(first, second, job("z", "z", **more)), SETTINGS)
         assert f"sources()\n        {fetched}\n" in block(text, "stage('z')")
     assert "fetch(" not in block(render(pipeline(first, job("z", "z", dependencies=())), SETTINGS), "stage('z')")
@@ -191,7 +230,7 @@ def test_globs(paths: list[str], expected: str) -> None:
         ({"allow_failure": AllowFailure(exit_codes=(3, 137))}, "timeout: 3600, allowedExitCodes: [3, 137]"),
     ],
 )
-def test_options_of_a_job(more: dict[str, object], options: str) -> None:
+def test_options_of_a_job(more: dict[str, Any], options: str) -> None:
     assert f"runJob('a', [stage: 'test', {options}])" in render(pipeline(job("a", **more)), SETTINGS)
 
 
@@ -341,14 +380,15 @@ def test_no_user_text_is_ever_code(a: str, b: str, c: str, d: str) -> None:
         when="manual",
     )
     image = ImageBuild("r.example/a", SHA, {a: b}, c, d, a)
-    for decided in (True, False):
-        whole = Pipeline(c, (b,), (hostile,), {a: c, "Y": d}, decided=decided)
-        text = render(whole, RenderSettings(a, b, c, image))
+    renderings: list[Literal["stages", "graph"]] = ["stages", "graph"]
+    for decided, rendering in [(decided, rendering) for decided in (True, False) for rendering in renderings]:
+        whole = Pipeline(c, (b,), (hostile,), {a: c, "Y": d}, decided=decided, unresolved_variables=frozenset({a}))
+        text = render(whole, RenderSettings(a, b, c, image, registry_credentials_id=d, rendering=rendering))
         assert text.isascii()
         code = re.sub(r"'(?:[^'\\\n]|\\.)*'|//[^\n]*", "", text)
         assert "CANARY"[:3] not in code
         assert not set(code) & set("`#\\%\r\x1b")
-        assert code.count("{") == code.count("}")
+        assert re.sub(r'"[^"\n]*"', "", code).count("{") == re.sub(r'"[^"\n]*"', "", code).count("}")
 
 
 def test_hostile_text_is_only_data_to_the_shell(tmp_path: Path) -> None:

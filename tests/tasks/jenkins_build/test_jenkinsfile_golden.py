@@ -214,7 +214,7 @@ def test_groovy_compiles_every_golden_file_and_a_large_one(groovy: str, tmp_path
     (tmp_path / "large.Jenkinsfile").write_text(render(many, SETTINGS_AUTO), encoding="ascii")
     files = [*sorted(GOLDEN.glob("*.Jenkinsfile")), tmp_path / "large.Jenkinsfile"]
     program = Path(__file__).with_name("compile.groovy")
-    words = [groovy, program, tmp_path / "classes", *files]
+    words: list[str | Path] = [groovy, program, tmp_path / "classes", *files]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.split("\n")[:-1] == [f"compiled {path.name}" for path in files], done.stderr
 

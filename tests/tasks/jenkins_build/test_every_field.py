@@ -1,0 +1,174 @@
+"""Nothing of the model is lost in silence: a field changes the Jenkinsfile, or a diagnostic says that it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, Literal
+
+import pytest
+
+from tasks.interpretation.diagnostics import Diagnostic, Span
+from tasks.interpretation.expressions import Equal, Text, Var
+from tasks.interpretation.pipeline import (
+    AllowFailure,
+    Artifacts,
+    Image,
+    Job,
+    JobEnvironment,
+    Need,
+    Pipeline,
+    Retry,
+    Service,
+    Undecided,
+)
+from tasks.jenkins_build.jenkinsfile import RenderSettings, render
+from tasks.source.codes import CODES
+
+# Fields the renderer does not read, and the code of the diagnostic that says so (None: there is nothing to say).
+NOT_RENDERED: dict[tuple[type, str], str | None] = {
+    (Job, "coverage"): "coverage",
+    (Job, "resource_group"): "resource-group",
+    (Job, "interruptible"): "interruptible",
+    (Undecided, "interruptible"): "interruptible",
+    (Artifacts, "name"): "artifact-option",
+    (Artifacts, "expire_in"): "artifact-option",
+    (Need, "optional"): None,  # a need that is not there is left out by the interpreter
+    (Pipeline, "diagnostics"): None,  # shown to the user beside the Jenkinsfile
+    (Pipeline, "created"): "workflow-never",
+}
+RULE = Undecided(Equal(Var("A"), Text("b")))
+JOB = Job(
+    "job",
+    "one",
+    ("true",),
+    image=Image("image", ("sh",)),
+    services=(Service("service"),),
+    artifacts=Artifacts(("dist",)),
+    variables={"V": "$X"},
+    needs=(Need("before"),),
+    when="delayed",
+    retry=Retry(1),
+    allow_failure=AllowFailure(exit_codes=(2,)),
+    environment=JobEnvironment("place"),
+)
+OTHER: dict[tuple[type, str], Any] = {
+    (Job, "name"): "another",
+    (Job, "stage"): "two",
+    (Job, "script"): ("false",),
+    (Job, "before_script"): ("x",),
+    (Job, "after_script"): ("x",),
+    (Job, "image"): None,
+    (Job, "services"): (),
+    (Job, "variables"): {"V": "2"},
+    (Job, "tags"): ("linux",),
+    (Job, "artifacts"): Artifacts(),
+    (Job, "needs"): (),
+    (Job, "dependencies"): (),
+    (Job, "when"): "always",
+    (Job, "start_in_seconds"): 7,
+    (Job, "allow_failure"): AllowFailure(),
+    (Job, "retry"): Retry(),
+    (Job, "timeout_seconds"): 5,
+    (Job, "rules"): (RULE,),
+    (Job, "environment"): None,
+    (Job, "coverage"): "/x/",
+    (Job, "resource_group"): "x",
+    (Job, "interruptible"): True,
+    (Job, "span"): Span("other.yml", 3, 1),
+    (Job, "unresolved_variables"): frozenset({"V"}),
+    (Job, "excluded_variables"): ("WIDE",),
+    (Image, "name"): "other",
+    (Image, "entrypoint"): ("bash",),
+    (Image, "user"): "me",
+    (Image, "platform"): "linux/arm64",
+    (Image, "pull_policy"): ("always",),
+    (Service, "name"): "other",
+    (Service, "aliases"): ("db",),
+    (Service, "entrypoint"): ("sh",),
+    (Service, "command"): ("x",),
+    (Service, "variables"): {"A": "b"},
+    (Artifacts, "paths"): ("other",),
+    (Artifacts, "exclude"): ("x",),
+    (Artifacts, "name"): "x",
+    (Artifacts, "when"): "always",
+    (Artifacts, "untracked"): True,
+    (Artifacts, "expire_in"): "1 day",
+    (Artifacts, "reports"): {"junit": ("x.xml",)},
+    (Need, "job"): "early",
+    (Need, "artifacts"): False,
+    (Need, "optional"): True,
+    (Retry, "max"): 2,
+    (Retry, "when"): ("script_failure",),
+    (Retry, "exit_codes"): (3,),
+    (AllowFailure, "always"): True,
+    (AllowFailure, "exit_codes"): (3,),
+    (JobEnvironment, "name"): "other",
+    (JobEnvironment, "url"): "http://place.example",
+    (JobEnvironment, "action"): "stop",
+    (Undecided, "expression"): Equal(Var("A"), Text("c")),
+    (Undecided, "when"): "always",
+    (Undecided, "allow_failure"): AllowFailure(always=True),
+    (Undecided, "variables"): {"A": "b"},
+    (Undecided, "start_in_seconds"): 3,
+    (Undecided, "interruptible"): True,
+    (Pipeline, "name"): "x",
+    (Pipeline, "stages"): ("zero", "two", "one"),
+    (Pipeline, "jobs"): (replace(JOB, needs=()),),
+    (Pipeline, "variables"): {"WIDE": "2"},
+    (Pipeline, "decided"): False,
+    (Pipeline, "diagnostics"): (Diagnostic("cache", "warning", "x", Span("f")),),
+    (Pipeline, "unresolved_variables"): frozenset({"WIDE"}),
+    (Pipeline, "created"): False,
+}
+INSIDE: dict[type, Callable[[Any], Job]] = {
+    Image: lambda value: replace(JOB, image=value),
+    Service: lambda value: replace(JOB, services=(value,)),
+    Artifacts: lambda value: replace(JOB, artifacts=value),
+    Need: lambda value: replace(JOB, needs=(value,)),
+    Retry: lambda value: replace(JOB, retry=value),
+    AllowFailure: lambda value: replace(JOB, allow_failure=value),
+    JobEnvironment: lambda value: replace(JOB, environment=value),
+    Undecided: lambda value: replace(JOB, rules=(value,)),
+    Job: lambda value: value,
+}
+PLAIN: dict[type, Any] = {
+    Image: JOB.image,
+    Service: JOB.services[0],
+    Artifacts: JOB.artifacts,
+    Need: Need("before"),
+    Retry: JOB.retry,
+    AllowFailure: JOB.allow_failure,
+    JobEnvironment: JOB.environment,
+    Undecided: RULE,
+    Job: JOB,
+}
+FIELDS = [(kind, field.name) for kind in (*PLAIN, Pipeline) for field in fields(kind)]
+
+
+def whole(job: Job) -> Pipeline:
+    made = Artifacts(("made",))
+    others = (Job("before", "zero", ("true",), artifacts=made), Job("early", "zero", ("true",), artifacts=made))
+    wide = {"WIDE": "$X"}
+    return Pipeline(None, ("zero", "one", "two"), (*others, job, Job("last", "two", ("true",))), wide)
+
+
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_field_is_rendered_or_a_diagnostic_covers_it(
+    kind: type, name: str, rendering: Literal["stages", "graph"]
+) -> None:
+    value = OTHER[kind, name]
+    if kind is Pipeline:
+        before, after = whole(JOB), replace(whole(JOB), **{name: value})
+    else:
+        plain = PLAIN[kind]
+        assert getattr(plain, name) != value
+        before, after = whole(INSIDE[kind](plain)), whole(INSIDE[kind](replace(plain, **{name: value})))
+    settings = RenderSettings("http://gitlab.example/a.git", "a" * 40, rendering=rendering)
+    changes = render(before, settings) != render(after, settings)
+    assert changes == ((kind, name) not in NOT_RENDERED)
+
+
+def test_the_diagnostics_that_cover_fields_exist() -> None:
+    assert {code for code in NOT_RENDERED.values() if code} <= CODES.keys()
