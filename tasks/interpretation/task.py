@@ -54,6 +54,7 @@ async def interpret_pipeline(snapshot: Snapshot, options: InterpretationOptions 
         variables,
         overrides=options.overrides,
         run_deploy_jobs=options.run_deploy_jobs,
+        tree=snapshot.tree,
         absent=snapshot.absent,
     )
     try:

@@ -64,6 +64,7 @@ class Snapshot:
         has_dockerfile: Whether the main folder has a ``Dockerfile``.
         generated: True when the project had no pipeline definition and a minimal one was put in its place.
         absent: Why an included source could not be read, by its key.
+        tree: All paths of the commit, where wildcards or `exists` need them; None = not read, or too many.
     """
 
     commit: Commit
@@ -72,3 +73,4 @@ class Snapshot:
     has_dockerfile: bool = True
     generated: bool = False
     absent: Mapping[str, str] = field(default_factory=dict)
+    tree: tuple[str, ...] | None = None

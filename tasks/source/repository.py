@@ -125,12 +125,13 @@ class GitLab:
         """
         return _ci_path(self._project(str(commit.project_id)).attributes.get("ci_config_path"), commit)
 
-    def paths(self, commit: Commit, *, recursive: bool) -> list[str]:
-        """Paths of all files in the main folder, or in all folders (a hundred a request)."""
+    def paths(self, commit: Commit, *, recursive: bool, limit: int | None = None) -> list[str]:
+        """Paths of all files, or of the first `limit`, in the main folder or in all folders (a hundred a request)."""
         project = self._client.projects.get(commit.project_id, lazy=True)
         with self._fault.translated(f"files of project {commit.project_path} at {commit.sha[:8]}"):
             found = project.repository_tree(ref=commit.sha, recursive=recursive, iterator=True, per_page=_PAGE, **_ONCE)
-            return [str(entry["path"]) for entry in found if entry.get("type") == "blob"]
+            files = (str(entry["path"]) for entry in found if entry.get("type") == "blob")
+            return list(itertools.islice(files, limit))
 
     def text(self, commit: Commit, path: str) -> str:
         """Text of a file at the commit.

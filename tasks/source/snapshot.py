@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from errors import NotFoundError
 from tasks.source.elsewhere import Elsewhere
-from tasks.source.gathering import Fetchers, gather
+from tasks.source.gathering import Fetchers, Gathered, gather
 from tasks.source.includes import IncludeOptions
 from tasks.source.model import DESCRIPTOR_FILE, DOCKERFILE, Commit, Snapshot
 from tasks.source.remote import fetch_remote
@@ -24,6 +24,8 @@ dockerfile:
   script:
     - test -s Dockerfile
 """
+MAX_PATHS = 20_000
+_EXISTS = re.compile(r"\bexists[\"']?\s*:")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -56,7 +58,18 @@ def read_snapshot(
         files[DESCRIPTOR_FILE] = gitlab.text(commit, DESCRIPTOR_FILE)
     options = includes or IncludeOptions(expand=_expander(commit))
     found = gather(files, ci_path, options, fetchers(gitlab, commit))
-    return Snapshot(commit, ci_path, found.files, DOCKERFILE in main, definition is None, found.absent)
+    tree = _tree(gitlab, commit, found)
+    return Snapshot(commit, ci_path, found.files, DOCKERFILE in main, definition is None, found.absent, tree)
+
+
+def _tree(gitlab: GitLab, commit: Commit, found: Gathered) -> tuple[str, ...] | None:
+    """The paths that `rules:exists` is decided by, where there is one; not those of a huge repository."""
+    if found.own_tree is not None:
+        return tuple(found.own_tree)
+    if not any(_EXISTS.search(text) for text in found.files.values()):
+        return None
+    paths = gitlab.paths(commit, recursive=True, limit=MAX_PATHS + 1)
+    return tuple(paths) if len(paths) <= MAX_PATHS else None
 
 
 def fetchers(gitlab: GitLab, commit: Commit) -> Fetchers:

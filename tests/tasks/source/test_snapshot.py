@@ -8,6 +8,9 @@ from blocks.gitlab_server import GitLabServer
 from errors import NotFoundError, UnavailableError
 from sandbox.gitlab.server import GitLab as StandIn
 from sandbox.http import AppServer
+from tasks.interpretation.compiler import include_options, interpret
+from tasks.interpretation.context import Context
+from tasks.source.diagnostics import Findings
 from tasks.source.repository import GitLab
 from tasks.source.snapshot import check_dockerfile, read_snapshot
 from tasks.source.task import read_source, resolve_commit
@@ -69,6 +72,27 @@ def test_a_dockerfile_counts_in_the_main_folder_only(gitlab: StandIn, block: Blo
     assert not snapshot.has_dockerfile
     with pytest.raises(NotFoundError, match=r"team/deep has no Dockerfile in its main folder at main.*image\.from_job"):
         check_dockerfile(snapshot)
+
+
+def test_all_paths_are_read_only_for_exists_and_wildcards(gitlab: StandIn, block: Block) -> None:
+    text = "a: {script: a, rules: [{exists: [src/*.py]}]}\nb: {script: b, rules: [{exists: [nope]}]}\n"
+    gitlab.create_project("team/exists", {".gitlab-ci.yml": text, "src/x.py": ""})
+    reader = GitLab(block())
+    snapshot = read_snapshot(reader, reader.commit("team/exists"))
+    assert sorted(snapshot.tree or ()) == [".gitlab-ci.yml", "src/x.py"]
+    pipeline = interpret(snapshot.files, Context({}, tree=snapshot.tree))
+    assert ([job.name for job in pipeline.jobs], pipeline.diagnostics) == (["a"], ())
+    assert read_snapshot(reader, reader.commit("team/shop")).tree is None
+
+
+def test_includes_with_rules_are_read_or_decided(gitlab: StandIn, block: Block, server: AppServer) -> None:
+    text = "include: {project: team/far, file: a.yml, rules: [{if: $NEVER}]}\nb: {script: b}\n"
+    gitlab.create_project("team/ruled", {".gitlab-ci.yml": text})
+    reader = GitLab(block())
+    commit = reader.commit("team/ruled")
+    assert list(read_snapshot(reader, commit).absent) == ["team/far@HEAD:/a.yml"]
+    decided = read_snapshot(reader, commit, includes=include_options(Context({}), Findings()))
+    assert (list(decided.files), decided.absent) == ([".gitlab-ci.yml"], {})
 
 
 async def test_the_tasks(block: Block) -> None:
