@@ -87,17 +87,9 @@ def _refs(node: Node, findings: Findings) -> Expression:
 
 
 def _ref(item: Scalar, findings: Findings) -> Expression:
-    text, at, project = item.text.rpartition("@") if not item.text.startswith("/") else _split_pattern(item.text)
-    if not at:
-        text = item.text
+    text, at, project = item.text.partition("@")  # the first one, also in a pattern: so GitLab does
     condition = _ref_name(text, item, findings)
     return both(condition, Equal(Var("CI_PROJECT_PATH"), Text(project))) if at else condition
-
-
-def _split_pattern(text: str) -> tuple[str, str, str]:
-    end = text.rfind("/")
-    found = text.find("@", end)
-    return (text[:found], "@", text[found + 1 :]) if found > 0 else (text, "", "")
 
 
 def _ref_name(text: str, item: Scalar, findings: Findings) -> Expression:

@@ -15,11 +15,12 @@ import yaml
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence, is_null
-from tasks.source.scalars import resolve
+from tasks.source.scalars import is_date, resolve
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 100  # GitLab's own max_yaml_depth
 MAX_NODES = 2_000_000
+_MAX_DOCUMENTS = 2  # GitLab's limit
 
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _YAML_KINDS = {"str": "string", "int": "integer", "float": "float", "bool": "boolean", "null": "null"}
@@ -79,16 +80,21 @@ def _document(path: str, documents: list[Node], findings: Findings) -> Document 
         findings.add("yaml-empty", "The file has no content. Write at least one job with a script.", Span(path))
         return None
     if len(contents) > 1:
-        findings.add(
-            "yaml-documents",
-            "More than one YAML document: GitLab reads one, after an optional `spec:` header. Remove the `---`.",
-            contents[1].span,
-        )
+        _further(contents[1].span, findings, header is not None or len(contents) > _MAX_DOCUMENTS)
     root = contents[0]
     if not isinstance(root, Mapping_):
         findings.add("yaml-not-a-mapping", "The file must be a mapping of jobs and global keywords.", root.span)
         return None
     return Document(path, root, header if isinstance(header, Mapping_) else None)
+
+
+def _further(place: Span, findings: Findings, too_many: bool) -> None:
+    if too_many:
+        message = "More than two YAML documents, of which one may be a `spec:` header. Remove a `---`."
+        findings.add("yaml-documents", message, place)
+    else:
+        message = "A second YAML document: GitLab reads the first one only, and so does this. Remove the `---`."
+        findings.add("yaml-second-document", message, place)
 
 
 @dataclass
@@ -140,6 +146,9 @@ class _Reader:
                 return Scalar(event.value, "string", span)
         elif not event.implicit[0]:
             return Scalar(event.value, "string", span)
+        if event.tag is None and is_date(event.value):
+            message = f"`{event.value}` is a date to YAML, which GitLab refuses: put it in quotes."
+            self.findings.add("yaml-date", message, self.span(event))
         text, resolved = resolve(event.value)
         return Scalar(text, resolved, span)
 

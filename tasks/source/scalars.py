@@ -18,7 +18,16 @@ _OTHER_BASE = re.compile(r"[-+]?0(?:b[01_,]+|x[0-9a-fA-F_,]+|o[0-7_,]+)")
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][-+][0-9]+)?")
 _EXPONENT = re.compile(r"[-+]?[0-9][0-9_,]*(?:\.[0-9]*)?[eE][-+]?[0-9]+")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}")
+_DATE = re.compile(r"\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)")
+_TIME = re.compile(
+    r"-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?", re.ASCII
+)
 _MAX_DIGITS = 4000  # Python refuses to print longer integers
+
+
+def is_date(text: str) -> bool:
+    """Whether Psych takes a plain scalar for a date or a time, which GitLab does not allow."""
+    return text[:1] in "-0123456789" and bool(_DATE.fullmatch(text) or _TIME.fullmatch(text))
 
 
 def resolve(text: str) -> tuple[str, ScalarKind]:

@@ -110,8 +110,8 @@ def test_a_header_that_is_not_found_is_said() -> None:
 
 def test_a_second_document_without_a_header_is_no_header() -> None:
     assert content("a: 1\n---\nb: 1\n")[1] == [
-        "f.yml:3:1: error: More than one YAML document: GitLab reads one, after an optional `spec:` header. "
-        "Remove the `---`. [yaml-documents]"
+        "f.yml:3:1: warning: A second YAML document: GitLab reads the first one only, and so does this. "
+        "Remove the `---`. [yaml-second-document]"
     ]
 
 
