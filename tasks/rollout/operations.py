@@ -24,11 +24,18 @@ def plan(
 ) -> tuple[Change, ...]:
     """What applying would change, found by dry runs on the server."""
     changes = []
-    fresh = client.find("Namespace", None, identity.namespace) is None
+    fresh = _namespace_is_absent(client, identity.namespace)
     for wanted in _with_pull_secret(client, identity, manifests, login):
         found = client.refuse_foreign(wanted, identity)
         changes.append(change(found, wanted if fresh else client.apply(wanted, dry_run=True)))
     return tuple(changes)
+
+
+def _namespace_is_absent(client: ClusterClient, namespace: str) -> bool:
+    try:
+        return client.find("Namespace", None, namespace) is None
+    except AccessError:  # who may not look has been given one
+        return False
 
 
 def apply(

@@ -1,10 +1,12 @@
 """A real cluster and registry, where the environment names them; and the Kubernetes stand-in, always."""
 
+import asyncio
 import gc
 import hashlib
 import json
 import os
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -57,13 +59,7 @@ def collected():
     gc.collect()
 
 
-@pytest.fixture
-def cluster():
-    return Cluster(kubeconfig=Path(needed("KUBECONFIG")).read_text())
-
-
-@pytest.fixture
-def image():
+def real_image():
     """The web image of the test registry, by digest."""
     registry = needed("SMARTCLIDE_TEST_REGISTRY")
     return f"{registry}/stack/web@{digest(f'http://{registry}/v2/stack/web/manifests/1')}"
@@ -75,7 +71,6 @@ def digest(url, auth=None):
     return response.headers["Docker-Content-Digest"]
 
 
-@pytest.fixture
 def private(image):
     """The same image in the registry with a login, and that registry's block."""
     address = needed("SMARTCLIDE_TEST_REGISTRY_LOGIN")
@@ -143,12 +138,62 @@ class Place:
         return self.client._dynamic.request("get", path, serialize=False, _request_timeout=10).status
 
 
+class RealPlace(Place):
+    """A service on the real cluster, whose pods end at once when they are asked to."""
+
+    usual = {"command": "echo hello >/www/index.html; httpd -f -p 8080 -h /www & trap 'exit 0' TERM; wait"}
+
+    def __init__(self):
+        super().__init__(Cluster(kubeconfig=Path(needed("KUBECONFIG")).read_text()), real_image())
+
+
+class Cases:
+    """Independent cases on the real cluster, run together: most of their time is waiting."""
+
+    AT_ONCE = 16
+
+    def __init__(self):
+        self.all = {}
+        self.seconds = {}
+
+    def __call__(self, case):
+        self.all[case.__name__] = case
+        return case
+
+    async def run(self, names):
+        """Run those of these names; each one's exception, or None, by name."""
+        places = asyncio.Semaphore(self.AT_ONCE)
+        found = await asyncio.gather(*(self._one(name, places) for name in names), return_exceptions=True)
+        return dict(zip(names, found, strict=True))
+
+    async def _one(self, name, places):
+        async with places:
+            began, place = time.monotonic(), RealPlace()
+            try:
+                await self.all[name](place)
+            finally:
+                self.seconds[name] = time.monotonic() - began
+                place.client.delete("Namespace", None, place.identity.namespace)
+                place.client.close()
+
+
+case = Cases()
+
+
+@pytest.fixture(scope="session")
+def results(request, prefect_server):
+    """Each selected case's exception, or None; by name."""
+    needed("KUBECONFIG")
+    items = [item for item in request.session.items if getattr(item, "originalname", "") == "test_on_the_real_cluster"]
+    return asyncio.run(case.run([item.callspec.params["name"] for item in items]))
+
+
 @pytest.fixture
-def place(prefect_server, cluster, image):
-    place = Place(cluster, image)
-    yield place
-    place.client.delete("Namespace", None, place.identity.namespace)
-    place.client.close()
+def of_case(results, name, record_property):
+    """The exception of the case `name`, or None."""
+    record_property("seconds", case.seconds.get(name))
+    print(f"{name}: {case.seconds.get(name, 0.0):.1f} s")
+    return results[name]
 
 
 CONFIG = json.dumps({"config": {"ExposedPorts": {"8080/tcp": {}}}}).encode()

@@ -1,25 +1,26 @@
-"""Rollouts on a real cluster: the good way, and what is done a second time."""
+"""Rollouts on a real cluster: the good way, and what is done a second time. All cases run together."""
 
 import asyncio
 import base64
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
-from errors import ConflictError, InputError
+from blocks.cluster import Cluster
+from errors import AccessError, ConflictError, InputError
 from tasks.rollout import operations
+from tasks.rollout.cluster import ClusterClient
 from tasks.rollout.lease import LeaseTimes
 from tasks.rollout.names import Identity
 from tasks.rollout.rollout import Rollouts
 from tasks.rollout.task import list_releases, plan_release, service_status
+from tests.tasks.rollout.conftest import case, private
 
-pytestmark = [
-    pytest.mark.integration,
-    # Prefect leaves sockets to its own test server for the garbage collector to close
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
+RIGHTS = Path(__file__).parents[3] / "docs" / "rbac.yaml"
 
 
 async def states(place):
@@ -27,7 +28,8 @@ async def states(place):
     return [(r.revision, r.state) for r in found]
 
 
-async def test_a_first_release_runs_and_the_same_again_changes_nothing(place):
+@case
+async def a_first_release_runs_and_the_same_again_changes_nothing(place):
     outcome = await place.roll_out()
     assert (outcome.action, outcome.record.revision, outcome.record.state) == ("deployed", 1, "deployed")
     assert await place.get() == 200
@@ -42,7 +44,8 @@ async def test_a_first_release_runs_and_the_same_again_changes_nothing(place):
     assert found.pods[0].image_digest == place.image.split("@")[1]
 
 
-async def test_update_roll_back_undeploy_and_deploy_again(place):
+@case
+async def update_roll_back_undeploy_and_deploy_again(place):
     await place.roll_out()
     await place.roll_out(build="build-2", replicas=2, variables={"COLOUR": "blue"})
     assert await states(place) == [(1, "superseded"), (2, "deployed")]
@@ -68,12 +71,12 @@ async def test_update_roll_back_undeploy_and_deploy_again(place):
     assert outcome.record.revision == 4
     await place.run(lambda: place.rollouts.undeploy("test run", purge=True))
     assert await states(place) == []
-    lease = place.client.find("Lease", place.identity.namespace, "smartclide.web")
-    assert lease["spec"].get("holderIdentity") is None
+    assert place.found("Lease", "smartclide.web") is None
 
 
-async def test_the_pull_secret_lets_the_pods_pull(place, private):
-    image, registry = private
+@case
+async def the_pull_secret_lets_the_pods_pull(place):
+    image, registry = await asyncio.to_thread(private, place.image)
     place.rollouts = Rollouts(place.cluster, registry, place.identity, timeout_seconds=120)
     outcome = await place.roll_out(image=image, has_login=True)
     assert outcome.action == "deployed"
@@ -84,7 +87,8 @@ async def test_the_pull_secret_lets_the_pods_pull(place, private):
     assert password not in json.dumps(outcome.record.manifests)
 
 
-async def test_two_at_once_one_after_the_other(place):
+@case
+async def two_at_once_one_after_the_other(place):
     first = place.roll_out(build="build-1")
     second = place.roll_out(build="build-2", variables={"A": "1"})
     outcomes = await asyncio.gather(first, second)
@@ -92,7 +96,8 @@ async def test_two_at_once_one_after_the_other(place):
     assert await states(place) == [(1, "superseded"), (2, "deployed")]
 
 
-async def test_who_waits_too_long_for_the_lease_is_told_who_holds_it(place):
+@case
+async def who_waits_too_long_for_the_lease_is_told_who_holds_it(place):
     async def twice():
         async with place.rollouts._lease("flow run brave-otter", LeaseTimes()):
             await place.rollouts.undeploy("me", times=LeaseTimes(wait=1, poll=0.2))
@@ -101,7 +106,8 @@ async def test_who_waits_too_long_for_the_lease_is_told_who_holds_it(place):
         await place.run(twice)
 
 
-async def test_a_run_that_died_is_taken_over_when_its_lease_expires(place):
+@case
+async def a_run_that_died_is_taken_over_when_its_lease_expires(place):
     dead = place.release(build="build-0").record(1)
     place.client.ensure_namespace({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": dead_space(place)}})
     operations.record(place.client, place.identity, dead)
@@ -129,7 +135,8 @@ def dead_space(place):
     return place.identity.namespace
 
 
-async def test_a_lost_lease_stops_the_run(place):
+@case
+async def a_lost_lease_stops_the_run(place):
     async def lose():
         async with place.rollouts._lease("first", LeaseTimes(duration=3)):
             found = place.client.find("Lease", place.identity.namespace, "smartclide.web")
@@ -141,7 +148,8 @@ async def test_a_lost_lease_stops_the_run(place):
         await place.run(lose)
 
 
-async def test_what_is_not_ours_is_left_alone(place):
+@case
+async def what_is_not_ours_is_left_alone(place):
     await place.roll_out()
     other = Identity("web", place.identity.namespace, "staging", "other/web")
     rollouts = Rollouts(place.cluster, None, other, timeout_seconds=60)
@@ -161,7 +169,8 @@ async def test_what_is_not_ours_is_left_alone(place):
     assert place.client.find("Deployment", place.identity.namespace, "web")["spec"]["replicas"] == 1
 
 
-async def test_another_managers_field_is_a_conflict_that_names_it(place):
+@case
+async def another_managers_field_is_a_conflict_that_names_it(place):
     await place.roll_out()
     live = place.client.find("Deployment", place.identity.namespace, "web")
     live["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "Always"
@@ -172,7 +181,8 @@ async def test_another_managers_field_is_a_conflict_that_names_it(place):
         await place.roll_out(build="build-2", variables={"A": "1"})
 
 
-async def test_an_autoscaler_keeps_its_number_of_pods(place):
+@case
+async def an_autoscaler_keeps_its_number_of_pods(place):
     await place.roll_out()
     place.client.create(
         {
@@ -195,7 +205,8 @@ async def test_an_autoscaler_keeps_its_number_of_pods(place):
     assert place.client.find("Deployment", place.identity.namespace, "web")["spec"]["replicas"] == 2
 
 
-async def test_what_the_api_server_refuses_changes_nothing(place):
+@case
+async def what_the_api_server_refuses_changes_nothing(place):
     await place.roll_out()
     with pytest.raises(InputError, match=r"metadata\.labels: Invalid value"):
         await place.roll_out(build="build-2", port=9090, labels={"team": "not a label"})
@@ -203,7 +214,104 @@ async def test_what_the_api_server_refuses_changes_nothing(place):
     assert await states(place) == [(1, "deployed"), (2, "failed")]
 
 
-async def test_what_the_cluster_says_of_itself(place):
+@case
+async def what_the_cluster_says_of_itself(place):
     assert place.client.version().startswith("v1.")
     assert place.client.whoami()
     assert place.client.may("create", "deployments", "default", "apps") is True
+
+
+def as_restricted(place):
+    """The kubeconfig's cluster as the ServiceAccount of docs/rbac.yaml, in the place's namespace."""
+    namespace = place.identity.namespace
+    place.client.ensure_namespace({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    for one in yaml.safe_load_all(RIGHTS.read_text()):
+        one["metadata"]["namespace"] = namespace
+        for subject in one.get("subjects", []):
+            subject["namespace"] = namespace
+        place.client.create(one)
+    answer = place.client._dynamic.request(
+        "post",
+        f"/api/v1/namespaces/{namespace}/serviceaccounts/smartclide/token",
+        body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}},
+        serializer=lambda _client, plain: plain,
+    )
+    return with_token(place.cluster, answer["status"]["token"])
+
+
+def with_token(cluster, token):
+    config = yaml.safe_load(cluster.kubeconfig.get_secret_value())
+    config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
+    return Cluster(kubeconfig=yaml.safe_dump(config))
+
+
+@case
+async def the_rights_of_the_documented_role_are_enough(place):
+    restricted = as_restricted(place)
+    client = ClusterClient(restricted)
+    with pytest.raises(AccessError, match="cannot list resource"):
+        client.list("Pod", "default")
+    place.rollouts = Rollouts(restricted, None, place.identity, timeout_seconds=60)
+    await place.roll_out()
+    await place.run(lambda: plan_release(restricted, None, place.release(build="build-2", replicas=2), revision=2))
+    await place.roll_out(build="build-2", replicas=2)
+    back = await place.roll_back()
+    assert (back.record.revision, back.record.rollback_of) == (3, 1)
+    found = await place.run(lambda: service_status(restricted, place.identity))
+    assert (found.state, found.endpoint_ready) == ("running", True)
+    await place.run(lambda: place.rollouts.undeploy("test run", purge=True))
+    assert place.records() == []
+    assert place.found("Lease", "smartclide.web") is None
+    client.close()
+
+
+@case
+async def a_wrong_token_is_refused_by_the_named_cluster(place):
+    wrong = with_token(place.cluster, "expired")
+    place.rollouts = Rollouts(wrong, None, place.identity, timeout_seconds=60)
+    with pytest.raises(AccessError, match=f"The cluster at {place.client.host} refuses the credentials"):
+        await place.roll_out()
+
+
+@case
+async def cancelling_leaves_the_cluster_as_it_is_and_says_so(place):
+    run = asyncio.create_task(place.roll_out(probes={"readiness": {"tcp": True, "initial_delay_seconds": 60}}))
+    for _ in range(200):
+        if place.found("Deployment") is not None:
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    (only,) = operations.records(place.client, place.identity)
+    assert (only.state, only.cause[:34]) == ("failed", "Cancelled while waiting for its po")
+    assert place.holder() is None
+    assert place.found("Deployment") is not None
+
+
+@case
+async def a_namespace_that_is_being_deleted_is_refused(place):
+    await place.roll_out()
+    namespace = place.identity.namespace
+    metadata = {"name": "stays", "namespace": namespace, "finalizers": ["example.org/hold"]}
+    place.client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    place.client.delete("Namespace", None, namespace)
+    try:
+        with pytest.raises(ConflictError, match=f"Namespace {namespace} is being deleted"):
+            await place.roll_out(build="build-2", variables={"A": "1"})
+        with pytest.raises(ConflictError, match=f"Namespace {namespace} is being deleted"):
+            place.client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**metadata, "name": "new"}})
+    finally:
+        stays = place.found("ConfigMap", "stays")
+        del stays["metadata"]["finalizers"]
+        place.client.replace(stays)
+
+
+CASES = [name for name, one in case.all.items() if one.__module__ == __name__]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_on_the_real_cluster(name, of_case):
+    if of_case is not None:
+        raise of_case

@@ -1,16 +1,14 @@
-"""Rollouts that fail on a real cluster: the cause is found, and the last good release runs again."""
+"""Rollouts that fail on a real cluster: the cause is found, and the last good release runs again. All run together."""
+
+import asyncio
 
 import pytest
 
 from errors import RolloutFailedError
 from tasks.rollout.task import list_releases, service_status
+from tests.tasks.rollout.conftest import case, private
 
-pytestmark = [
-    pytest.mark.integration,
-    # Prefect leaves sockets to its own test server for the garbage collector to close
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 QUICK = {"progress_deadline_seconds": 10}
 FAILURES = {
@@ -18,16 +16,23 @@ FAILURES = {
     "crash-loop": {"command": "echo boom; exit 3"},
     "readiness-probe": {"probes": {"readiness": {"path": "/", "port": 9999}}, "strategy": QUICK},
     "unschedulable-resources": {"resources": {"requests": {"cpu": "1000"}}, "strategy": QUICK},
+    "out-of-memory": {"command": "tail /dev/zero", "resources": {"limits": {"memory": "8Mi"}}},
+    "quota": {"resources": {"requests": {"cpu": "5"}}, "strategy": QUICK},
     "configuration": {"variables": {"X": {"secret": "nope", "key": "k"}}},
 }
 
 
-@pytest.mark.parametrize("category", FAILURES)
-async def test_a_bad_release_is_undone_and_its_cause_recorded(place, category):
-    await place.roll_out()
+async def a_bad_release_is_undone(place, category):
+    """And its cause is recorded."""
+    await place.roll_out(resources={"requests": {"cpu": "10m"}})
     bad = dict(FAILURES[category])
     if "image" in bad:
         bad["image"] = f"{place.image.split('@')[0]}@sha256:{bad['image']}"
+    if category == "quota":
+        metadata = {"name": "small", "namespace": place.identity.namespace}
+        hard = {"requests.cpu": "1"}
+        place.client.create({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}})
+        await asyncio.sleep(2)  # until the quota controller has counted
     with pytest.raises(RolloutFailedError) as caught:
         await place.roll_out(build="build-2", **bad)
     assert caught.value.cause.category == category
@@ -41,7 +46,20 @@ async def test_a_bad_release_is_undone_and_its_cause_recorded(place, category):
     assert await place.get() == 200
 
 
-async def test_a_first_release_that_fails_is_left_for_inspection(place):
+def register(category):
+    async def run(place):
+        await a_bad_release_is_undone(place, category)
+
+    run.__name__ = category
+    case(run)
+
+
+for one in FAILURES:
+    register(one)
+
+
+@case
+async def a_first_release_that_fails_is_left_for_inspection(place):
     with pytest.raises(RolloutFailedError, match="It is the first release, and was left for inspection"):
         await place.roll_out(image=f"{place.image.split('@')[0]}@sha256:{'0' * 64}")
     (only,) = await place.run(lambda: list_releases(place.cluster, place.identity))
@@ -52,8 +70,22 @@ async def test_a_first_release_that_fails_is_left_for_inspection(place):
     assert outcome.record.revision == 2
 
 
-async def test_a_login_that_is_missing_is_said_so(place, private):
-    image, _registry = private
+@case
+async def a_login_that_is_missing_is_said_so(place):
+    image, _registry = await asyncio.to_thread(private, place.image)
     with pytest.raises(RolloutFailedError) as caught:
         await place.roll_out(image=image)
     assert caught.value.cause.category == "image-access"
+
+
+CASES = [
+    *FAILURES,
+    a_first_release_that_fails_is_left_for_inspection.__name__,
+    a_login_that_is_missing_is_said_so.__name__,
+]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_on_the_real_cluster(name, of_case):
+    if of_case is not None:
+        raise of_case
