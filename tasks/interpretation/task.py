@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from errors import InputError, InterpretationError
-from tasks.interpretation.compiler import interpret
+from tasks.interpretation.compiler import include_options, interpret
 from tasks.interpretation.context import Context
-from tasks.interpretation.diagnostics import Diagnostic
+from tasks.interpretation.diagnostics import Diagnostic, Findings
 from tasks.interpretation.pipeline import Pipeline
 from tasks.interpretation.predefined import predefined_variables
-from tasks.source.model import Snapshot
+from tasks.source.includes import IncludeOptions
+from tasks.source.model import CI_FILE, Commit, Snapshot
 
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
 
@@ -39,6 +40,16 @@ class InterpretationOptions:
     strict: bool = False
 
 
+def include_decisions(commit: Commit, options: InterpretationOptions | None = None) -> IncludeOptions:
+    """How `read_source` decides variables and rules of includes as the interpretation will, before it."""
+    return include_options(_context(commit, options or InterpretationOptions(), CI_FILE), Findings())
+
+
+def _context(commit: Commit, options: InterpretationOptions, ci_path: str) -> Context:
+    variables = predefined_variables(commit, options.environment_name, options.image_name, ci_path=ci_path)
+    return Context(variables, overrides=options.overrides, run_deploy_jobs=options.run_deploy_jobs)
+
+
 @task(name="interpret pipeline", cache_policy=NO_CACHE)
 async def interpret_pipeline(snapshot: Snapshot, options: InterpretationOptions | None = None) -> Pipeline:
     """Interpret the pipeline definition of a snapshot for the commit it was taken at.
@@ -47,16 +58,8 @@ async def interpret_pipeline(snapshot: Snapshot, options: InterpretationOptions 
         InterpretationError: The text has errors; carries all diagnostics.
     """
     options = options or InterpretationOptions()
-    variables = predefined_variables(
-        snapshot.commit, options.environment_name, options.image_name, ci_path=snapshot.ci_path
-    )
-    context = Context(
-        variables,
-        overrides=options.overrides,
-        run_deploy_jobs=options.run_deploy_jobs,
-        tree=snapshot.tree,
-        absent=snapshot.absent,
-    )
+    context = _context(snapshot.commit, options, snapshot.ci_path)
+    context = replace(context, tree=snapshot.tree, absent=snapshot.absent)
     try:
         pipeline = interpret(snapshot.files, context, entry=snapshot.ci_path)
     except InterpretationError as error:

@@ -10,6 +10,7 @@ from sandbox.gitlab.server import GitLab as StandIn
 from sandbox.http import AppServer
 from tasks.interpretation.compiler import include_options, interpret
 from tasks.interpretation.context import Context
+from tasks.interpretation.task import include_decisions
 from tasks.source.diagnostics import Findings
 from tasks.source.repository import GitLab
 from tasks.source.snapshot import check_dockerfile, read_snapshot
@@ -93,6 +94,16 @@ def test_includes_with_rules_are_read_or_decided(gitlab: StandIn, block: Block, 
     assert list(read_snapshot(reader, commit).absent) == ["team/far@HEAD:/a.yml"]
     decided = read_snapshot(reader, commit, includes=include_options(Context({}), Findings()))
     assert (list(decided.files), decided.absent) == ([".gitlab-ci.yml"], {})
+
+
+async def test_includes_are_decided_as_the_interpretation_will(gitlab: StandIn, block: Block) -> None:
+    text = "include: [$CI_COMMIT_REF_SLUG.yml, {local: no.yml, rules: [{if: $CI_COMMIT_TAG}]}]\n"
+    files = {".gitlab-ci.yml": text, "feature-x.yml": "a: {script: a}\n", "no.yml": "n: {script: n}\n"}
+    gitlab.create_project("team/slug", files)
+    gitlab.commit("team/slug", "feature/x", {"z": "z"}, "Branch")
+    commit = await resolve_commit.fn(block(), "team/slug", "feature/x")
+    snapshot = await read_source.fn(block(), commit, includes=include_decisions(commit))
+    assert list(snapshot.files) == [".gitlab-ci.yml", "feature-x.yml"]
 
 
 async def test_the_tasks(block: Block) -> None:
