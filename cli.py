@@ -64,6 +64,13 @@ def smartclide() -> None:
 @click.option("--gitlab-token", envvar="SMARTCLIDE_GITLAB_TOKEN", help="Its token; best by SMARTCLIDE_GITLAB_TOKEN.")
 @click.option("--templates", type=click.Path(path_type=Path, file_okay=False), help="A folder of GitLab's templates.")
 @click.option("--allow-remote", is_flag=True, help="Fetch `include:remote`.")
+@click.option(
+    "--rendering",
+    type=click.Choice(["auto", "stages", "graph"]),
+    default="auto",
+    show_default=True,
+    help="Declarative stages, or jobs as data that start as soon as their needs are met (auto: where there are any).",
+)
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @_JSON
 def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **options: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from console.including import Allowed, fetchers
 from errors import InputError, InterpretationError, NotFoundError
@@ -38,6 +38,7 @@ class InterpretOptions:
         templates: A folder of GitLab's templates.
         allow_remote: Whether `include:remote` may be fetched.
         inputs: ``NAME=VALUE`` each, for the file's own ``spec:inputs``.
+        rendering: ``auto``, ``stages`` or ``graph``; see `tasks.jenkins_build.settings.RenderSettings`.
     """
 
     branch: str | None = None
@@ -53,6 +54,7 @@ class InterpretOptions:
     templates: Path | None = None
     allow_remote: bool = False
     inputs: Sequence[str] = ()
+    rendering: Literal["auto", "stages", "graph"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,13 @@ def interpret_file(file: Path, options: InterpretOptions) -> Interpreted:
     except InterpretationError as error:
         return Interpreted(None, tuple(d for d in error.diagnostics if isinstance(d, Diagnostic)), None)
     image = ImageBuild(options.image, registry_credentials_id=options.image_credentials) if options.image else None
-    settings = RenderSettings(source=entry, git_credentials_id=options.git_credentials, image=image)
+    settings = RenderSettings(
+        source=entry,
+        git_credentials_id=options.git_credentials,
+        image=image,
+        registry_credentials_id=options.image_credentials,
+        rendering=options.rendering,
+    )
     # a Jenkinsfile to keep: repository and commit are the build's parameters, even when every rule is decided
     text = render(replace(pipeline, decided=False), settings)
     return Interpreted(text, pipeline.diagnostics, pipeline)
