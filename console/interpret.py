@@ -145,7 +145,11 @@ def _paths(root: Path) -> frozenset[str]:
     found: set[str] = set()
     pending = [root]
     while pending and len(found) < 100_000:
-        for path in pending.pop().iterdir():
+        try:
+            entries = list(pending.pop().iterdir())
+        except OSError:  # not ours to read, or gone meanwhile: it is no file of the repository
+            continue
+        for path in entries:
             if path.is_dir() and not path.is_symlink():
                 if path.name not in skip:
                     pending.append(path)

@@ -90,6 +90,15 @@ def test_local_includes_stay_in_the_folder(tmp_path: Path) -> None:
         assert "there is no file" in found
 
 
+def test_a_folder_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    try:
+        assert names(write(tmp_path, "a: {script: [a], rules: [{exists: ['closed/x']}, {when: always}]}\n")) == ["a"]
+    finally:
+        closed.chmod(0o700)
+
+
 def test_inputs_of_the_file_itself(tmp_path: Path) -> None:
     file = write(tmp_path, "spec: {inputs: {name: }}\n---\n'$[[ inputs.name ]]-job': {script: [a]}\n")
     assert names(file, inputs=["name=build"]) == ["build-job"]
