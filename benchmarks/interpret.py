@@ -1,0 +1,110 @@
+"""What interpreting costs, as ratios: 10,000 jobs against 1,000, and the whole command against gitlab-ci-local.
+
+The other tool is looked for in GITLAB_CI_LOCAL (its command) and on PATH: `npm install gitlab-ci-local@4.73.0`.
+CPU time, the best of some runs, so that other work on the machine counts little; processes by the wall clock.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tasks.interpretation.compiler import interpret
+from tasks.interpretation.context import Context
+from tasks.jenkins_build.jenkinsfile import RenderSettings, render
+
+MAIN = {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_REF_NAME": "main", "CI_PIPELINE_SOURCE": "push"}
+SETTINGS = RenderSettings(clone_url="http://127.0.0.1/group/app.git", commit_sha="0" * 40)
+ENTRY = ".gitlab-ci.yml"
+RUNS = 5
+HEAD = """\
+stages: [build, test, deploy]
+default: {image: "alpine:3.20"}
+variables: {LEVEL: info}
+.base:
+  before_script: [echo base]
+  variables: {A: b, C: $A}
+  rules:
+    - if: $CI_COMMIT_BRANCH
+"""
+
+
+def job(number: int, parent: str, stage: str, needs: str) -> str:
+    return (
+        f"job{number}:\n  extends: {parent}\n  stage: {stage}\n  script:\n    - echo {number}\n"
+        f"    - !reference [.base, before_script]\n  variables: {{N: '{number}', M: $N-$A}}\n{needs}"
+    )
+
+
+def pipeline(kind: str, jobs: int) -> str:
+    """A pipeline of so many jobs: ``plain``, behind a ``chain`` of extends, or in a graph of ``needs``."""
+    parents = [".base", *(f".base{i}" for i in range(8 if kind == "chain" else 0))]
+    text = [HEAD, *(f"{name}:\n  extends: {parents[i]}\n" for i, name in enumerate(parents[1:]))]
+    for number in range(jobs):
+        needs = f"  needs: [job{number - 1}, job{number - 7}]\n" if kind == "needs" and number > 6 else ""
+        stage = "test" if kind == "needs" else ("build", "test", "deploy")[number % 3]
+        text.append(job(number, parents[-1], stage, needs))
+    return "\n".join(text)
+
+
+def best(work: Callable[[], object], runs: int) -> float:
+    """Seconds of CPU of the fastest run."""
+    found = []
+    for _ in range(runs):
+        start = time.process_time()
+        work()
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+def in_process() -> None:
+    for kind in ("plain", "chain", "needs"):
+        files = {n: {ENTRY: pipeline(kind, n)} for n in (1_000, 10_000)}
+        small, large = (best(partial(interpret, files[n], Context(MAIN)), RUNS) for n in (1_000, 10_000))
+        print(f"{kind:6} 1,000 jobs interpreted in {small:.2f} s; 10,000 jobs: {large / small:.1f} times that")
+    text = {ENTRY: pipeline("needs", 1_000)}
+    whole = best(lambda: render(interpret(text, Context(MAIN)), SETTINGS), RUNS)
+    print(f"needs  1,000 jobs interpreted and rendered in {whole:.2f} s")
+
+
+def wall(command: list[str], folder: Path) -> tuple[float, int]:
+    """Median seconds of a process, and its peak memory in KiB."""
+    seconds = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        seconds.append(time.perf_counter() - start)
+    probe = "import resource,subprocess,sys;subprocess.run(sys.argv[1:],capture_output=True);"
+    probe += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", probe, *command], cwd=folder, check=True, capture_output=True)
+    return statistics.median(seconds), int(done.stdout) // (1024 if sys.platform == "darwin" else 1)
+
+
+def as_processes() -> None:
+    other = os.environ.get("GITLAB_CI_LOCAL") or shutil.which("gitlab-ci-local")
+    if other is None:
+        print("skipped: gitlab-ci-local is not installed (npm install gitlab-ci-local@4.73.0, GITLAB_CI_LOCAL)")
+        return
+    own = str(Path(sys.executable).with_name("smartclide"))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / ENTRY).write_text(pipeline("chain", 25))
+        for command in ("init -q -b main", "remote add origin http://127.0.0.1/group/app.git", "add -A"):
+            subprocess.run(["git", *command.split()], cwd=folder, check=True)
+        author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        subprocess.run(["git", *author, "commit", "-qm", "Begin"], cwd=folder, check=True)
+        ours = wall([own, "interpret", ENTRY, "--branch", "main", "-o", "Jenkinsfile"], folder)
+        theirs = wall([other, "--preview"], folder)
+    print(f"25 jobs, whole process: {ours[0]:.2f} s against {theirs[0]:.2f} s: {ours[0] / theirs[0]:.2f} of the time")
+    print(f"peak memory: {ours[1] // 1024} MiB against {theirs[1] // 1024} MiB: {ours[1] / theirs[1]:.2f} of it")
+
+
+if __name__ == "__main__":
+    in_process()
+    as_processes()
