@@ -115,12 +115,14 @@ class ClusterClient:
         return list(items)
 
     def delete(self, kind: str, namespace: str | None, name: str, resource_version: str | None = None) -> bool:
-        """Delete with all that depends on it, in the foreground; False when it was not there.
+        """Delete with all that depends on it, which goes afterwards; False when it was not there.
+
+        Not in the foreground: Kubernetes' garbage collector takes half a minute over that where this takes seconds.
 
         Raises:
             ConflictError: It is no longer of `resource_version`.
         """
-        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         if resource_version is not None:
             options["preconditions"] = {"resourceVersion": resource_version}
         try:

@@ -227,6 +227,13 @@ def remove(client: ClusterClient, identity: Identity, *, purge: bool) -> tuple[s
     return tuple(deleted)
 
 
+def owned_pods(client: ClusterClient, identity: Identity) -> tuple[str, ...]:
+    """Names of the service's pods that are still there; none while its name is someone else's."""
+    pods = client.list("Pod", identity.namespace, names.selector_text(identity.selector))
+    ours = identity.labels[names.PROJECT]
+    return tuple(p["metadata"]["name"] for p in pods if p["metadata"]["labels"].get(names.PROJECT) == ours)
+
+
 def login_of(registry: Any) -> RegistryLogin | None:
     """The login the cluster pulls with, from an `ImageRegistry` block (None: no registry, or no login)."""
     login = registry.login() if registry is not None else None

@@ -166,8 +166,7 @@ async def delete_objects(cluster: Cluster, identity: Identity, *, purge: bool = 
         DeadlineError: Pods are still there after three minutes.
     """
     deleted = await in_thread(cluster, lambda c: operations.remove(c, identity, purge=purge))
-    if f"Deployment {identity.service}" in deleted:
-        await _until_gone(cluster, identity)
+    await _until_gone(cluster, identity)
     get_run_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
     return deleted
 
@@ -176,15 +175,14 @@ async def _until_gone(cluster: Cluster, identity: Identity) -> None:
     deadline = time.monotonic() + DELETE_SECONDS
     left = "not known"
     for pause in _pauses():
-        # a server that does not answer is asked again: a retry of the task would find nothing to delete or to wait for
-        with suppress(UnavailableError):
-            found = await in_thread(cluster, lambda c: operations.status(c, identity))
-            if found.state == "absent":
+        with suppress(UnavailableError):  # asked again, within the deadline
+            pods = await in_thread(cluster, lambda c: operations.owned_pods(c, identity))
+            if not pods:
                 return
-            left = str(len(found.pods))
+            left = ", ".join(pods)
         if time.monotonic() > deadline:
             raise DeadlineError(
-                f"Deployment {identity.service} is not gone after {DELETE_SECONDS:.0f} s; pods left: {left}.",
+                f"Service {identity.service} is not gone after {DELETE_SECONDS:.0f} s; pods left: {left}.",
                 remedy="Look at its pods' finalizers and termination grace period.",
             )
         await asyncio.sleep(pause)
