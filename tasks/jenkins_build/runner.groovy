@@ -73,7 +73,7 @@ List ended(String name) {
 List nextStages() {
   List ready = []
   while (left[progress.stage] == 0 && progress.stage + 1 < project.stages) {
-    progress.stage = progress.stage + 1
+    progress['stage'] = progress.stage + 1
     ready.addAll(inStage[progress.stage])
   }
   return ready
@@ -191,7 +191,7 @@ List run(String name) {
         work(name, job, rule)
       }
     } catch (FlowInterruptedException e) {
-      progress.stopped = true
+      progress['stopped'] = true
       throw e
     } catch (Exception e) {
       // Not the script: that ends in runJob.
@@ -315,10 +315,10 @@ void sources(int depth) {
   deleteDir()
   Map remote = [url: project.url, refspec: project.commit]
   if (depth == 0) {
-    remote.refspec = '+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + project.commit
+    remote['refspec'] = '+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + project.commit
   }
   if (project.credentials) {
-    remote.credentialsId = project.credentials
+    remote['credentialsId'] = project.credentials
   }
   boolean shallow = depth > 0
   checkout([$class: 'GitSCM', branches: [[name: project.commit]], userRemoteConfigs: [remote],
