@@ -274,6 +274,18 @@ _PROVIDERS: dict[str, Shape] = {
 SECRET = Keys({**_PROVIDERS, "file": Flag(), "token": TEXT}, one_of=tuple(_PROVIDERS))
 ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1))}, required=("aud",)))
 INPUTS = Entries(Anything(), r"^[a-zA-Z0-9_-]+$")
+JOB_INPUTS = Entries(
+    Keys(
+        {
+            "type": Text(("string", "number", "boolean", "array")),
+            "default": Anything(),
+            "description": EMPTY_TEXT,
+            "options": Items(VALUE),
+            "regex": TEXT,
+        },
+        required=("default",),
+    )
+)
 PROJECT = Text(pattern=r"\S/\S|\$\S+", hint="Write the full path, such as `group/project`.")
 _CHILD_FILES = ("local", "template", "artifact", "project", "remote", "component")
 _CHILD = Keys(
@@ -409,7 +421,7 @@ JOB_KEYS: dict[str, Shape] = {
     "except": POLICY,
     "extends": NAMES,
     "inherit": INHERIT,
-    "inputs": Anything(),
+    "inputs": JOB_INPUTS,
     "manual_confirmation": TEXT,
     "needs": Items(NEED, most=50),
     "only": POLICY,
