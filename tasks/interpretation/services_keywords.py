@@ -1,0 +1,123 @@
+"""The keywords by which a job uses GitLab's other services: secrets, tokens, inputs, child pipelines, steps, releases.
+
+Sources as in `keywords`, which is the table these shapes go into.
+"""
+
+from __future__ import annotations
+
+from tasks.interpretation.shapes import Anything, Entries, Flag, Items, Keys, Shape, Text, either
+
+TEXT = Text()
+EMPTY_TEXT = Text(empty=True)
+TEXTS = Items(TEXT)
+VALUE = Text(loose=True, empty=True)
+
+_VAULT = Keys(
+    {"engine": Keys({"name": TEXT, "path": TEXT}, ("name", "path")), "path": TEXT, "field": TEXT},
+    required=("engine", "path", "field"),
+)
+_AWS_KEYS = ("secret_id", "version_id", "version_stage", "region", "role_arn", "role_session_name", "field")
+_PROVIDERS: dict[str, Shape] = {
+    "vault": either(TEXT, _VAULT),
+    "gcp_secret_manager": Keys({"name": TEXT, "version": Text(loose=True)}, ("name",)),
+    "azure_key_vault": Keys({"name": TEXT, "version": TEXT}, ("name",)),
+    "aws_secrets_manager": either(TEXT, Keys(dict.fromkeys(_AWS_KEYS, TEXT), ("secret_id",))),
+    "akeyless": Anything(),
+    "gitlab_secrets_manager": Keys({"name": TEXT, "source": TEXT}, ("name",)),
+}
+SECRET = Keys({**_PROVIDERS, "file": Flag(), "token": TEXT}, one_of=tuple(_PROVIDERS))
+ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1))}, required=("aud",)))
+INPUTS = Entries(Anything(), r"^[a-zA-Z0-9_-]+$")
+JOB_INPUTS = Entries(
+    Keys(
+        {
+            "type": Text(("string", "number", "boolean", "array")),
+            "default": Anything(),
+            "description": EMPTY_TEXT,
+            "options": Items(VALUE),
+            "regex": TEXT,
+        },
+        required=("default",),
+    )
+)
+PROJECT = Text(pattern=r"\S/\S|\$\S+", hint="Write the full path, such as `group/project`.")
+_CHILD_FILES = ("local", "template", "artifact", "project", "remote", "component")
+_CHILD = Keys(
+    {
+        **dict.fromkeys(_CHILD_FILES, TEXT),
+        "project": PROJECT,
+        "file": either(TEXT, TEXTS),
+        "ref": TEXT,
+        "job": TEXT,
+        "inputs": INPUTS,
+        "integrity": TEXT,
+        "rules": Anything(),
+    },
+    one_of=_CHILD_FILES,
+    together=(("project", "file"), ("file", "project"), ("artifact", "job")),
+)
+CHILD = either(TEXT, _CHILD, Items(either(TEXT, _CHILD), least=1))
+_GIT = Keys({"url": TEXT, "dir": TEXT, "rev": TEXT, "file": TEXT}, required=("url", "rev"))
+_OCI_KEYS = ("registry", "repository", "tag", "dir", "file")
+_OCI = Keys(dict.fromkeys(_OCI_KEYS, TEXT), required=("registry", "repository", "tag"))
+_FUNCTION = either(TEXT, Keys({"git": _GIT, "oci": _OCI}, one_of=("git", "oci")))
+STEP = either(
+    Keys(
+        {
+            "name": TEXT,
+            "env": Entries(VALUE),
+            "inputs": Entries(Anything()),
+            "script": TEXT,
+            "step": _FUNCTION,
+            "func": _FUNCTION,
+            "action": TEXT,
+        },
+        required=("name",),
+        one_of=("script", "step", "func", "action"),
+        apart=(("script", "inputs"),),
+    ),
+)
+TRIGGER = either(
+    PROJECT,
+    Keys(
+        {
+            "project": PROJECT,
+            "branch": TEXT,
+            "strategy": Text(("depend", "mirror")),
+            "include": CHILD,
+            "inputs": INPUTS,
+            "forward": Keys({"yaml_variables": Flag(), "pipeline_variables": Flag()}),
+        },
+        one_of=("project", "include"),
+        apart=(("include", "branch"),),
+    ),
+)
+RELEASE = Keys(
+    {
+        "tag_name": TEXT,
+        "tag_message": TEXT,
+        "name": TEXT,
+        "description": TEXT,
+        "ref": TEXT,
+        "milestones": either(TEXT, TEXTS),
+        "released_at": TEXT,
+        "assets": Keys(
+            {
+                "links": Items(
+                    Keys(
+                        {
+                            "name": TEXT,
+                            "url": TEXT,
+                            "filepath": TEXT,
+                            "link_type": Text(("runbook", "package", "image", "other")),
+                        },
+                        required=("name", "url"),
+                    ),
+                    least=1,
+                )
+            },
+            required=("links",),
+        ),
+    },
+    required=("tag_name", "description"),
+)
