@@ -12,7 +12,7 @@ from flows.parameters import DeployOptions, DescriptorOverrides, Name
 from tasks.image.engine import EngineBuild
 from tasks.image.reference import ImageReference, parse
 from tasks.image.task import build_image_with_engine, confirm_image
-from tasks.interpretation.task import InterpretationOptions, interpret_pipeline
+from tasks.interpretation.task import InterpretationOptions, include_decisions, interpret_pipeline
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.outcome import BuildOutcome
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
@@ -59,13 +59,11 @@ async def deploy(
     """
     place = await load_environment(environment)
     commit = await resolve_commit(place.gitlab, project, ref)
-    snapshot = await read_source(place.gitlab, commit, options.generate_pipeline)
-    how = resolve(snapshot.files.get(DESCRIPTOR_FILE), descriptor, commit.project_path)
     image_name = place.registry.image_name(commit.project_path)
-    pipeline = await interpret_pipeline(
-        snapshot,
-        InterpretationOptions(environment, image_name, options.run_deploy_jobs, strict=options.strict),
-    )
+    terms = InterpretationOptions(environment, image_name, options.run_deploy_jobs, strict=options.strict)
+    snapshot = await read_source(place.gitlab, commit, options.generate_pipeline, include_decisions(commit, terms))
+    how = resolve(snapshot.files.get(DESCRIPTOR_FILE), descriptor, commit.project_path)
+    pipeline = await interpret_pipeline(snapshot, terms)
     made = specify(snapshot, pipeline, place.gitlab, place.registry, how.image)
     await publish_jenkinsfile(made.jenkinsfile, pipeline.diagnostics)
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
@@ -73,7 +71,7 @@ async def deploy(
         return await _plan(place, snapshot, how, made)
     outcome = await run_build(place.jenkins, made.job, Limits(build=place.build_timeout_seconds), options.rebuild)
     await publish_build(outcome)
-    image = await _image(place, snapshot, how, made, outcome)
+    image = await _image(place, snapshot, (how, made, outcome), options.rebuild)
     release = _release(place, snapshot, how, made, image.pinned)
     rollouts = Rollouts(place.cluster, place.registry, release.identity, place.rollout_timeout_seconds)
     done = await rollouts.roll_out(release, run_holder())
@@ -88,12 +86,13 @@ async def _plan(place: Environment, snapshot: Snapshot, how: Descriptor, made: S
 
 
 async def _image(
-    place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification, outcome: BuildOutcome
+    place: Environment, snapshot: Snapshot, built: tuple[Descriptor, Specification, BuildOutcome], rebuild: bool
 ) -> ImageReference:
     """The image, pinned: by the build's own word where it has one, else by the registry's."""
+    how, made, outcome = built
     if how.image.builder == "engine" and how.image.from_job is None:
         build = EngineBuild(parse(made.image), build_args=how.image.build_args)
-        return await build_image_with_engine(place.gitlab, snapshot.commit, place.registry, build)
+        return await build_image_with_engine(place.gitlab, snapshot.commit, place.registry, build, rebuild)
     if outcome.image and outcome.digest:
         return await confirm_image(place.registry, parse(outcome.image).with_digest(outcome.digest))
     return await confirm_image(place.registry, made.image)
