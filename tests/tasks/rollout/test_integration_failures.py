@@ -16,7 +16,7 @@ FAILURES = {
     "crash-loop": {"command": "echo boom; exit 3"},
     "readiness-probe": {"probes": {"readiness": {"path": "/", "port": 9999}}, "strategy": QUICK},
     "unschedulable-resources": {"resources": {"requests": {"cpu": "1000"}}, "strategy": QUICK},
-    "out-of-memory": {"command": "tail /dev/zero", "resources": {"limits": {"memory": "8Mi"}}},
+    "out-of-memory": {"command": "x=a; while true; do x=$x$x; done", "resources": {"limits": {"memory": "8Mi"}}},
     "quota": {"resources": {"requests": {"cpu": "5"}}, "strategy": QUICK},
     "configuration": {"variables": {"X": {"secret": "nope", "key": "k"}}},
 }
