@@ -26,7 +26,12 @@ def script_lines(image: ImageBuild, commit: str) -> list[str]:
         'mkdir -p "$DOCKER_CONFIG"',
         *_login(image),
         f'docker build {" ".join(arguments)} -t "$IMAGE" .',
-        'docker push "$IMAGE"',
+        "tries=0  # a registry that drops a connection must not cost the whole build",
+        'until docker push "$IMAGE"; do',
+        "  tries=$((tries + 1))",
+        '  test "$tries" -lt 4 || exit 1',
+        "  sleep $((tries * 2))",
+        "done",
         "digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' \"$IMAGE\""
         ' | grep -F "${IMAGE%:*}@" | head -n 1)',
         'test -n "$digest"',
