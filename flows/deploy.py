@@ -74,7 +74,8 @@ async def deploy(
     image = await _image(place, snapshot, (how, made, outcome), options.rebuild)
     release = _release(place, snapshot, how, made, image.pinned)
     rollouts = Rollouts(place.cluster, place.registry, release.identity, place.rollout_timeout_seconds)
-    done = await rollouts.roll_out(release, run_holder())
+    again = options.redeploy or options.rebuild
+    done = await rollouts.roll_out(release, run_holder(), again=again)
     get_run_logger().info(done.message)
     return await publish_release("result-deploy", release.identity, done, outcome.ref.url)
 

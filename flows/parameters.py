@@ -17,6 +17,9 @@ class DeployOptions(BaseModel):
 
     rebuild: bool = Field(False, title="Rebuild", description="Build again although this commit was built already.")
     dry_run: bool = Field(False, title="Dry run", description="Show what would be built and changed; change nothing.")
+    redeploy: bool = Field(
+        False, title="Redeploy", description="Deploy although just this release was rolled back by hand."
+    )
     run_deploy_jobs: bool = Field(
         False,
         title="Run deploy jobs",
