@@ -102,6 +102,7 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
 @_ENVIRONMENT
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a descriptor key; dots nest.")
 @click.option("--rebuild", is_flag=True, help="Build again although this commit was built.")
+@click.option("--redeploy", is_flag=True, help="Deploy although just this release was rolled back by hand.")
 @click.option(
     "--dry-run", is_flag=True, help="Show the Jenkinsfile's diagnostics and what would change; change nothing."
 )

@@ -191,6 +191,9 @@ def test_rollback_and_undeploy(run, house, deployed):
     back = run(rollback, service="cycle").result()
     assert (back["action"], back["revision"]) == ("rolled-back", 3)
     assert back["image"] != second["image"]
+    assert "rolled back" in failure(run(deploy, project=path, ref="main"))
+    again = run(deploy, project=path, ref="main", options=DeployOptions(redeploy=True)).result()
+    assert (again["revision"], again["image"]) == (4, second["image"])
     assert run(undeploy, service="cycle").result() == ["Deployment cycle", "Service cycle"]
     assert house.found("Deployment", "cycle") is None
     assert "has no service 'nobody'" in failure(run(rollback, service="nobody"))
