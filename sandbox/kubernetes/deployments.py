@@ -49,7 +49,14 @@ class Deployments:
         self._events = recorder
 
     def sync(self, namespace: str, name: str) -> float | None:
-        """Take a Deployment one step on; returns when its progress deadline is due."""
+        """Take a Deployment one step on; returns when its progress deadline is due.
+
+        Under the store's lock: what is written here is what was read here, and no other write in between is undone.
+        """
+        with self._store.lock:
+            return self._sync(namespace, name)
+
+    def _sync(self, namespace: str, name: str) -> float | None:
         item = self._store.get(DEPLOYMENTS, namespace, name)
         if item is None or item["metadata"].get("deletionTimestamp"):
             return None

@@ -85,6 +85,8 @@ async def test_cancelling_leaves_the_cluster_as_it_is_and_says_so(away, stand_in
     slow(away, stand_in)
     run = asyncio.create_task(away.roll_out())
     await until(lambda: waiting(away))
+    seen = len(stand_in.server.faults.log)  # every request so far; the wait asks for Events, and nothing before does
+    await until(lambda: any("/events" in line for line in stand_in.server.faults.log[seen:]))
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
