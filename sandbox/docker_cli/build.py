@@ -57,6 +57,9 @@ class BuildOptions:
     pull: bool = False
 
 
+DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
 def host_platform() -> str:
     """``linux/amd64`` and the like."""
     return f"linux/{_ARCHITECTURES.get(machine.machine(), machine.machine())}"
@@ -194,6 +197,8 @@ class _Build:
             stage = earlier.child(name)
         else:
             stage = self._base(words[0], name, instruction)
+        if "PATH" not in stage.environment:  # as Docker: an image without one could not find its own programs
+            stage.config["Env"] = [*(stage.config.get("Env") or []), DEFAULT_PATH]
         self._stages.append(stage)
         for trigger in stage.config.pop("OnBuild", None) or []:
             self._say(f"line {instruction.line}: not executed by the sandbox's builder: ONBUILD {trigger}")

@@ -127,6 +127,9 @@ async def _failure(
 ) -> RolloutFailedError:
     revision, said = seen
     try:
+        if cause is None:  # Events come late on a busy cluster: look once more before saying that none is known
+            await asyncio.sleep(POLL_SECONDS)
+            _, cause = await in_thread(cluster, lambda c: operations.observe(c, identity, revision))
         cause = await in_thread(cluster, lambda c: operations.with_log(c, identity, cause))
     except UnavailableError:
         get_run_logger().warning("The logs of %s cannot be read now", identity.service)

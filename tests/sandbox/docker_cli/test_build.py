@@ -17,6 +17,8 @@ from sandbox.docker_cli.reference import Reference
 from sandbox.docker_cli.store import Image, Store
 from tests.sandbox.docker_cli.commanding import write
 
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # Docker adds it where a base has none
+
 
 class NoRegistry:
     def pull(self, reference: Reference) -> Image:
@@ -60,7 +62,7 @@ def test_settings(builder: Builder) -> None:
         "CMD a $B\nHEALTHCHECK --interval=1m30s --retries=2 CMD check it\nWORKDIR /srv\nWORKDIR app\n"
     )
     assert image.config["config"] == {
-        "Env": ["A=1", "B=x y", "C=the rest", "D=1-e"],
+        "Env": [PATH, "A=1", "B=x y", "C=the rest", "D=1-e"],
         "Labels": {"l": "1"},
         "ExposedPorts": {"80/tcp": {}, "53/udp": {}, "7000/tcp": {}, "7001/tcp": {}},
         "User": "1000:1000",
@@ -137,7 +139,7 @@ def test_stages(builder: Builder) -> None:
         "all/g": b"g",
         "one": b"f",
     }
-    assert image.config["config"] == {"Labels": {"name": "late"}}
+    assert image.config["config"] == {"Env": [PATH], "Labels": {"name": "late"}}
     target = builder("FROM scratch AS a\nCOPY f /a\nFROM scratch AS b\nCOPY nothing /b\n", target="a")
     assert builder.files(target) == {"a": b"f"}
     with pytest.raises(DockerfileError, match="target stage 'c' could not be found"):
@@ -170,7 +172,7 @@ def test_a_missing_image_of_the_sandbox_is_an_error(builder: Builder) -> None:
 def test_an_image_built_before_is_a_base(builder: Builder) -> None:
     builder("FROM scratch\nCOPY f /base\nENV A=1\nCMD x\n", {"f": "f"}, tags=("my/base:1",))
     image = builder("FROM my/base:1\nENV B=$A\nENTRYPOINT y\n")
-    assert image.config["config"]["Env"] == ["A=1", "B=1"]
+    assert image.config["config"]["Env"] == [PATH, "A=1", "B=1"]
     assert "Cmd" not in image.config["config"]  # a new entry point takes the base's CMD back
     assert builder.files(image) == {"base": b"f"}
 

@@ -10,7 +10,7 @@ from tests.tasks.rollout.conftest import case, private
 
 pytestmark = pytest.mark.integration
 
-QUICK = {"progress_deadline_seconds": 10}
+QUICK = {"progress_deadline_seconds": 20}  # a busy node takes its time to start a container
 FAILURES = {
     "image-not-found": {"image": "0" * 64},
     "crash-loop": {"command": "echo boom; exit 3"},
