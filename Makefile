@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Most tests wait for servers: more workers than processors. One file stays on one worker, as its tests share stand-ins.
 WORKERS ?= 4
+# How often a failed test is tried again; what was is listed.
+RERUNS ?= 0
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .PHONY: demo test lint types format bench docs clean setup
@@ -27,7 +29,7 @@ demo: $(STAMP)
 	@$(BIN)/smartclide demo $(DEMO)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --reruns $(RERUNS) $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
