@@ -18,6 +18,7 @@ from tasks.jenkins_build.outcome import BuildOutcome
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
 from tasks.jenkins_build.specification import Specification, specify
 from tasks.jenkins_build.task import lint_jenkinsfile, run_build
+from tasks.jenkins_build.variables import variable_store
 from tasks.rollout.descriptor import Descriptor, resolve
 from tasks.rollout.manifest import Origin
 from tasks.rollout.names import Identity
@@ -26,7 +27,7 @@ from tasks.rollout.release import Release, release_key
 from tasks.rollout.rollout import Rollouts
 from tasks.rollout.task import plan_release
 from tasks.source.model import DESCRIPTOR_FILE, Snapshot
-from tasks.source.task import read_source, resolve_commit
+from tasks.source.task import read_source, read_variables, resolve_commit
 
 
 @flow(
@@ -60,11 +61,14 @@ async def deploy(
     place = await load_environment(environment)
     commit = await resolve_commit(place.gitlab, project, ref)
     image_name = place.registry.image_name(commit.project_path)
+    variables = await read_variables(place.gitlab, commit, environment)
     terms = InterpretationOptions(environment, image_name, options.run_deploy_jobs, strict=options.strict)
+    terms = terms.given(variables)
     snapshot = await read_source(place.gitlab, commit, options.generate_pipeline, include_decisions(commit, terms))
     how = resolve(snapshot.files.get(DESCRIPTOR_FILE), descriptor, commit.project_path)
     pipeline = await interpret_pipeline(snapshot, terms)
-    made = specify(snapshot, pipeline, place.gitlab, place.registry, how.image)
+    secrets = variable_store((commit.project_path, commit.project_id), variables, environment)
+    made = specify(snapshot, pipeline, (place.gitlab, place.registry), how.image, secrets)
     await publish_jenkinsfile(made.jenkinsfile, pipeline.diagnostics)
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
     if options.dry_run:

@@ -120,7 +120,8 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
     judge = Judge(context, findings)
     elsewhere = Judge(replace(context, tree=None), findings)
     known = {**(context.variables or {}), **context.overrides}
-    scope = Scope(known, context.variables is not None, context.unknown)
+    known = {name: value for name, value in known.items() if name not in context.secrets}
+    scope = Scope(known, context.variables is not None, context.unknown, context.secrets)
 
     def active(rules: Node, other_project: bool) -> bool:
         listed = flattened(rules) if isinstance(rules, Sequence) else []

@@ -14,6 +14,9 @@ class Context:
         variables: Predefined variables (see `predefined`), weaker than those of the YAML text. None: not known, the
             pipeline is one to keep, and what its rules depend on is left undecided.
         overrides: Variables stronger than those of the YAML text: the project's, a trigger's, a schedule's.
+        raw_overrides: Names in `overrides` whose text is not expanded.
+        secrets: Variables as strong as `overrides` that decide rules, and do nothing else: no text is ever made of
+            them. References to them stay as they are, for the shell that runs the job.
         unknown: Names that are not known although `variables` are.
         run_deploy_jobs: Keep jobs that deploy by themselves (`environment:` with action start or stop).
         tree: All paths of the commit, for `exists` and wildcard includes; None = not known.
@@ -24,9 +27,15 @@ class Context:
 
     variables: Mapping[str, str] | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
+    raw_overrides: frozenset[str] = frozenset()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     unknown: frozenset[str] = frozenset()
     run_deploy_jobs: bool = False
     tree: Collection[str] | None = None
     changed_paths: Collection[str] | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def given(self, name: str) -> bool:
+        """Whether the YAML text cannot set this variable, as a stronger one is there."""
+        return name in self.overrides or name in self.secrets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tasks.interpretation.expression_parser import pattern_of
 from tasks.interpretation.expressions import (
@@ -36,11 +36,13 @@ class Scope:
         known: Values by name.
         complete: True when a name not in `known` is undefined; False when it is unknown.
         unknown: Names that are unknown although the rest is complete.
+        secrets: Stronger than all of `known`. They decide, but never become part of what is left undecided.
     """
 
     known: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
     unknown: frozenset[str] = frozenset()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def value(self, value: Value) -> Value:
         """`value` with what is known put in: Text, Null, or still a Var."""
@@ -52,7 +54,16 @@ class Scope:
 
     def over(self, variables: Mapping[str, str]) -> Scope:
         """The same scope with more known variables on top."""
-        return Scope({**self.known, **variables}, self.complete, self.unknown - variables.keys())
+        return replace(self, known={**self.known, **variables}, unknown=self.unknown - variables.keys())
+
+    def revealed(self) -> Scope:
+        """The same scope with the secrets among what is known: only for what cannot leave a text behind."""
+        return replace(self, known={**self.known, **self.secrets}, unknown=self.unknown - self.secrets.keys())
+
+    def concealed(self) -> Scope:
+        """The same scope with the secrets unknown."""
+        known = {name: value for name, value in self.known.items() if name not in self.secrets}
+        return replace(self, known=known, unknown=self.unknown | self.secrets.keys())
 
 
 def evaluate(term: Expression, scope: Scope) -> bool | Expression:
@@ -61,7 +72,9 @@ def evaluate(term: Expression, scope: Scope) -> bool | Expression:
     Raises:
         RegexError: A pattern needs too many steps on a value.
     """
-    rest = _simplify(term, scope)
+    rest = _simplify(term, scope.revealed() if scope.secrets else scope)
+    if scope.secrets and not isinstance(rest, Constant):
+        rest = _simplify(term, scope.concealed())
     return rest.value if isinstance(rest, Constant) else rest
 
 

@@ -103,8 +103,8 @@ def build_jobs(state: State) -> State:
 def wide_variables(state: State) -> Variables:
     """What every job gets: predefined variables, the global ones, and overrides, in this order of strength."""
     predefined = Variables(dict(state.context.variables or {}), frozenset(state.context.variables or ()))
-    overrides = Variables(dict(state.context.overrides))
-    return overrides.over(state.variables.over(predefined))
+    overrides = Variables(dict(state.context.overrides), state.context.raw_overrides & state.context.overrides.keys())
+    return overrides.over(state.variables.over(predefined)).without(state.context.secrets)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class _Builder:
     def job(self, draft: JobDraft, instance: Instance) -> Job:
         outcome = draft.decision.certain or Outcome()
         own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
-        own = Variables({k: v for k, v in own.values.items() if k not in self.state.context.overrides}, own.raw)
+        own = own.without(self.state.context.overrides).without(self.state.context.secrets)
         expanded = self.expanded(draft, instance, own)
         for circle in expanded.cycles.values():
             message = f"Variables refer to each other in a circle: {' -> '.join(circle)}."
@@ -177,8 +177,8 @@ class _Builder:
         if given is None:
             return ()
         kept = inherited(self.state.variables, given).values
-        strong = self.state.context.overrides
-        return tuple(n for n in self.state.variables.values if n not in kept and n not in strong)
+        context = self.state.context
+        return tuple(n for n in self.state.variables.values if n not in kept and not context.given(n))
 
 
 def _job_names(draft: JobDraft, instance: Instance) -> dict[str, str]:

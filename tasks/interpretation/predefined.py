@@ -75,7 +75,7 @@ def predefined_variables(
         **_of_server(commit.server_url),
     }
     if environment_name is not None:
-        known |= {"CI_ENVIRONMENT_NAME": environment_name, "CI_ENVIRONMENT_SLUG": _environment_slug(environment_name)}
+        known |= {"CI_ENVIRONMENT_NAME": environment_name, "CI_ENVIRONMENT_SLUG": environment_slug(environment_name)}
     if image_name is not None:
         known |= {"CI_REGISTRY": image_name.partition("/")[0], "CI_REGISTRY_IMAGE": image_name}
     return known
@@ -130,7 +130,7 @@ def _of_server(url: str) -> dict[str, str]:
     }
 
 
-def _environment_slug(name: str) -> str:
+def environment_slug(name: str) -> str:
     """At most 24 characters, beginning with a letter; where that changes the name, it ends in a hash of it.
 
     Source: GitLab's ``Gitlab::Slug::Environment``.

@@ -73,7 +73,7 @@ def decide_workflow(state: State) -> State:
     """Read the global variables and evaluate `workflow:rules`."""
     variables = read_variables(state.root.get("variables"))
     context = state.context
-    scope = Scope(context.variables or {}, context.variables is not None, context.unknown)
+    scope = Scope(context.variables or {}, context.variables is not None, context.unknown, context.secrets)
     scope = scope.over(variables.values).over(context.overrides)
     state = replace(state, variables=variables, scope=scope)
     workflow = state.root.get("workflow")

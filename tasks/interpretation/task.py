@@ -12,9 +12,10 @@ from prefect.cache_policies import NO_CACHE
 from errors import InputError, InterpretationError
 from tasks.interpretation.compiler import include_options, interpret
 from tasks.interpretation.context import Context
-from tasks.interpretation.diagnostics import Diagnostic, Findings
+from tasks.interpretation.diagnostics import Diagnostic, Findings, Span
 from tasks.interpretation.pipeline import Pipeline
 from tasks.interpretation.predefined import predefined_variables
+from tasks.source.ci_variables import CIVariables
 from tasks.source.includes import IncludeOptions
 from tasks.source.model import CI_FILE, Commit, Snapshot
 
@@ -30,6 +31,9 @@ class InterpretationOptions:
         image_name: The image to be built, ``host:port/path`` without tag, CI_REGISTRY_IMAGE.
         run_deploy_jobs: Keep jobs that deploy by themselves.
         overrides: Variables stronger than those of the text.
+        raw_overrides: Names of those that are not expanded.
+        secrets: Variables, as strong, that decide rules and show nowhere.
+        unreadable: Whose CI/CD variables could not be read; None = all were.
         strict: Make warnings errors.
     """
 
@@ -38,6 +42,20 @@ class InterpretationOptions:
     run_deploy_jobs: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+    raw_overrides: frozenset[str] = frozenset()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unreadable: str | None = None
+
+    def given(self, variables: CIVariables) -> InterpretationOptions:
+        """These options with the project's CI/CD variables."""
+        secrets = {name: variable.value for name, variable in variables.secret.items()}
+        return replace(
+            self,
+            overrides={**variables.plain, **self.overrides},
+            raw_overrides=(variables.raw & variables.plain.keys()) - self.overrides.keys(),
+            secrets={name: value for name, value in secrets.items() if name not in self.overrides},
+            unreadable=variables.unreadable,
+        )
 
 
 def include_decisions(commit: Commit, options: InterpretationOptions | None = None) -> IncludeOptions:
@@ -47,7 +65,13 @@ def include_decisions(commit: Commit, options: InterpretationOptions | None = No
 
 def _context(commit: Commit, options: InterpretationOptions, ci_path: str) -> Context:
     variables = predefined_variables(commit, options.environment_name, options.image_name, ci_path=ci_path)
-    return Context(variables, overrides=options.overrides, run_deploy_jobs=options.run_deploy_jobs)
+    return Context(
+        variables,
+        overrides=options.overrides,
+        raw_overrides=options.raw_overrides,
+        secrets=options.secrets,
+        run_deploy_jobs=options.run_deploy_jobs,
+    )
 
 
 @task(name="interpret pipeline", cache_policy=NO_CACHE)
@@ -65,11 +89,26 @@ async def interpret_pipeline(snapshot: Snapshot, options: InterpretationOptions 
     except InterpretationError as error:
         _log([d for d in error.diagnostics if isinstance(d, Diagnostic)])
         raise
-    _log(pipeline.diagnostics)
-    return _checked(pipeline, options.strict)
+    found = (*_unread(options, snapshot), *pipeline.diagnostics)
+    _log(found)
+    _checked(pipeline, options.strict)
+    return replace(pipeline, diagnostics=found)
 
 
-def _checked(pipeline: Pipeline, strict: bool) -> Pipeline:
+def _unread(options: InterpretationOptions, snapshot: Snapshot) -> tuple[Diagnostic, ...]:
+    """A word about variables that are missing. It is nothing of the text's, so it is no error under `strict`."""
+    if options.unreadable is None:
+        return ()
+    findings = Findings()
+    message = (
+        f"The CI/CD variables of {options.unreadable} could not be read with this token, so the build does without "
+        "them."
+    )
+    findings.add("variables-unreadable", message, Span(snapshot.ci_path))
+    return findings.ordered()
+
+
+def _checked(pipeline: Pipeline, strict: bool) -> None:
     warnings = [d for d in pipeline.diagnostics if d.severity == "warning"]
     if strict and warnings:
         text = "\n".join(str(d) for d in warnings)
@@ -79,7 +118,6 @@ def _checked(pipeline: Pipeline, strict: bool) -> Pipeline:
     if not pipeline.created:
         found = next(d for d in pipeline.diagnostics if d.code == "workflow-never")
         raise InputError(str(found))
-    return pipeline
 
 
 def _log(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> None:

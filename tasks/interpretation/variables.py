@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
@@ -18,6 +18,10 @@ class Variables:
     def over(self, other: Variables) -> Variables:
         """These on top of `other`."""
         return Variables({**other.values, **self.values}, (other.raw - self.values.keys()) | self.raw)
+
+    def without(self, names: Container[str]) -> Variables:
+        """These but those."""
+        return Variables({k: v for k, v in self.values.items() if k not in names}, self.raw)
 
 
 def read_variables(node: Node | None) -> Variables:

@@ -34,6 +34,25 @@ def aliases(service: Service) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """Variables of the agent with secret values: all `names`, and the `files` among them, which hold paths."""
+
+    names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> list[str]:
+        """Docker's options that hand them on; the values are in no command line."""
+        return [f"-e {name}" for name in self.names if SHELL_NAME.fullmatch(name)]
+
+    @property
+    def opened(self) -> list[str]:
+        """Lines that let a user of the image's own read the files; Jenkins removes them when the job ends."""
+        names = [name for name in self.files if SHELL_NAME.fullmatch(name)]
+        return [f'chmod a+rX "${{{name}%/*/*}}" "${{{name}%/*}}" "${name}"' for name in names]
+
+
+@dataclass(frozen=True)
 class Docker:
     """The docker commands of one job.
 
@@ -43,6 +62,7 @@ class Docker:
         index: Its place in the pipeline: a label tells its containers from those of jobs beside it.
         known: Shell text of variables that only the build knows, for image names and services.
         passed: Further names of the agent's environment that are handed on to the container.
+        secret: Those with secret values, which services get too.
     """
 
     job: Job
@@ -50,6 +70,7 @@ class Docker:
     index: int
     known: Mapping[str, str]
     passed: tuple[str, ...] = ()
+    secret: Secret = Secret()
 
     def start(self, variables: Mapping[str, str] = MappingProxyType({})) -> list[str]:
         """Run the job's script in its image, beside its services, which see `variables`.
@@ -58,6 +79,7 @@ class Docker:
             variables: The variables of pipeline and job, each as a word of shell.
         """
         lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"  # for images with a user of their own']
+        lines += self.secret.opened
         if self.job.services:
             lines += [self._network(), f'docker network create {self._labels()} "$network" >/dev/null']
             lines += [self._service(service, variables) for service in self.job.services]
@@ -65,7 +87,8 @@ class Docker:
 
     def after(self) -> list[str]:
         """Run a script in the image without services: for ``after_script``."""
-        return ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"', self._run(network=False)]
+        lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"', *self.secret.opened]
+        return [*lines, self._run(network=False)]
 
     def clean_up(self) -> list[str]:
         """Remove the job's containers (an abort leaves some) and give files of other users back to the agent's."""
@@ -92,6 +115,7 @@ class Docker:
             f"docker run --rm --init {self._labels()}",
             *(['--network="$network"'] if network else []),
             *(f"-e {name}" for name in names if SHELL_NAME.fullmatch(name)),
+            *self.secret.options,
             '-v "$WORKSPACE:$WORKSPACE" -v "$WORKSPACE_TMP:$WORKSPACE_TMP:ro" -w "$WORKSPACE"',
             *_image_options(self.image),
         ]
@@ -109,6 +133,7 @@ class Docker:
         given = [(name, word(value, self.known)) for name, value in service.variables.items()]
         options = [f'docker run -d {self._labels()} --network="$network"']
         options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
+        options += self.secret.options
         options += [f"--env={word(name)}={value}" for name, value in dict([*own, *given]).items()]
         entrypoint = service.entrypoint or ()
         override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []

@@ -75,6 +75,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
     asked = sorted({name for job in plan.pipeline.jobs for rule in job.rules for name in _names(rule.expression)})
     login = plan.settings.registry_credentials_id
     own = [conditions.value_function(asked), *([helpers.logged_in(login)] if login else [])]
+    own += [helpers.with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []
     parts = list(_parts(plan))
     start: list[Statement] = [_project(plan), *(Source(f"jobs{number}()") for number, _ in enumerate(parts, start=1))]
     paragraphs: list[list[Statement]] = [[Source(text)] for text in (RUNNER, *own)]
@@ -104,6 +105,8 @@ def _project(plan: Plan) -> Statement:
     ]
     if settings.git_credentials_id:
         entries.append(("credentials", Text(settings.git_credentials_id)))
+    if settings.bound_variables:
+        entries.append(("variables", Code("true")))
     return Assign("project", None, MapOf(tuple(entries)))
 
 

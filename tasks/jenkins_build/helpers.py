@@ -6,7 +6,10 @@ every later job looks at the states, so that jobs of `when: on_failure` and `alw
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tasks.jenkins_build.groovy import literal
+from tasks.jenkins_build.settings import BoundVariable
 
 INTERRUPTED = "org.jenkinsci.plugins.workflow.steps.FlowInterruptedException"
 
@@ -266,6 +269,26 @@ void loggedIn(Closure body) {{
     withEnv(["DOCKER_CONFIG=${{env.WORKSPACE_TMP}}/docker"]) {{
       body()
     }}
+  }}
+}}
+"""
+
+
+def with_variables(variables: Iterable[BoundVariable]) -> str:
+    """The function that gives a job the project's secret variables."""
+    lines = [
+        f"    {'file' if variable.is_file else 'string'}(credentialsId: {literal(variable.credentials_id)}, "
+        f"variable: {literal(variable.name)}),"
+        for variable in variables
+    ]
+    listed = "\n".join(lines).removesuffix(",")
+    return f"""
+// The project's secret CI/CD variables, which every job gets on GitLab too. Jenkins keeps them, and masks them in logs.
+void withVariables(Closure body) {{
+  withCredentials([
+{listed}
+  ]) {{
+    body()
   }}
 }}
 """

@@ -6,6 +6,7 @@ hands out (it writes 1.1) must never be posted back.
 
 from __future__ import annotations
 
+import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>\s*")
 _ILLEGAL = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CREDENTIALS = "com.cloudbees.plugins.credentials.impl.UsernamePasswordCredentialsImpl"
 _SECRET_TEXT = "org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl"  # noqa: S105 - a class name
+_SECRET_FILE = "org.jenkinsci.plugins.plaincredentials.impl.FileCredentialsImpl"  # noqa: S105 - likewise
 _FOLDER = "com.cloudbees.hudson.plugins.folder.Folder"
 _PARAMETERS = "hudson.model.ParametersDefinitionProperty"
 
@@ -118,10 +120,16 @@ def secret_text_xml(credentials_id: str, secret: str, description: str = "") -> 
     return _credentials(_SECRET_TEXT, credentials_id, description, (("secret", secret),))
 
 
+def secret_file_xml(credentials_id: str, file_name: str, content: str, description: str = "") -> str:
+    """An entry of the credentials store with a secret file. Holds the secret: never log it."""
+    encoded = base64.b64encode(content.encode()).decode()
+    return _credentials(_SECRET_FILE, credentials_id, description, (("fileName", file_name), ("secretBytes", encoded)))
+
+
 def _credentials(kind: str, credentials_id: str, description: str, fields: Iterable[tuple[str, str]]) -> str:
     root = ET.Element(kind)
     for name, value in (("scope", "GLOBAL"), ("id", credentials_id), ("description", description), *fields):
-        _add(root, name, value, secret=name in {"password", "secret"})
+        _add(root, name, value, secret=name in {"password", "secret", "secretBytes"})
     return ET.tostring(root, encoding="unicode")
 
 

@@ -72,7 +72,9 @@ def docker_of(plan: Plan, job: Job, image: Image) -> containers.Docker:
     passed = () if plan.pipeline.decided else plan.parameters
     if plan.settings.registry_credentials_id and plan.uses_login(job):
         passed = (*passed, *job_script.LOGIN_VARIABLES)
-    return containers.Docker(job, image, plan.names[job.name].index, plan.agent_variables, passed)
+    bound, index = plan.settings.bound_variables, plan.names[job.name].index
+    secret = containers.Secret(tuple(b.name for b in bound), tuple(b.name for b in bound if b.is_file))
+    return containers.Docker(job, image, index, plan.agent_variables, passed, secret)
 
 
 def service_variables(plan: Plan, job: Job) -> dict[str, str]:

@@ -145,10 +145,16 @@ def _prepare(plan: Plan, job: Job) -> list[Statement]:
 def _execute(plan: Plan, job: Job) -> list[Statement]:
     names = plan.names[job.name]
     if job.image is None:
-        return _logged_in(plan, job, [_shell(job, names.mark, _script_call(plan, job, "Script"))])
+        return _with_secrets(plan, job, [_shell(job, names.mark, _script_call(plan, job, "Script"))])
     body = (_shell(job, names.mark, Code(f"{names.function}Run()")),)
     step = Step("contained", (_script_call(plan, job, "Script"), Code(f"{names.function}Cleanup()")), body=body)
-    return _logged_in(plan, job, [step])
+    return _with_secrets(plan, job, [step])
+
+
+def _with_secrets(plan: Plan, job: Job, body: list[Statement]) -> list[Statement]:
+    """The steps with what the job gets from Jenkins' credentials store."""
+    body = _logged_in(plan, job, body)
+    return [Step("withVariables", body=tuple(body))] if plan.settings.bound_variables else body
 
 
 def _logged_in(plan: Plan, job: Job, body: list[Statement]) -> list[Statement]:
@@ -198,7 +204,7 @@ def _after_script(plan: Plan, job: Job) -> list[Statement]:
     if job.image is not None:
         run = Step("sh", (), (("label", Text("after_script")), ("script", Code(f"{names.function}AfterRun()"))))
         body = Step("contained", (script, Code(f"{names.function}Cleanup()")), body=(run,))
-    return [Step("afterScript", (Text(names.mark),), body=tuple(_logged_in(plan, job, [body])))]
+    return [Step("afterScript", (Text(names.mark),), body=tuple(_with_secrets(plan, job, [body])))]
 
 
 _ARTIFACTS_WHEN = {

@@ -58,21 +58,30 @@ def ensure_folders(jenkins: Jenkins, path: str) -> None:
     parts = [part for part in path.split("/") if part]
     for depth in range(1, len(parts) + 1):
         name = "/".join(parts[:depth])
-        if not _is_folder(jenkins, name):
+        if not is_folder(jenkins, name):
             _create(jenkins, name, folder_config(), f"folder {name}")
 
 
 def upsert_credential(jenkins: Jenkins, folder: str, credential: Credential) -> None:
     """Create a credential in a folder's store, or replace it: what is stored cannot be read back and compared."""
-    store = f"{job_path(folder)}/{_STORE}"
     xml = username_password_xml(
         credential.id, credential.username, credential.password.get_secret_value(), credential.description
     )
-    what = f"credential {credential.id} of folder {folder}"
+    upsert_xml(jenkins, folder, credential.id, xml)
+
+
+def store_of(folder: str) -> str:
+    """Path of a folder's credentials store."""
+    return f"{job_path(folder)}/{_STORE}"
+
+
+def upsert_xml(jenkins: Jenkins, folder: str, identifier: str, xml: str) -> None:
+    """Create or replace the credential that an XML describes."""
+    store, what = store_of(folder), f"credential {identifier} of folder {folder}"
     try:
         jenkins.connection.send("POST", f"{store}/createCredentials", what=what, xml=xml)
     except ConflictError:
-        jenkins.connection.send("POST", f"{store}/credential/{quote(credential.id)}/config.xml", what=what, xml=xml)
+        jenkins.connection.send("POST", f"{store}/credential/{quote(identifier)}/config.xml", what=what, xml=xml)
 
 
 def upsert_job(jenkins: Jenkins, name: str, config: str) -> bool:
@@ -102,7 +111,12 @@ def upsert_job(jenkins: Jenkins, name: str, config: str) -> bool:
     return True
 
 
-def _is_folder(jenkins: Jenkins, name: str) -> bool:
+def is_folder(jenkins: Jenkins, name: str) -> bool:
+    """Whether there is a folder of that name.
+
+    Raises:
+        ConflictError: There is something else of that name.
+    """
     try:
         found = jenkins.connection.json(f"{job_path(name)}/api/json?tree=name", what=f"folder {name}")
     except NotFoundError:

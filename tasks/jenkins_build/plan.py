@@ -62,6 +62,7 @@ class Plan:
     def agent_variables(self) -> dict[str, str]:
         """Shell text, for use in double quotes, of the variables that only the build knows, by name."""
         variables = {n: v for n, v in job_script.AGENT_VARIABLES.items() if n not in self.pipeline.variables}
+        variables |= {bound.name: f"${{{bound.name}-}}" for bound in self.settings.bound_variables}
         if self.pipeline.decided:
             return variables
         ref = "${CI_COMMIT_TAG:-${CI_COMMIT_BRANCH-}}"
@@ -103,7 +104,8 @@ class Plan:
     def uses_login(self, job: Job) -> bool:
         """Whether the job's text refers to the registry's login, itself or through a variable."""
         names = set(job_script.LOGIN_VARIABLES)
-        if names & self.pipeline.variables.keys() or names & job.variables.keys():
+        own = {bound.name for bound in self.settings.bound_variables}
+        if names & self.pipeline.variables.keys() or names & job.variables.keys() or names & own:
             return False  # the project has a login of its own
         values = (*job.variables.values(), *job.before_script, *job.script, *job.after_script)
         names |= {name for name, value in self.pipeline.variables.items() if _mentions(value, names)}
@@ -257,6 +259,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (exit_codes, helpers.SHELL),
         (some(lambda job: job.image), helpers.CONTAINED),
         (bool(login) and some(plan.uses_login), helpers.logged_in(login or "")),
+        (bool(jobs and plan.settings.bound_variables), helpers.with_variables(plan.settings.bound_variables)),
         (some(lambda job: job.after_script), helpers.AFTER_SCRIPT),
     ]
     return [text for wanted, text in chosen if wanted]

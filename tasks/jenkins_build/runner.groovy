@@ -221,7 +221,7 @@ void work(String name, Map job, Map rule) {
         }
         fetch(stashesOf(from))
         String text = shellText(job, rule.variables ?: '', reported(from), job.script)
-        withLogin(job) {
+        withSecrets(job) {
           if (job.run) {
             contained(text, job.cleanup) {
               shell name, job.run
@@ -240,7 +240,7 @@ void work(String name, Map job, Map rule) {
 void afterwards(String name, Map job, String text) {
   if (job.afterScript) {
     afterScript(name) {
-      withLogin(job) {
+      withSecrets(job) {
         if (job.afterRun) {
           contained(text, job.cleanup) {
             sh label: 'after_script', script: job.afterRun
@@ -268,6 +268,21 @@ void afterwards(String name, Map job, String text) {
   }
   if (job.login) {
     sh label: 'forget the login', script: '#!/bin/sh\nrm -rf "$WORKSPACE_TMP/docker"'
+  }
+}
+
+// What a job gets from Jenkins' credentials store: the project's variables, and the registry's login where it uses it.
+void withSecrets(Map job, Closure body) {
+  if (project.variables) {
+    withVariables {
+      withLogin(job) {
+        body()
+      }
+    }
+  } else {
+    withLogin(job) {
+      body()
+    }
   }
 }
 

@@ -33,6 +33,21 @@ class ImageBuild:
 
 
 @dataclass(frozen=True)
+class BoundVariable:
+    """A secret CI/CD variable that every job gets from Jenkins' credentials store.
+
+    Attributes:
+        name: The environment variable.
+        credentials_id: A secret text, or a secret file, in the store of the job's folder.
+        is_file: The variable holds the path of a file with the secret.
+    """
+
+    name: str
+    credentials_id: str
+    is_file: bool = False
+
+
+@dataclass(frozen=True)
 class RenderSettings:
     """Where a Jenkinsfile's build gets its sources, and its limits.
 
@@ -49,6 +64,7 @@ class RenderSettings:
         registry_credentials_id: Login of the image registry in Jenkins' store, for jobs that use CI_REGISTRY_USER or
             CI_REGISTRY_PASSWORD; None = there is none, they are not set.
         registry_job: A job that gets the login although its text does not mention it.
+        bound_variables: Secret variables, by reference to the credentials that hold them.
         rendering: ``stages``: declarative stages, which wait for each other. ``graph``: jobs as data with a fixed
             runner, which starts every job as soon as its needs are met. ``auto``: the graph where there are needs or
             more than `auto_stages` stages.
@@ -66,6 +82,7 @@ class RenderSettings:
     manual_wait_seconds: int = HOUR_SECONDS
     registry_credentials_id: str | None = None
     registry_job: str | None = None
+    bound_variables: tuple[BoundVariable, ...] = ()
     rendering: Literal["auto", "stages", "graph"] = "auto"
     auto_stages: int = 20
     max_stages: int = 25

@@ -22,6 +22,7 @@ from tasks.jenkins_build.jobs import Credential
 from tasks.jenkins_build.outcome import build_key
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 from tasks.jenkins_build.task import JobSpec
+from tasks.jenkins_build.variables import VariableStore
 from tasks.source.model import Snapshot
 from tasks.source.snapshot import check_dockerfile
 
@@ -67,15 +68,27 @@ class Specification:
 
 
 def specify(
-    snapshot: Snapshot, pipeline: Pipeline, gitlab: GitLabServer, registry: ImageRegistry, choice: ImageChoice
+    snapshot: Snapshot,
+    pipeline: Pipeline,
+    servers: tuple[GitLabServer, ImageRegistry],
+    choice: ImageChoice,
+    secrets: VariableStore | None = None,
 ) -> Specification:
     """Decide what Jenkins builds.
+
+    Args:
+        snapshot: The commit and its files.
+        pipeline: What its pipeline definition means.
+        servers: Where it comes from and where its image goes.
+        choice: How the image is made.
+        secrets: The project's secret CI/CD variables; None = it has none.
 
     Raises:
         NotFoundError: There is no Dockerfile in the main folder, and no job makes the image.
         InputError: ``image.from_job`` names no job that runs; or the pipeline does not fit into a Jenkinsfile.
     """
-    commit = snapshot.commit
+    commit, variables = snapshot.commit, secrets or VariableStore(snapshot.commit.project_path, 0)
+    gitlab, registry = servers
     repository = registry.image_name(commit.project_path)
     credentials = _credentials(gitlab, registry)
     ids = {c.id for c in credentials}
@@ -93,6 +106,7 @@ def specify(
             manual="skip",
             registry_credentials_id=registry_id,
             registry_job=choice.from_job,
+            bound_variables=tuple(stored.bound for stored in variables.stored),
         ),
     )
     image = choice.reference if choice.from_job and choice.reference else f"{repository}:{commit.sha}"
@@ -102,7 +116,8 @@ def specify(
         f"GitLab project {commit.project_path}: {commit.web_url}",
     )
     key = build_key(commit.project_id, commit.sha, jenkinsfile, repository)
-    return Specification(jenkinsfile, JobSpec(commit.project_path, config, commit.sha, key, {}, credentials), image)
+    job = JobSpec(variables.job, config, commit.sha, key, {}, credentials, secrets)
+    return Specification(jenkinsfile, job, image)
 
 
 def _our_image(snapshot: Snapshot, pipeline: Pipeline, choice: ImageChoice) -> bool:

@@ -17,6 +17,7 @@ from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credenti
 from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, decide
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
+from tasks.jenkins_build.variables import VariableStore, keep_variables
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 
@@ -29,12 +30,14 @@ class JobSpec:
     """What Jenkins is to build.
 
     Attributes:
-        project_path: The GitLab project; the job is called so, below the JenkinsServer's folder.
+        project_path: The GitLab project; the job is called so, below the JenkinsServer's folder. With secret variables,
+            its job in its own folder: see `tasks.jenkins_build.variables`.
         config: The job's config.xml (`tasks.jenkins_build.job_config`).
         commit_sha: The commit to build.
         build_key: See `tasks.jenkins_build.outcome.build_key`.
         parameters: Further string parameters the job declares. Never secrets.
         credentials: What the Jenkinsfile uses by id.
+        variables: The project's secret CI/CD variables, which it uses by id too.
     """
 
     project_path: str
@@ -43,6 +46,7 @@ class JobSpec:
     build_key: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     credentials: tuple[Credential, ...] = ()
+    variables: VariableStore | None = None
 
 
 @task(name="lint Jenkinsfile", cache_policy=NO_CACHE, **TRANSIENT)
@@ -84,6 +88,8 @@ def _ensure_job(block: JenkinsServer, spec: JobSpec) -> tuple[str, bool]:
     ensure_folders(jenkins, folder)
     for credential in spec.credentials:
         upsert_credential(jenkins, jenkins.folder or folder, credential)
+    if spec.variables is not None:
+        keep_variables(jenkins, spec.variables)
     return name, upsert_job(jenkins, name, spec.config)
 
 

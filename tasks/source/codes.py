@@ -146,6 +146,10 @@ _WARNINGS = {
     "pages": _warning("Nothing is published to GitLab Pages.", "Publish in the script."),
     "release": _warning("No GitLab release is made.", "Make it in the script."),
     "resource-group": _warning("`resource_group` is not held across builds.", "Use one Environment for one place."),
+    "variables-unreadable": _warning(
+        "The CI/CD variables of the project or a group could not be read; the build does without them.",
+        "Use a token with the scope `api` of a user who is Maintainer of the project and Owner of its groups.",
+    ),
     "keyword-ignored": _warning("A keyword without a counterpart is ignored.", "Read the message."),
 }
 _NOTES = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 from errors import InputError, NotFoundError, ProtocolError
+from tasks.source.ci_variables import CIVariable, read_variable
 from tasks.source.gitlab_fault import Translator
 from tasks.source.model import CI_FILE, Commit
 
@@ -171,6 +172,27 @@ class GitLab:
         with self._fault.translated(f"releases of project {project}"):
             found = client.releases.list(iterator=True, per_page=_PAGE, **_ONCE)
             return [str(release.tag_name) for release in itertools.islice(found, 10 * _PAGE)]
+
+    def in_group(self, commit: Commit) -> bool:
+        """Whether the project belongs to a group, not to a user."""
+        namespace = self._project(str(commit.project_id)).attributes.get("namespace") or {}
+        return bool(namespace.get("kind") != "user")
+
+    def ci_variables(self, owner: str) -> list[CIVariable]:
+        """CI/CD variables with their values. Needs the scope ``api`` and the role Maintainer (Owner for a group).
+
+        Args:
+            owner: ``projects/7``, ``groups/<path>``, or "" for the instance (administrators only).
+
+        Raises:
+            AccessError: The token has too few permissions.
+            NotFoundError: There is no such group, or it is hidden.
+        """
+        kind, _, name = owner.partition("/")
+        path = f"/{kind}/{quote(name, safe='')}/variables" if owner else "/admin/ci/variables"
+        with self._fault.translated(f"the CI/CD variables of {owner or 'the instance'}"):
+            found = self._client.http_list(path, iterator=True, per_page=_PAGE, **_ONCE)
+            return [read_variable(entry) for entry in found]
 
     def archive(self, commit: Commit, target: Path) -> None:
         """Write the repository at the commit to the file `target` as tar.gz, everything below one folder."""

@@ -10,10 +10,12 @@ from prefect.cache_policies import NO_CACHE
 from blocks.gitlab_server import GitLabServer
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
+from tasks.source.ci_variables import CIVariables
 from tasks.source.includes import IncludeOptions
 from tasks.source.model import Commit, Snapshot
 from tasks.source.repository import GitLab
 from tasks.source.snapshot import read_snapshot
+from tasks.source.variable_levels import read_ci_variables
 
 
 @task(name="resolve commit", cache_policy=NO_CACHE, **TRANSIENT)
@@ -35,3 +37,13 @@ async def read_source(
     origin = "generated, the project has none" if snapshot.generated else "read"
     task_logger().info("pipeline definition %s %s; files: %s", snapshot.ci_path, origin, ", ".join(snapshot.files))
     return snapshot
+
+
+@task(name="read CI/CD variables", cache_policy=NO_CACHE, persist_result=False, **TRANSIENT)
+async def read_variables(gitlab: GitLabServer, commit: Commit, environment: str) -> CIVariables:
+    """Read the CI/CD variables that hold for a commit in an Environment. See `read_ci_variables`."""
+    found = await asyncio.to_thread(lambda: read_ci_variables(GitLab(gitlab), commit, environment))
+    if found.chosen:
+        plain, secret = (", ".join(sorted(names)) or "none" for names in (found.plain, found.secret))
+        task_logger().info("CI/CD variables: %s; secret, kept in Jenkins' credentials: %s", plain, secret)
+    return found

@@ -25,7 +25,7 @@ LOGIN = DockerRegistryCredentials(
 def jenkinsfile(*jobs: Job, image: ImageOptions, registry: ImageRegistry) -> str:
     pipeline = Pipeline(None, ("a",), jobs)
     snapshot = Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True)
-    return specify(snapshot, pipeline, GitLabServer(url="https://gitlab.example"), registry, image).jenkinsfile
+    return specify(snapshot, pipeline, (GitLabServer(url="https://gitlab.example"), registry), image).jenkinsfile
 
 
 def test_the_job_that_pushes_gets_the_login_and_no_other() -> None:
