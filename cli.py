@@ -92,6 +92,16 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
         output.write_text(result.jenkinsfile, encoding="utf-8")
 
 
+@smartclide.command(**_example("smartclide interpreter --port 8765"))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+def interpreter(host: str, port: int) -> None:
+    """Serve the interpreter over HTTP: POST a .gitlab-ci.yml to /api/v1/pipeline/jenkins, get a Jenkinsfile."""
+    from console.interpreter_service import serve
+
+    serve(host, port)
+
+
 @smartclide.command(
     **_example(
         "smartclide deploy group/app main -e staging\nsmartclide deploy group/app v1.2 -e production --set replicas=3"

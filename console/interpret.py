@@ -95,10 +95,26 @@ def interpret_file(file: Path, options: InterpretOptions) -> Interpreted:
         InputError: The file cannot be read, or an option is malformed.
         UnavailableError: A server that includes are fetched from failed.
     """
+    return interpret_text(_read(file), file, options, _paths(file.parent))
+
+
+def interpret_text(text: str, file: Path, options: InterpretOptions, tree: frozenset[str] | None) -> Interpreted:
+    """Interpret a text as if it were that of `file`.
+
+    Args:
+        text: A .gitlab-ci.yml.
+        file: Where it stands: local includes are read from its folder.
+        options: See `interpret_file`.
+        tree: The paths of the repository; None = they are not known.
+
+    Raises:
+        InputError: An option is malformed.
+        UnavailableError: A server that includes are fetched from failed.
+    """
     root, entry = file.parent, file.name
-    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=_paths(root))
+    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree)
     allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote)
-    found = gather({entry: _read(file)}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
+    found = gather({entry: text}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
     try:
         pipeline = interpret(found.files, replace(context, absent=found.absent), entry=entry)
     except InterpretationError as error:
