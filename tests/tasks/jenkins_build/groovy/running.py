@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -24,7 +24,7 @@ from tests.tasks.jenkins_build.groovy.cases import CASES, Case
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "golden"
 REQUIRED = "SMARTCLIDE_REQUIRE_GROOVY"
-RENDERINGS = ("stages", "graph")
+RENDERINGS: tuple[Literal["stages", "graph"], ...] = ("stages", "graph")
 LOGIN = {"username": "robot", "password": "s3cret-word"}
 
 
@@ -101,7 +101,7 @@ def _parameters(case: Case, url: str, sha: str) -> dict[str, str]:
 
 
 def _jenkinsfiles(url: str, sha: str) -> dict[tuple[str, str], tuple[Case, str]]:
-    found = {}
+    found: dict[tuple[str, str], tuple[Case, str]] = {}
     for name, case in CASES.items():
         stages = tuple(dict.fromkeys(job.stage for job in case.jobs))
         pipeline = Pipeline(None, stages, case.jobs, **case.pipeline)
@@ -127,8 +127,8 @@ def _on_standin(
         case, text = texts[key]
         credential = Credential("robot", "usernamePassword", LOGIN)
         host = FakeHost(folder / "-".join(key), text, _parameters(case, url, sha), credentials=[credential], path=path)
-        host.answers = case.answers
-        result = executor.run(host)
+        host.answers.update(case.answers)
+        result = executor.run(host)  # type: ignore[arg-type]  # the fake's attributes are not annotated
         return Ran(result, host.console, host.description)
 
     with ThreadPoolExecutor(8) as pool:
@@ -150,7 +150,7 @@ def _largest() -> dict[str, str]:
             Pipeline(None, tuple(dict.fromkeys(job.stage for job in jobs)), tuple(jobs)),
             replace(settings, rendering=rendering),
         )
-        for rendering, jobs in {"stages": few, "graph": many}.items()
+        for rendering, jobs in zip(RENDERINGS, (few, many), strict=True)
     }
 
 
