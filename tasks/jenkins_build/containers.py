@@ -62,7 +62,7 @@ class Docker:
         index: Its place in the pipeline: a label tells its containers from those of jobs beside it.
         known: Shell text of variables that only the build knows, for image names and services.
         passed: Further names of the agent's environment that are handed on to the container.
-        secret: Those with secret values, which services get too.
+        secret: Those with secret values; services get them too, but for files, which are not mounted there.
     """
 
     job: Job
@@ -133,7 +133,7 @@ class Docker:
         given = [(name, word(value, self.known)) for name, value in service.variables.items()]
         options = [f'docker run -d {self._labels()} --network="$network"']
         options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
-        options += self.secret.options
+        options += [option for option in self.secret.options if option[3:] not in self.secret.files]
         options += [f"--env={word(name)}={value}" for name, value in dict([*own, *given]).items()]
         entrypoint = service.entrypoint or ()
         override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Literal
+from xml.etree import ElementTree
 
 import pytest
 
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
+from tasks.jenkins_build.job_config import secret_text_xml
 from tasks.jenkins_build.settings import BoundVariable
 from tasks.jenkins_build.variables import VariableStore, credentials_id, is_stale, variable_store
 from tasks.source.ci_variables import CIVariable, CIVariables
@@ -39,7 +41,8 @@ def test_every_job_gets_them_and_no_text_is_made_of_them(rendering: Literal["sta
     assert SECRET not in text + repr(pipeline) + repr(context)
     assert "weak" not in text
     assert """export URL=https://"${TOKEN-}"@host""" in text
-    assert text.count("-e TOKEN -e KEY") == 2  # the job's container and its service's
+    assert text.count("-e TOKEN -e KEY") == 1  # the job's container
+    assert text.count("-e TOKEN") == 2  # and its service's, which has no access to the file
     assert '''chmod a+rX "${KEY%/*/*}" "${KEY%/*}" "$KEY"''' in text
     assert text.count("withVariables {") == (3 if rendering == "stages" else 1)
 
@@ -78,3 +81,8 @@ def test_only_a_project_with_secrets_has_a_folder_of_its_own() -> None:
     assert store.job == "group/app.git/app"
     assert store.known is None  # not all could be read: nothing is removed
     assert SECRET not in repr(store)
+
+
+def test_a_secret_keeps_its_line_ends() -> None:
+    text = secret_text_xml("id", "one\r\ntwo")
+    assert ElementTree.fromstring(text).findtext("secret") == "one\r\ntwo"
