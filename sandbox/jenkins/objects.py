@@ -37,6 +37,8 @@ class Env(HostObject):
 class Params(HostObject):
     """``params``: the build's parameters, typed."""
 
+    is_map = True
+
     def __init__(self, build: Build) -> None:
         self.build = build
 

@@ -41,8 +41,7 @@ def ask(build: Build, identity: str, texts: tuple[str, str], parameters: list[di
     except BuildAbortedError:
         answer, given = "abort", {}
     build.poll()
-    if answer == "abort":
-        build.set_result("ABORTED")
+    if answer == "abort":  # what leaves the script uncaught makes the build ABORTED; a script may go on instead
         rejected = Interrupter("rejected", "Rejected", lambda: True)
         raise GroovyError(Throwable("FlowInterruptedException", None, rejected))
     complete = {str(p["name"]): p.get("defaultValue", "") for p in parameters} | dict(given)

@@ -147,6 +147,9 @@ class Evaluator(Runner):
             (scope.find(target.name) or self.binding).assign(target.name, value)
         elif isinstance(target, nodes.Property):
             operators.set_property(self._evaluate(target.target, scope), target.name, value)
+        elif isinstance(target, nodes.DynamicProperty):
+            name = str(self._evaluate(target.name, scope))
+            operators.set_property(self._evaluate(target.target, scope), name, value)
         elif isinstance(target, nodes.Index):
             operators.set_index(self._evaluate(target.target, scope), self._evaluate(target.index, scope), value)
 
@@ -159,6 +162,12 @@ class Evaluator(Runner):
         if target is None and expression.safe:
             return None
         return operators.get_property(target, expression.name)
+
+    def _eval_DynamicProperty(self, expression: nodes.DynamicProperty, scope: Scope) -> Any:
+        target = self._evaluate(expression.target, scope)
+        if target is None and expression.safe:
+            return None
+        return operators.get_property(target, str(self._evaluate(expression.name, scope)))
 
     def _eval_Index(self, expression: nodes.Index, scope: Scope) -> Any:
         return operators.get_index(self._evaluate(expression.target, scope), self._evaluate(expression.index, scope))

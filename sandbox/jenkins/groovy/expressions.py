@@ -23,6 +23,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("+", "-"),
     ("*", "/", "%"),
 )
+# What stands after `in` of a `for` binds at least this tightly in Groovy 2.4 (`forInClause` of its grammar).
+SHIFT = 7
 _REFUSED = {"|", "^", "&", ">>", ">>>", "===", "!=="}
 _CASTABLE = PRIMITIVES | {
     "String", "Integer", "Long", "Boolean", "List", "Map", "Set", "Object", "Number", "GString", "Collection",
@@ -45,7 +47,7 @@ class ExpressionParser(Cursor):
         operator = self.take()
         if operator.value == "?=":
             raise self.unsupported("the operator '?='", operator)
-        if not isinstance(left, nodes.Name | nodes.Property | nodes.Index):
+        if not isinstance(left, nodes.Name | nodes.Property | nodes.DynamicProperty | nodes.Index):
             raise self.error("the left side of an assignment is not a variable", operator)
         self.newlines()
         return nodes.Assign(left.line, left.column, left, operator.value, self.command_or_expression())
@@ -122,7 +124,7 @@ class ExpressionParser(Cursor):
         token = self.take()
         if token.value == "instanceof":
             return nodes.InstanceOf(token.line, token.column, self._type(), left, negated=True)
-        inside = nodes.Binary(token.line, token.column, "in", left, self._level(7))
+        inside = nodes.Binary(token.line, token.column, "in", left, self._level(SHIFT))
         return nodes.Unary(token.line, token.column, "!", inside)
 
     def _binary(self, left: nodes.Expression, operator: Token, level: int) -> nodes.Expression:
@@ -199,6 +201,9 @@ class ExpressionParser(Cursor):
     def _member(self, target: nodes.Expression, dot: Token) -> nodes.Expression:
         self.newlines()
         token = self.take()
+        if token.kind == "gstr" and dot.value != "*.":
+            name = nodes.Interpolated(token.line, token.column, [self._part(part) for part in token.parts])
+            return nodes.DynamicProperty(token.line, token.column, target, name, dot.value == "?.")
         if token.kind not in ("id", "kw", "str"):
             raise self.error(f"unexpected token: {token.value}", token)
         return nodes.Property(token.line, token.column, target, token.value, dot.value == "?.", dot.value == "*.")
@@ -206,6 +211,8 @@ class ExpressionParser(Cursor):
     def _call(self, found: nodes.Expression, arguments: list[nodes.Argument]) -> nodes.Expression:
         if isinstance(found, nodes.Name):
             return nodes.Call(found.line, found.column, None, found.name, arguments)
+        if isinstance(found, nodes.DynamicProperty):
+            raise self.unsupported("a method with an interpolated name")
         if isinstance(found, nodes.Property):
             place = (found.line, found.column)
             return nodes.Call(*place, found.target, found.name, arguments, found.safe, found.spread)

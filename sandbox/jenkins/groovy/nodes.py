@@ -67,6 +67,15 @@ class Property(Expression):
 
 
 @dataclass
+class DynamicProperty(Expression):
+    """``target."${name}"``; `safe` for ``?.``."""
+
+    target: Expression
+    name: Expression
+    safe: bool = False
+
+
+@dataclass
 class Index(Expression):
     """``target[index]``."""
 

@@ -20,6 +20,8 @@ from sandbox.jenkins.groovy.values import (
     to_string,
 )
 
+_GROOVY_METHODS = "staticMethod org.codehaus.groovy.runtime.DefaultGroovyMethods"
+
 
 def binary(operator: str, left: Any, right: Any) -> Any:
     """Apply an operator other than the short-circuit ones.
@@ -213,6 +215,8 @@ def get_index(target: Any, index: Any) -> Any:
         GroovyError: The target is null, or a text is too short.
     """
     if isinstance(target, HostObject):
+        if not target.is_map:
+            raise values.rejected(f"{_GROOVY_METHODS} getAt java.lang.Object java.lang.String")
         return target.get(to_string(index))
     if isinstance(target, dict):
         return target.get(index)
@@ -252,6 +256,8 @@ def set_index(target: Any, index: Any, value: Any) -> None:
         GroovyError: The target is null or takes no index.
     """
     if isinstance(target, HostObject):
+        if not target.is_map:
+            raise values.rejected(f"{_GROOVY_METHODS} putAt java.lang.Object java.lang.String java.lang.Object")
         target.set(to_string(index), value)
     elif isinstance(target, dict):
         target[index] = value

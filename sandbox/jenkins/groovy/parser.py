@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.jenkins.groovy import nodes
 from sandbox.jenkins.groovy.cursor import PRIMITIVES
-from sandbox.jenkins.groovy.expressions import ExpressionParser
+from sandbox.jenkins.groovy.expressions import SHIFT, ExpressionParser
 from sandbox.jenkins.groovy.lexer import GroovySyntaxError, Token, decode_unicode_escapes, tokenize
 
 _REFUSED = frozenset({"class", "interface", "enum", "trait", "do", "goto", "package", "static", "super", "assert"})
@@ -208,16 +208,15 @@ class Parser(ExpressionParser):
         if self.at(";"):
             return self._counting_for(token, None)
         first = self._declaration()
-        if isinstance(first, nodes.Declare) and first.value is None and self.accept("in", ":"):
+        if isinstance(first, nodes.Declare) and first.value is None and self.at("in", ":"):
             return self._for_in(token, first.names[0], first.type)
         if first is None and self.token.kind == "id" and self.peek().value in ("in", ":"):
-            name = self.name()
-            self.take()
-            return self._for_in(token, name, None)
+            return self._for_in(token, self.name(), None)
         return self._counting_for(token, first or self._expression_statement())
 
     def _for_in(self, token: Token, name: str, kind: str | None) -> nodes.Statement:
-        iterable = self.expression()
+        # `for (x in a ?: b)` is a syntax error in Groovy 2.4: parentheses are needed. After a colon anything goes.
+        iterable = self._level(SHIFT) if self.take().value == "in" else self.expression()
         self.expect(")")
         return nodes.ForIn(token.line, token.column, name, kind, iterable, self._body())
 

@@ -142,7 +142,12 @@ class Matcher:
 
 
 class HostObject:
-    """An object of Jenkins that a script may use (``env``, ``params``, ``currentBuild``)."""
+    """An object of Jenkins that a script may use (``env``, ``params``, ``currentBuild``).
+
+    `is_map`: whether ``object[name]`` is a map's; for all others script-security forbids it.
+    """
+
+    is_map = False
 
     def get(self, name: str) -> Any:
         """A property."""

@@ -123,7 +123,32 @@ def test_example_manual_job(tmp_path, answer, line):
     host.answers["Deploy"] = (answer, {})
     outcome = run(host)
     assert line in text_of(host)
-    assert outcome == ("SUCCESS" if answer == "proceed" else "ABORTED")
+    assert outcome == "SUCCESS"
+    assert text_of(host)[-1] == "goes on, result=SUCCESS"
+
+
+def test_a_rejected_input_that_nothing_catches_aborts_the_build(tmp_path):
+    host = FakeHost(tmp_path, "input id: 'Go', message: 'go?'\necho 'went on'")
+    host.answers["Go"] = ("abort", {})
+    assert run(host) == "ABORTED"
+    assert "went on" not in text_of(host)
+
+
+def test_env_is_read_by_an_interpolated_name_and_never_by_an_index(build):
+    script = """String name = 'A'
+env."${name}_B" = 'set'
+echo "${env."${name}_B"} ${env?."${name}_C"} ${params['P']}"
+try { echo env[name] } catch (Exception e) { echo e.message }
+try { env[name] = 'x' } catch (Exception e) { echo e.message }
+"""
+    host = build(script, {"P": "p"})
+    prefix = "Scripts not permitted to use staticMethod org.codehaus.groovy.runtime.DefaultGroovyMethods"
+    assert text_of(host) == [
+        "set null p",
+        f"{prefix} getAt java.lang.Object java.lang.String",
+        f"{prefix} putAt java.lang.Object java.lang.String java.lang.Object",
+    ]
+    assert host.outcome == "SUCCESS"
 
 
 def test_example_allow_failure_retry_timeout(build):

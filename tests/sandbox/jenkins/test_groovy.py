@@ -183,3 +183,15 @@ def test_any_text_survives_one_escaped_literal(text):
 def _utf16(character):
     data = character.encode("utf-16-be")
     return [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
+
+
+@pytest.mark.parametrize("iterable", ["a ?: b", "a ? b : c", "a && b", "a == b", "a as List"])
+def test_what_follows_in_of_a_for_must_bind_tightly_as_in_groovy_2_4(iterable):
+    with pytest.raises(GroovySyntaxError, match=r"expecting '\)', found"):
+        parse(f"for (x in {iterable}) {{ }}")
+    parse(f"for (x in ({iterable})) {{ }}")
+    parse(f"for (def x : {iterable}) {{ }}")
+
+
+def test_for_over_a_range_of_sums():
+    assert evaluate("def s = 0\nfor (i in 1 + 1..<2 * 2) { s += i }\ns") == 5
