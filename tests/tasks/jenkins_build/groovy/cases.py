@@ -107,7 +107,7 @@ CASES: dict[str, Case] = {
         (
             job("other", "a", _fails_until(2, "other", 4), retry=Retry(1, exit_codes=(3,))),
             job("system", "a", _fails_until(2, "system", 4), retry=Retry(2, ("runner_system_failure",))),
-            job("slow", "a", "echo x >> ../s; sleep 20", timeout_seconds=1, retry=Retry(1, ("job_execution_timeout",))),
+            job("slow", "a", "echo x >> ../s; sleep 20", timeout_seconds=5, retry=Retry(1, ("job_execution_timeout",))),
             job("count", "b", "echo out:$(cat ../other ../system ../s | wc -l)", when="always"),
         ),
         {"other": "failed", "system": "failed", "slow": "failed", "count": "success"},
