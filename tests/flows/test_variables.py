@@ -112,9 +112,11 @@ def test_variables_reach_the_jobs_and_show_nowhere(run, house, project):
         for secret in SECRETS:
             assert not [text for text in shown if secret in text]
     assert stored(house) == ["gitlab-file-N-CERTIFICATE", "gitlab-protected-var-N-PRODUCTION", "gitlab-var-N-TOKEN"]
+    no_longer_there(run, house, project)
 
 
-def test_what_is_gone_from_gitlab_goes_from_jenkins(run, house, project):
+def no_longer_there(run, house, project):
+    """What is gone from GitLab goes from Jenkins; needs what the deployments before it have stored."""
     with house.sandbox.gitlab._instance.store.changing() as state:
         kept = [entry for entry in state.project(project).variables if entry["key"] == "LEVEL"]
         state.project(project).variables[:] = kept
