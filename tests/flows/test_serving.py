@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -57,6 +58,14 @@ def test_a_rest_call_deploys_through_a_served_worker(house, prefect_server, proc
             f"flows/{n}.py:{n}" for n in ("deploy", "monitor", "report", "rollback", "undeploy")
         ]
         assert deployments["flows/monitor.py:monitor"]["schedules"][0]["schedule"]["cron"] == "*/5 * * * *"
+        monitor = deployments["flows/monitor.py:monitor"]["id"]
+        of_monitor = {
+            "deployments": {"id": {"any_": [monitor]}},
+            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        }
+        runs = until(lambda: api.post("/flow_runs/filter", json=of_monitor).json(), 90)
+        assert {run["auto_scheduled"] for run in runs} == {True}
+        assert {datetime.fromisoformat(run["expected_start_time"]).minute % 5 for run in runs} == {0}
         found = api.get("/deployments/name/deploy/smartclide").json()
         body = {"parameters": {"project": path, "ref": "main", "environment": house.environment}}
         create = f"/deployments/{found['id']}/create_flow_run"
