@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from errors import InputError
 from tasks.interpretation.pipeline import Job
-from tasks.interpretation.predefined import slug
+from tasks.interpretation.predefined import environment_slug, slug
 
 # The job's commands want bash, as on GitLab; `sh` must do where there is none (small images).
 START = (
@@ -43,6 +43,8 @@ _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
 _DOLLAR = "$"
 SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$\$|\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+# Git refuses a workspace of another user, as a container's root finds it, unless it is told otherwise.
+_SAFE_WORKSPACE = 'export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$WORKSPACE"'
 # bash refuses to set these, and ends the script.
 _READONLY = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"})
 
@@ -145,14 +147,17 @@ def job_variables(job: Job, index: int) -> list[str]:
         known["CI_JOB_IMAGE"] = job.image.name
     if job.when == "manual":
         known["CI_JOB_MANUAL"] = "true"
-    return [*exports(known), f'export CI_JOB_ID="${{BUILD_NUMBER}}{index:03d}"']
+    lines = [*exports(known), f'export CI_JOB_ID="${{BUILD_NUMBER}}{index:03d}"']
+    return lines if job.image is None else [*lines, _SAFE_WORKSPACE]
 
 
 def own_variables(job: Job) -> list[str]:
     """What the job sets over the pipeline's variables."""
     known = {}
     if job.environment is not None:
-        known = {"CI_ENVIRONMENT_NAME": job.environment.name, "CI_ENVIRONMENT_ACTION": job.environment.action}
+        name = job.environment.name
+        known = {"CI_ENVIRONMENT_NAME": name, "CI_ENVIRONMENT_ACTION": job.environment.action}
+        known |= {} if "$" in name else {"CI_ENVIRONMENT_SLUG": environment_slug(name)}
         known |= {"CI_ENVIRONMENT_URL": job.environment.url} if job.environment.url else {}
     return [*exports(known), *exports(job.variables, job.unresolved_variables)]
 

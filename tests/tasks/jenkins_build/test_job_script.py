@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import InputError
-from tasks.jenkins_build.job_script import AGENT_VARIABLES, START, agent_exports, commands, exports, word
+from tasks.interpretation.pipeline import Image, Job, JobEnvironment
+from tasks.jenkins_build.job_script import (
+    AGENT_VARIABLES,
+    START,
+    agent_exports,
+    commands,
+    exports,
+    job_variables,
+    own_variables,
+    word,
+)
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 VALUES = st.text(CHARACTERS, max_size=60) | st.text(
@@ -126,3 +136,22 @@ def test_a_nul_character_is_refused() -> None:
         exports({"A": "a\0b"}, {})
     with pytest.raises(InputError, match="NUL"):
         commands(["echo a\0b"])
+
+
+def test_git_works_in_a_container_whose_user_does_not_own_the_workspace(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    # Git's own switch for its tests: as if somebody else owned the folder.
+    given = {"WORKSPACE": str(tmp_path), "BUILD_NUMBER": "1", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    show = f"git -C {tmp_path} status --short"
+    for image, code in ((None, 128), (Image("alpine"), 0)):
+        done = run([*job_variables(Job("a", "a", (), image=image), 1), show], tmp_path, given)
+        assert done.returncode == code, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"), [("production", "production"), ("review/Feature-1", "review-feature-1-ras601"), ("a-$X", "unset")]
+)
+def test_a_job_knows_the_slug_of_its_environment(name: str, slug: str, tmp_path: Path) -> None:
+    job = Job("a", "a", (), environment=JobEnvironment(name))
+    done = run([*own_variables(job), 'echo "${CI_ENVIRONMENT_SLUG-unset}"'], tmp_path)
+    assert done.stdout.decode() == f"{slug}\n"
