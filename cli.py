@@ -89,7 +89,10 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
     if failed:
         sys.exit(EXIT_BAD_INPUT)
     if output is not None and result.jenkinsfile:
-        output.write_text(result.jenkinsfile, encoding="utf-8")
+        try:
+            output.write_text(result.jenkinsfile, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{output} cannot be written: {error.strerror}.") from error
 
 
 @smartclide.command(**_example("smartclide interpreter --port 8765"))
@@ -138,7 +141,11 @@ def deploy(project: str, ref: str, environment: str, settings: Sequence[str], **
 @smartclide.command(**_example("smartclide rollback hello -e staging --revision 3"))
 @click.argument("service")
 @_ENVIRONMENT
-@click.option("--revision", type=int, help="Revision to go back to; default: the last good one before the current.")
+@click.option(
+    "--revision",
+    type=click.IntRange(min=1),
+    help="Revision to go back to; default: the last good one before the current.",
+)
 @_LOCAL
 @_NO_WAIT
 @_JSON

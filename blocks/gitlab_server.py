@@ -5,7 +5,9 @@ from __future__ import annotations
 import gitlab
 from prefect.blocks.core import Block
 from prefect_gitlab import GitLabCredentials
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+
+from blocks.addresses import web_address
 
 
 class GitLabServer(Block):
@@ -27,6 +29,8 @@ class GitLabServer(Block):
     ca_file: str | None = Field(
         default=None, title="CA file", description="PEM file of a private certificate authority."
     )
+
+    _is_address = field_validator("url")(web_address)
 
     def token(self) -> SecretStr | None:
         """The token, or None for anonymous access."""

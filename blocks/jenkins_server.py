@@ -6,6 +6,8 @@ import jenkins
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
+from blocks.addresses import web_address
+
 
 class JenkinsServer(Block):
     """A Jenkins controller. An API token is required: passwords need crumbs, which die with the session."""
@@ -26,12 +28,7 @@ class JenkinsServer(Block):
         default=None, title="CA file", description="PEM file of a private certificate authority."
     )
 
-    @field_validator("url")
-    @classmethod
-    def _no_credentials_in_url(cls, url: str) -> str:
-        if "@" in url.split("/", 3)[2 if "://" in url else 0]:
-            raise ValueError("put the user name and the token in their own fields, not in the URL")
-        return url.rstrip("/")
+    _is_address = field_validator("url")(web_address)
 
     def get_client(self) -> jenkins.Jenkins:
         """A python-jenkins client. One per thread: it keeps a `requests.Session`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from console.sandboxing import STAND_INS
 from console.server import PrefectServer
+from errors import InputError
 from sandbox.launcher import EXAMPLE_PROJECT, SandboxState, start_background, stop_background
 
 ENVIRONMENT = "demo"
@@ -29,8 +31,18 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
     """
     console = Console()
     home = home.resolve()
+    home.parent.mkdir(parents=True, exist_ok=True)
+    lock = (home.parent / f"{home.name}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise InputError(
+            f"Another demo runs in {home}.", remedy="End it, or name another folder with --home."
+        ) from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as cleanup:
+        cleanup.callback(lock.close)
         stop_background(home / "sandbox")
         shutil.rmtree(home, ignore_errors=True)
         begin = time.monotonic()

@@ -31,17 +31,18 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.client.schemas.sorting import LogSort, TaskRunSort
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from errors import NotFoundError
+from errors import InputError, NotFoundError
 
 DEPLOYMENT = "smartclide"
 _POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 30
 _LOOK = {
     "COMPLETED": ("✔", "green"),
     "FAILED": ("✘", "red"),
@@ -83,6 +84,7 @@ def start_remote(flow_name: str, parameters: Mapping[str, Any]) -> UUID:
 
     Raises:
         NotFoundError: The Prefect server has no such deployment.
+        InputError: The parameters do not fit the flow.
     """
     with get_client(sync_client=True) as client:
         try:
@@ -92,8 +94,12 @@ def start_remote(flow_name: str, parameters: Mapping[str, Any]) -> UUID:
                 f"The Prefect server has no deployment {flow_name}/{DEPLOYMENT}.",
                 remedy="Run `smartclide serve` (it also starts a worker), or add --local to run in this process.",
             ) from None
-        run = client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters))
-        return run.id
+        try:
+            return client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters)).id
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code in (409, 422):
+                raise InputError(f"The parameters of {flow_name} are refused: {error.response.text}") from error
+            raise
 
 
 def start_local(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> tuple[UUID, threading.Thread]:
@@ -133,7 +139,9 @@ def follow(run_id: UUID, console: Console, *, timeout: float | None = None) -> R
 
     On a terminal a live table; elsewhere one line for each change. Leaving it (Ctrl-C) does not stop a remote run.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
+    begin = time.monotonic()
+    deadline = None if timeout is None else begin + timeout
+    hinted = False
     with get_client(sync_client=True) as client:
         display = _LiveDisplay(console) if console.is_terminal else _LineDisplay(console)
         with display:
@@ -142,6 +150,10 @@ def follow(run_id: UUID, console: Console, *, timeout: float | None = None) -> R
                 display.show(run, _task_runs(client, run_id), _last_log(client, run_id))
                 if run.state is not None and run.state.is_final():
                     break
+                waits = run.state is None or run.state.is_scheduled() or run.state.is_pending()
+                if waits and not hinted and time.monotonic() - begin > _PATIENCE_SECONDS:
+                    hinted = True
+                    console.print("No worker has taken the run up yet: is `smartclide serve` running?", style="yellow")
                 if deadline is not None and time.monotonic() > deadline:
                     break
                 time.sleep(_POLL_SECONDS)

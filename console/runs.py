@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from rich.console import Console
 
 from console.follow import RunResult, follow, quiet_logging, start_local, start_remote
 from errors import InputError, UnavailableError
+
+_BAD_INPUT = ("InputError: ", "InterpretationError: ")
 
 
 def run(flow_name: str, parameters: Mapping[str, Any], *, local: bool, no_wait: bool, as_json: bool) -> None:
@@ -38,7 +41,12 @@ def run(flow_name: str, parameters: Mapping[str, Any], *, local: bool, no_wait: 
             remedy="Start one with `prefect server start` and set PREFECT_API_URL, or use --local.",
         ) from error
     show_result(result, as_json)
-    sys.exit(0 if result.ok else 1)
+    sys.exit(0 if result.ok else 2 if why(result).startswith(_BAD_INPUT) else 1)
+
+
+def why(result: RunResult) -> str:
+    """Prefect's message of a failed run without its preamble: ``ErrorClass: what went wrong``."""
+    return result.message.removeprefix("Flow run encountered an exception: ")
 
 
 def run_here(flow_name: str, parameters: Mapping[str, Any], console: Console) -> RunResult:
@@ -72,7 +80,7 @@ def show_result(result: RunResult, as_json: bool) -> None:
                                "result": result.data}, indent=2))  # fmt: skip
         return
     if not result.ok:
-        message = result.message.removeprefix("Flow run encountered an exception: ")
+        message = re.sub(r"^[A-Za-z]+Error: ", "", why(result))
         click.echo(f"{result.state.capitalize()}: {message or 'see its log in the Prefect UI'}", err=True)
     rows = result.data if isinstance(result.data, list) else []
     from console.views import print_record, print_rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ _PROMPTS = (
     ("registry_user", "Registry user (empty for none)", "", False),
     ("registry_password", "Registry password", "", True),
 )
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # of a Prefect block document
 _OPTIONAL = {"gitlab_url", "gitlab_token", "registry_user", "registry_password"}
 
 
@@ -36,6 +38,10 @@ def initialise(name: str, options: Mapping[str, Any]) -> bool:
     Raises:
         InputError: A value is missing (with ``--non-interactive``) or malformed.
     """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot name an Environment.", remedy="Use lower-case letters, digits and hyphens, e.g. staging."
+        )
     answers = _ask(dict(options))
     environment = build_environment(name, answers)
     if not answers.get("skip_checks"):

@@ -59,6 +59,7 @@ async def publish_release(key: str, identity: Identity, outcome: Outcome, build_
         "commit": record.commit_sha,
         "ref": record.ref,
         "build": build_url,
+        "address": _address(identity, record),
     }
     await acreate_table_artifact([result], key=key, description=outcome.message)
     await acreate_markdown_artifact(_summary(result, outcome), key=f"release-{identity.service}")
@@ -88,6 +89,12 @@ async def publish_plan(identity: Identity, changes: Sequence[Change]) -> dict[st
     ]
     await acreate_table_artifact(rows, key="result-plan", description=f"What would change for {identity.service}.")
     return {"action": "planned", "service": identity.service, "environment": identity.environment, "changes": rows}
+
+
+def _address(identity: Identity, record: ReleaseRecord) -> str:
+    """Where the service answers inside the cluster."""
+    port = record.descriptor.get("port")
+    return f"http://{identity.service}.{identity.namespace}.svc:{port}" if port else ""
 
 
 def _summary(result: dict[str, Any], outcome: Outcome) -> str:

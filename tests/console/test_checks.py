@@ -81,7 +81,7 @@ def test_missing_values_are_named_with_their_flag(answers):
 @pytest.mark.parametrize(
     "changes",
     [{"namespace": "Not_A_Name"}, {"registry": "https://r/x"}, {"kubeconfig_text": "a: ["}, {"kubeconfig_text": "x: 1"},
-     {"jenkins_url": "http://user:secret@host"}],
+     {"jenkins_url": "http://user:secret@host"}, {"jenkins_url": "foo"}, {"gitlab_url": "gitlab.example.com"}],
 )  # fmt: skip
 def test_values_that_do_not_fit_are_refused_without_showing_secrets(answers, changes):
     with pytest.raises(InputError) as caught:
@@ -114,3 +114,9 @@ def test_the_api_shows_no_secret_of_the_blocks(answers, prefect_server):
     for secret in (answers["gitlab_token"], answers["jenkins_token"]):
         assert secret not in text
     assert answers["kubeconfig_text"].split("token: ")[1].split()[0] not in text
+
+
+@pytest.mark.parametrize("name", ["Prod Env", "prod_env", "a/b", "", "ünï"])
+def test_a_name_that_prefect_would_refuse_is_refused_first(answers, name):
+    with pytest.raises(InputError, match="cannot name an Environment"):
+        initialise(name, answers)

@@ -141,3 +141,21 @@ def test_an_unreachable_prefect_server_is_said_in_one_paragraph():
     assert done.returncode == 1
     assert done.stderr.startswith("Error: The Prefect server")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_output_that_cannot_be_written_is_bad_input(project):
+    done = run("interpret", project / ".gitlab-ci.yml", "-o", project / "no" / "Jenkinsfile")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_bad_input_found_by_a_run_exits_2(sandbox, prefect_server):
+    from console.sandboxing import save_environment
+    from sandbox.launcher import EXAMPLE_PROJECT
+
+    save_environment("codes", sandbox.state())
+    done = run("deploy", EXAMPLE_PROJECT, "-e", "codes", "--local", "--set", "replcas=3")
+    assert done.returncode == 2
+    assert "replcas" in done.stderr
+    missing = run("deploy", "demo/none", "-e", "codes", "--local")
+    assert missing.returncode == 1

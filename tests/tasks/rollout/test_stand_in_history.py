@@ -119,6 +119,7 @@ async def test_what_flows_publish(away):
         "commit": "a" * 40,
         "ref": "main",
         "build": "http://jenkins.example.com/job/1/",
+        "address": f"http://web.{away.identity.namespace}.svc:8080",
     }
     assert found == away.identity
     assert [(service, record.revision) for service, record in releases] == [("web", 1)]
