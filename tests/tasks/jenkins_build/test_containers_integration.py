@@ -83,8 +83,9 @@ def test_another_user_can_write_to_the_workspace(agent: Agent, base: str) -> Non
 
 
 def test_services_answer_by_alias_and_are_gone_afterwards(agent: Agent, base: str) -> None:
-    fetch = "i=0; until wget -qO- http://web:8080/; do i=$((i+1)); test $i -lt 10; sleep 1; done"
-    serve = ("-c", 'mkdir w; echo "$GREETING" > w/index.html; httpd -f -p 8080 -h w')
+    ask = "import urllib.request as u; print(u.urlopen('http://web:8080/').read().decode().strip())"
+    fetch = f'i=0; until python3 -c "{ask}" 2>/dev/null; do i=$((i+1)); test $i -lt 20; sleep 1; done'
+    serve = ("-c", 'mkdir w; echo "$GREETING" > w/index.html; exec python3 -m http.server 8080 --directory w')
     service = Service(base, ("web",), ("sh",), serve)
     job = Job("a", "t", (fetch,), services=(service,), variables={"GREETING": "it's $HOME"})
     assert agent.run(job, Image(base)) == (0, "it's $HOME")
