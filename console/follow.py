@@ -134,13 +134,12 @@ def quiet_logging() -> Iterator[None]:
             handler.setLevel(level)
 
 
-def follow(run_id: UUID, console: Console, *, timeout: float | None = None) -> RunResult:
+def follow(run_id: UUID, console: Console) -> RunResult:
     """Show the run's steps until it ends.
 
     On a terminal a live table; elsewhere one line for each change. Leaving it (Ctrl-C) does not stop a remote run.
     """
     begin = time.monotonic()
-    deadline = None if timeout is None else begin + timeout
     hinted = False
     with get_client(sync_client=True) as client:
         display = _LiveDisplay(console) if console.is_terminal else _LineDisplay(console)
@@ -154,8 +153,6 @@ def follow(run_id: UUID, console: Console, *, timeout: float | None = None) -> R
                 if waits and not hinted and time.monotonic() - begin > _PATIENCE_SECONDS:
                     hinted = True
                     console.print("No worker has taken the run up yet: is `smartclide serve` running?", style="yellow")
-                if deadline is not None and time.monotonic() > deadline:
-                    break
                 time.sleep(_POLL_SECONDS)
         state, message = (run.state.type.value, run.state.message or "") if run.state else ("PENDING", "")
         return RunResult(run_id, run.name, state, message, read_result(client, run_id))
