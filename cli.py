@@ -95,14 +95,47 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
             raise InputError(f"{output} cannot be written: {error.strerror}.") from error
 
 
-@smartclide.command(**_example("smartclide interpreter --port 8765"))
+@smartclide.group(cls=_Group)
+def interpreter() -> None:
+    """The interpreter as a service: GitLab CI in, a Jenkinsfile out, over HTTP."""
+
+
+@interpreter.command("serve", **_example("smartclide interpreter serve --port 8765"))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-def interpreter(host: str, port: int) -> None:
-    """Serve the interpreter over HTTP: POST a .gitlab-ci.yml to /api/v1/pipeline/jenkins, get a Jenkinsfile."""
-    from console.interpreter_service import serve
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder local includes are read from.",
+)
+@click.option("--gitlab-url", help="Where included projects, components and templates are.")
+@click.option(
+    "--gitlab-token",
+    envvar="SMARTCLIDE_GITLAB_TOKEN",
+    help="Its token; every caller includes with it. Best by SMARTCLIDE_GITLAB_TOKEN.",
+)
+@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), help="A folder of GitLab's templates.")
+@click.option("--allow-remote", is_flag=True, help="Fetch `include:remote`.")
+@click.option("--max-bytes", default=2**20, show_default=True, type=click.IntRange(1), help="Largest request.")
+@click.option(
+    "--max-seconds",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Longest time to send, and to interpret.",
+)
+@click.option(
+    "--at-once", default=4, show_default=True, type=click.IntRange(1), help="How many are interpreted side by side."
+)
+def interpreter_serve(host: str, port: int, **options: Any) -> None:
+    """Serve POST /api/v1/pipeline/jenkins: a .gitlab-ci.yml in, a Jenkinsfile out; /docs describes it.
 
-    serve(host, port)
+    Includes are read from nowhere, unless an option here allows it. There is no login: keep it on loopback or behind a
+    proxy that has one.
+    """
+    from console.interpreter_service import ServiceOptions, serve
+
+    serve(host, port, ServiceOptions(**options))
 
 
 @smartclide.command(

@@ -71,7 +71,7 @@ def fetchers(root: Path, read: Callable[[Path], str], allowed: Allowed) -> Fetch
         from tasks.source.elsewhere import Elsewhere
         from tasks.source.repository import GitLab
 
-        elsewhere = Elsewhere(GitLab(_Server(_checked(allowed.gitlab_url), allowed.gitlab_token or None)))
+        elsewhere = Elsewhere(GitLab(_Server(checked_address(allowed.gitlab_url), allowed.gitlab_token or None)))
         by_kind |= {Project: elsewhere.project, Component: elsewhere.component, Template: elsewhere.template}
         tree = elsewhere.tree
     if allowed.templates is not None:
@@ -81,7 +81,12 @@ def fetchers(root: Path, read: Callable[[Path], str], allowed: Allowed) -> Fetch
     return Fetchers(by_kind, tree)
 
 
-def _checked(url: str) -> str:
+def checked_address(url: str) -> str:
+    """The GitLab's address without a slash at its end.
+
+    Raises:
+        InputError: It is none, or holds credentials.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise InputError("--gitlab-url is no address.", remedy="Write it as https://gitlab.example.com.")

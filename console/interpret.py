@@ -95,7 +95,7 @@ def interpret_file(file: Path, options: InterpretOptions) -> Interpreted:
         InputError: The file cannot be read, or an option is malformed.
         UnavailableError: A server that includes are fetched from failed.
     """
-    return interpret_text(_read(file), file, options, _paths(file.parent))
+    return interpret_text(_read(file), file, options, paths_below(file.parent))
 
 
 def interpret_text(text: str, file: Path, options: InterpretOptions, tree: frozenset[str] | None) -> Interpreted:
@@ -155,7 +155,7 @@ def _pair(text: str, option: str = "--var") -> tuple[str, str]:
     return key, value
 
 
-def _paths(root: Path) -> frozenset[str]:
+def paths_below(root: Path) -> frozenset[str]:
     """Files below the folder, as a repository would list them; without .git and hidden tool folders."""
     skip = {".git", ".venv", "node_modules", "__pycache__"}
     found: set[str] = set()

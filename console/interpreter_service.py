@@ -1,129 +1,173 @@
 """The interpreter over HTTP: ``POST /api/v1/pipeline/jenkins`` turns a .gitlab-ci.yml into a Jenkinsfile.
 
 Consumes the multipart field ``file``; produces the Jenkinsfile as a download. It reads no file and opens no connection
-for includes. Imports neither Prefect nor pandas.
+for includes, unless it was started so. Imports neither Prefect nor pandas.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import tempfile
-from dataclasses import asdict
-from email.parser import BytesParser
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from console.interpret import Interpreted, InterpretOptions, interpret_text
-from errors import SmartClideError
+from console.including import checked_address
+from console.interpret import Interpreted, InterpretOptions, interpret_text, paths_below
+from console.interpreter_api import PATH, describe, page
+from console.interpreter_requests import Posted, RefusedError, read_body, read_request
+from errors import InputError, SmartClideError
 from tasks.source.model import CI_FILE
 
-PATH = "/api/v1/pipeline/jenkins"
-MAX_BYTES = 2**20
-MAX_SECONDS = 30.0
-MAX_AT_ONCE = 4
-_OPTIONS = frozenset({"branch", "tag", "default_branch", "image", "image_credentials", "git_credentials", "rendering"})
+SERVICE = "smartclide-interpreter"
+_DRAIN_SECONDS = 10
+T = TypeVar("T")
 
 
-class _RefusedError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+@dataclass(frozen=True)
+class ServiceOptions:
+    """What the service may do, and how much.
+
+    Attributes:
+        files: Folder that local includes are read from; None = none is read.
+        gitlab_url, gitlab_token, templates, allow_remote: As in `InterpretOptions`.
+        max_bytes: Largest request.
+        max_seconds: Longest time to send a request, and longest time to interpret one.
+        at_once: How many are interpreted side by side.
+    """
+
+    files: Path | None = None
+    gitlab_url: str | None = None
+    gitlab_token: str | None = None
+    templates: Path | None = None
+    allow_remote: bool = False
+    max_bytes: int = 2**20
+    max_seconds: float = 30.0
+    at_once: int = 4
+
+    def includes(self) -> dict[str, Any]:
+        """What of them `InterpretOptions` takes."""
+        names = ("gitlab_url", "gitlab_token", "templates", "allow_remote")
+        return {name: getattr(self, name) for name in names}
 
 
-def application() -> Starlette:
+def application(options: ServiceOptions | None = None) -> Starlette:
     """The service as an ASGI application."""
-    slots = BoundedSemaphore(MAX_AT_ONCE)
+    service = _Service(options or ServiceOptions())
+    return Starlette(
+        routes=[
+            Route(PATH, service.pipeline, methods=["POST"]),
+            Route("/healthz", service.health),
+            Route("/openapi.json", service.openapi),
+            Route("/docs", service.docs),
+        ]
+    )
 
-    async def pipeline(request: Request) -> Response:
+
+def serve(host: str, port: int, options: ServiceOptions) -> None:
+    """Serve until interrupted; requests that have begun get ten seconds to end.
+
+    Raises:
+        InputError: The address of the GitLab is malformed, or the address to listen on cannot be had.
+    """
+    if options.gitlab_url:
+        checked_address(options.gitlab_url)
+    listener = _listener(host, port)
+    app, drain = application(options), _DRAIN_SECONDS
+    config = uvicorn.Config(app, log_level="info", lifespan="off", timeout_graceful_shutdown=drain)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address it has just been told
+        raise InputError(
+            f"Cannot listen on {host} port {port}: {why}.", remedy="Give another --host or --port."
+        ) from error
+
+
+class _Service:
+    def __init__(self, options: ServiceOptions) -> None:
+        self.options = options
+        self.slots = BoundedSemaphore(options.at_once) if options.at_once > 0 else None
+
+    async def pipeline(self, request: Request) -> Response:
+        as_json = request.query_params.get("diagnostics") == "json"
         try:
-            fields = _fields(request.headers.get("content-type", ""), await _body(request))
-            return await _interpret({**dict(request.query_params), **fields}, _wants_json(request), slots)
-        except _RefusedError as error:
-            return JSONResponse({"message": str(error), "diagnostics": []}, error.status)
+            body = await read_body(request, self.options.max_bytes, self.options.max_seconds)
+            posted = read_request(request.headers.get("content-type", ""), body, dict(request.query_params))
+            return _answer(await self.work(lambda: _interpret(posted, self.options)), posted)
+        except RefusedError as error:
+            return _refusal(str(error), error.status, as_json, error.headers)
 
-    async def health(_request: Request) -> Response:
-        return JSONResponse({"status": "up"})
+    async def work(self, work: Callable[[], T]) -> T:
+        """Run it in a thread, within the limits."""
+        if self.slots is None or not self.slots.acquire(blocking=False):
+            message = f"{self.options.at_once} interpretations are running; try again."
+            raise RefusedError(503, message, {"Retry-After": "1"})
+        # the slot is given back by the thread, which goes on to its end after a timeout
+        running = asyncio.create_task(asyncio.to_thread(_holding, self.slots, work))
+        try:
+            return await asyncio.wait_for(asyncio.shield(running), self.options.max_seconds)
+        except TimeoutError:
+            running.add_done_callback(lambda done: done.exception())
+            message = f"The interpretation took longer than {self.options.max_seconds:g} s."
+            raise RefusedError(422, message) from None
+        except SmartClideError as error:
+            raise RefusedError(400, str(error)) from error
 
-    return Starlette(routes=[Route(PATH, pipeline, methods=["POST"]), Route("/health", health)])
+    async def health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "up", "service": SERVICE})
 
+    async def openapi(self, _request: Request) -> Response:
+        return JSONResponse(describe(self.options.max_bytes, self.options.max_seconds))
 
-def serve(host: str, port: int) -> None:
-    """Serve until interrupted."""
-    uvicorn.run(application(), host=host, port=port, log_level="info", lifespan="off")
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise _RefusedError(413, f"The request is larger than {MAX_BYTES // 2**20} MiB.")
-    return body
-
-
-def _fields(content_type: str, body: bytes) -> dict[str, str]:
-    if not content_type.lower().startswith("multipart/form-data") or "\n" in content_type:
-        raise _RefusedError(400, "Send multipart/form-data with the .gitlab-ci.yml in the field `file`.")
-    message = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
-    fields = {}
-    for part in message.walk():
-        name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(content, bytes):
-            try:
-                fields[name] = content.decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise _RefusedError(400, f"The field {name!r} is not UTF-8 text (byte {error.start}).") from error
-    return fields
+    async def docs(self, _request: Request) -> Response:
+        return HTMLResponse(page(describe(self.options.max_bytes, self.options.max_seconds)))
 
 
-def _wants_json(request: Request) -> bool:
-    return "application/json" in request.headers.get("accept", "")
-
-
-async def _interpret(fields: dict[str, str], as_json: bool, slots: BoundedSemaphore) -> Response:
-    text, strict = fields.pop("file", None), fields.pop("strict", "") in {"1", "true", "yes"}
-    if text is None:
-        raise _RefusedError(400, "There is no field `file`.")
-    if unknown := sorted(fields.keys() - _OPTIONS):
-        raise _RefusedError(400, f"Unknown fields {unknown}; there are {sorted(_OPTIONS | {'file', 'strict'})}.")
-    if fields.get("rendering", "auto") not in {"auto", "stages", "graph"}:
-        raise _RefusedError(400, "`rendering` is auto, stages or graph.")
-    if not slots.acquire(blocking=False):
-        raise _RefusedError(503, f"{MAX_AT_ONCE} interpretations are running; try again.")
-    # the slot is given back by the thread, which goes on to its end after a timeout
-    work = asyncio.create_task(asyncio.to_thread(_work, text, InterpretOptions(**fields), slots))  # type: ignore[arg-type]  # rendering: just checked
+def _holding(slots: BoundedSemaphore, work: Callable[[], T]) -> T:
     try:
-        result = await asyncio.wait_for(asyncio.shield(work), MAX_SECONDS)
-    except TimeoutError:
-        work.add_done_callback(lambda done: done.exception())
-        raise _RefusedError(503, f"The interpretation took longer than {MAX_SECONDS:.0f} s.") from None
-    except SmartClideError as error:
-        raise _RefusedError(400, str(error)) from error
-    return _answer(result, as_json, strict)
-
-
-def _work(text: str, options: InterpretOptions, slots: BoundedSemaphore) -> Interpreted:
-    try:
-        with tempfile.TemporaryDirectory() as empty:
-            return interpret_text(text, Path(empty) / CI_FILE, options, None)
+        return work()
     finally:
         slots.release()
 
 
-def _answer(result: Interpreted, as_json: bool, strict: bool) -> Response:
-    diagnostics = [asdict(diagnostic) for diagnostic in result.diagnostics]
-    if result.jenkinsfile is None or result.errors or (strict and result.warnings):
-        return JSONResponse({"message": "The file cannot be interpreted.", "diagnostics": diagnostics}, 400)
-    if as_json:
-        return JSONResponse(result.to_dict())
+def _interpret(posted: Posted, service: ServiceOptions) -> Interpreted:
+    options = InterpretOptions(**{**posted.options, **service.includes()})
+    if service.files is not None:
+        return interpret_text(posted.text, service.files / CI_FILE, options, paths_below(service.files))
+    with tempfile.TemporaryDirectory() as empty:
+        return interpret_text(posted.text, Path(empty) / CI_FILE, options, None)
+
+
+def _answer(result: Interpreted, posted: Posted) -> Response:
+    failed = result.jenkinsfile is None or bool(result.errors) or (posted.strict and bool(result.warnings))
+    if posted.as_json:
+        message = {"message": "The file cannot be interpreted."} if failed else {}
+        return JSONResponse({**message, **result.to_dict()}, 400 if failed else 200)
+    if failed or result.jenkinsfile is None:
+        shown = [str(d) for d in result.diagnostics if d.severity == "error" or posted.strict]
+        return _refusal("\n".join(shown), 400, as_json=False)
     headers = {
         "Content-Disposition": 'attachment; filename="Jenkinsfile"',
-        "X-Diagnostics": f"{len(result.warnings)} warnings of {len(diagnostics)}",
+        "X-Diagnostics": f"{len(result.warnings)} warnings of {len(result.diagnostics)}",
     }
     return Response(result.jenkinsfile, media_type="application/octet-stream", headers=headers)
+
+
+def _refusal(message: str, status: int, as_json: bool, headers: dict[str, str] | None = None) -> Response:
+    if as_json:
+        return JSONResponse({"message": message, "diagnostics": []}, status, headers)
+    return PlainTextResponse(f"{message}\n", status, headers)

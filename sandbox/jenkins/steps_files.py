@@ -108,8 +108,9 @@ def unstash(build: Build, arguments: Arguments) -> None:
     folder = build.folder
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(source) as archive:
-        # written by `stash` above; another filter would drop mode bits
-        archive.extractall(folder, filter="fully_trusted")  # noqa: S202
+        # written by `stash` above; another filter would drop mode bits; the argument `filter` is new in Python 3.11.4
+        archive.extraction_filter = lambda member, _folder: member
+        archive.extractall(folder)  # noqa: S202
 
 
 @step("archiveArtifacts", "Archive the artifacts", "artifacts excludes allowEmptyArchive fingerprint onlyIfSuccessful "

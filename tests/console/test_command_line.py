@@ -44,7 +44,8 @@ def test_every_command_has_help_with_an_example():
     assert [c[0] for c in top] == ["check", "demo", "deploy", "history", "init", "interpret", "interpreter",
                                    "monitor", "report", "rollback", "sandbox", "serve", "status",
                                    "undeploy"]  # fmt: skip
-    for command in [*(c for c in top if c != ("sandbox",)), *commands(("sandbox",))]:
+    groups = [("interpreter",), ("sandbox",)]
+    for command in [*(c for c in top if c not in groups), *(c for group in groups for c in commands(group))]:
         done = run(*command, "--help")
         assert done.returncode == 0
         assert f"Example:\n  smartclide {' '.join(command)}" in done.stdout

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from console import interpreter_service
+from console.interpreter_service import ServiceOptions, application
 from sandbox.http import AppServer
 
+PATH = "/api/v1/pipeline/jenkins"
 GOOD = "build:\n  script: make\n"
+BAD = "a: {script: 1}\nb: {stage: nowhere, script: x}\n"
 RULED = "build:\n  script: make\n  rules: [{if: $CI_COMMIT_BRANCH == 'main'}]\nother: {script: 'true'}\n"
+
+
+def served(**options: Any) -> AppServer:
+    return AppServer(application(ServiceOptions(**options)), name="interpreter")
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with AppServer(interpreter_service.application(), name="interpreter") as server:
+    with served() as server:
         yield server.url
 
 
-def send(url: str, text: str | bytes, accept: str = "*/*", **fields: str) -> httpx.Response:
-    files = {"file": ("ci.yml", text)}
-    path = f"{url}/api/v1/pipeline/jenkins"
-    return httpx.post(path, files=files, data=fields, headers={"Accept": accept}, timeout=30)
+def send(url: str, text: str | bytes, query: str = "", **fields: str) -> httpx.Response:
+    return httpx.post(f"{url}{PATH}{query}", files={"file": ("ci.yml", text)}, data=fields, timeout=30)
 
 
 def test_a_file_becomes_a_jenkinsfile_to_download(url: str) -> None:
@@ -41,46 +53,144 @@ def test_fields_decide_rules_and_add_the_image(url: str) -> None:
     assert "stage('build')" not in send(url, RULED, branch="other").text
     assert "stage('build')" in send(url, RULED, branch="main").text
     assert "stage('image')" in send(url, GOOD, image="registry.example/app").text
+    assert "stage('build')" not in send(url, RULED, "?branch=other").text
 
 
-def test_json_has_the_diagnostics(url: str) -> None:
-    data = send(url, GOOD, "application/json").json()
+def test_json_has_the_diagnostics_and_the_jenkinsfile(url: str) -> None:
+    answer = send(
+        url,
+        GOOD + "  when: on_success\n  id_tokens: {A: {aud: x}}\n",
+        "?diagnostics=json",
+    )
+    data = answer.json()
+    assert answer.status_code == 200
     assert [job["name"] for job in data["jobs"]] == ["build"]
     assert "stage('build')" in data["jenkinsfile"]
+    assert [(d["span"]["line"], d["severity"]) for d in data["diagnostics"]] == [(4, "warning")]
 
 
-def test_all_errors_come_with_their_places(url: str) -> None:
-    answer = send(url, "a: {script: 1}\nb: {stage: nowhere, script: x}\n")
+def test_a_file_with_errors_is_refused_in_plain_text_with_every_place(url: str) -> None:
+    answer = send(url, BAD)
     assert answer.status_code == 400
-    lines = {diagnostic["span"]["line"] for diagnostic in answer.json()["diagnostics"]}
-    assert lines == {1, 2}
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    lines = answer.text.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        [".gitlab-ci.yml:1:13", "error"],
+        [".gitlab-ci.yml:2:5", "error"],
+    ]
+
+
+def test_the_same_refusal_as_json(url: str) -> None:
+    answer = send(url, BAD, "?diagnostics=json")
+    data = answer.json()
+    assert (answer.status_code, data["jenkinsfile"]) == (400, None)
+    assert {d["span"]["line"] for d in data["diagnostics"]} == {1, 2}
+    assert data["message"] == "The file cannot be interpreted."
+
+
+def test_strict_makes_warnings_errors(url: str) -> None:
+    warned = GOOD + "  id_tokens: {A: {aud: x}}\n"
+    assert send(url, warned).status_code == 200
+    answer = send(url, warned, strict="true")
+    assert (answer.status_code, "warning" in answer.text) == (400, True)
+    assert send(url, GOOD, strict="true").status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("text", "fields", "reason"),
+    ("text", "query", "fields", "reason"),
     [
-        (b"\xff", {}, "not UTF-8"),
-        (GOOD, {"colour": "red"}, "Unknown fields ['colour']"),
-        (GOOD, {"rendering": "x"}, "`rendering` is"),
+        (b"\xff", "", {}, "not UTF-8"),
+        (GOOD, "", {"colour": "red"}, "Unknown fields ['colour']"),
+        (GOOD, "", {"rendering": "x"}, "`rendering` is"),
+        (GOOD, "", {"strict": "maybe"}, "`strict` is"),
+        (GOOD, "?diagnostics=xml", {}, "`diagnostics` is"),
     ],
 )
-def test_bad_requests_say_what_is_wrong(url: str, text: str | bytes, fields: dict[str, str], reason: str) -> None:
-    answer = send(url, text, **fields)
-    assert (answer.status_code, reason in answer.json()["message"]) == (400, True), answer.text
+def test_bad_requests_say_what_is_wrong(
+    url: str, text: str | bytes, query: str, fields: dict[str, str], reason: str
+) -> None:
+    answer = send(url, text, query, **fields)
+    assert (answer.status_code, reason in answer.text) == (400, True), answer.text
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_bad_requests_that_ask_for_json_get_json(url: str) -> None:
+    answer = send(url, b"\xff", "?diagnostics=json")
+    assert answer.status_code == 400
+    assert "not UTF-8" in answer.json()["message"]
+    assert answer.json()["diagnostics"] == []
 
 
 def test_files_of_the_machine_are_not_included(url: str) -> None:
-    answer = send(url, "include: /../../../../../../etc/hostname\n" + GOOD)
-    assert answer.status_code == 400, answer.text
+    for name in ("/../../../../../../etc/hostname", "/etc/hostname", "ci/*.yml"):
+        assert send(url, f"include: {name}\n{GOOD}").status_code == 400
+
+
+def test_nothing_is_fetched_from_elsewhere(url: str) -> None:
+    with AppServer(application(), name="other") as other:
+        for include in (f"remote: {other.url}/x.yml", "{project: a/b, file: x.yml}", "template: Bash.gitlab-ci.yml"):
+            answer = send(url, f"include: [{include if include[0] == '{' else '{' + include + '}'}]\n{GOOD}")
+            assert (answer.status_code, "include-not-fetched" in answer.text) == (400, True), answer.text
+        assert other.faults.log == []
+
+
+def test_what_the_service_was_allowed_to_read_is_included(tmp_path: Path) -> None:
+    (tmp_path / "ci").mkdir()
+    (tmp_path / "ci/more.yml").write_text("more: {script: make more}\n")
+    (tmp_path / "secret.yml").symlink_to("/etc/hostname")
+    with served(files=tmp_path) as server:
+        assert "stage('more')" in send(server.url, f"include: ci/*.yml\n{GOOD}").text
+        assert send(server.url, f"include: secret.yml\n{GOOD}").status_code == 400
 
 
 def test_a_request_without_a_file_and_one_that_is_too_large(url: str) -> None:
-    path = f"{url}/api/v1/pipeline/jenkins"
+    path = f"{url}{PATH}"
     assert httpx.post(path, content=b"x").status_code == 400
     assert httpx.post(path, files={"other": b"x"}).status_code == 400
-    assert send(url, b"#" * (2**20 + 1)).status_code == 413
+    assert httpx.post(path, files={"other": b"x"}).text == "There is no field `file`.\n"
+    answer = send(url, b"#" * (2**20 + 1))
+    assert (answer.status_code, answer.text) == (413, "The request is larger than 1,048,576 bytes.\n")
     assert httpx.get(path).status_code == 405
-    assert httpx.get(f"{url}/health").json() == {"status": "up"}
+
+
+def test_parts_within_parts_without_end_are_refused(url: str) -> None:
+    part = (
+        '--b{0}\r\nContent-Disposition: form-data; name="file"\r\nContent-Type: multipart/mixed; boundary=b{1}\r\n\r\n'
+    )
+    body = "".join(part.format(i, i + 1) for i in range(3000))
+    answer = httpx.post(
+        f"{url}{PATH}", content=body, headers={"Content-Type": "multipart/form-data; boundary=b0"}, timeout=30
+    )
+    assert (answer.status_code, answer.text) == (400, "The parts of the form nest too deeply.\n")
+
+
+def test_a_request_that_never_arrives_is_given_up() -> None:
+    with served(max_seconds=0.3) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.settimeout(20)
+        client.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+def test_health_names_the_service(url: str) -> None:
+    assert httpx.get(f"{url}/healthz").json()["status"] == "up"
+    assert httpx.get(f"{url}/healthz").json()["service"] == "smartclide-interpreter"
+
+
+def test_the_openapi_document_tells_every_field_and_every_answer(url: str) -> None:
+    document = httpx.get(f"{url}/openapi.json").json()
+    post = document["paths"][PATH]["post"]
+    fields = post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    refused = send(url, GOOD, colour="red").text
+    assert set(re.findall(r"'(\w+)'", refused.partition(";")[2])) == {*fields, "diagnostics"}
+    assert set(post["responses"]) == {"200", "400", "408", "413", "422", "503"}
+    assert set(post["responses"]["400"]["content"]) == {"text/plain", "application/json"}
+
+
+def test_the_page_of_the_docs_needs_nothing_from_elsewhere(url: str) -> None:
+    answer = httpx.get(f"{url}/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert PATH in answer.text
+    assert re.findall(r"(?:src|href|action)=\"([^\"]*)\"", answer.text) == ["openapi.json", PATH.lstrip("/")]
 
 
 def test_the_service_needs_neither_prefect_nor_pandas() -> None:
@@ -88,11 +198,73 @@ def test_the_service_needs_neither_prefect_nor_pandas() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(
-    ("limit", "reason"), [("MAX_AT_ONCE", "0 interpretations are running"), ("MAX_SECONDS", "longer than 0 s")]
-)
-def test_too_much_at_once_or_for_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch, limit: str, reason: str) -> None:
-    monkeypatch.setattr(interpreter_service, limit, 0)
-    with AppServer(interpreter_service.application(), name="interpreter") as server:
-        answer = send(server.url, GOOD)
-    assert (answer.status_code, reason in answer.json()["message"]) == (503, True), answer.text
+def test_what_takes_too_long_is_refused() -> None:
+    jobs = "".join(f"job{i}: {{script: make}}\n" for i in range(3000))
+    with served(max_seconds=0.05) as server:
+        answer = send(server.url, jobs)
+    assert (answer.status_code, answer.text) == (422, "The interpretation took longer than 0.05 s.\n")
+
+
+def test_no_more_than_so_many_are_interpreted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    real = interpreter_service.interpret_text
+
+    def slow(*arguments: Any) -> Any:
+        begun.set()
+        go_on.wait(20)
+        return real(*arguments)
+
+    monkeypatch.setattr(interpreter_service, "interpret_text", slow)
+    with served(at_once=1) as server:
+        answers: list[httpx.Response] = []
+        first = threading.Thread(target=lambda: answers.append(send(server.url, GOOD)))
+        first.start()
+        assert begun.wait(20)
+        refused = send(server.url, GOOD)
+        go_on.set()
+        first.join(20)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert [answer.status_code for answer in answers] == [200]
+        assert send(server.url, GOOD).status_code == 200
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def serve(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "cli", "interpreter", "serve", *arguments]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_and_stops_when_told(number: signal.Signals) -> None:
+    port = free_port()
+    process = serve("--port", str(port))
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz").json()["status"] == "up"
+            break
+        except httpx.ConnectError:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+    assert send(f"http://127.0.0.1:{port}", GOOD).status_code == 200
+    process.send_signal(number)
+    text, _ = process.communicate(timeout=30)
+    assert "Traceback" not in text
+    assert "Finished server process" in text
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = serve("--port", str(port))
+        text, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert (
+        text
+        == f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use. Give another --host or --port.\n"
+    )

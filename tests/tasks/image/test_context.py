@@ -56,12 +56,42 @@ def test_the_one_folder_is_the_context(archive: Callable[..., Path], folder: Pat
         ("app/link", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
         ("app/hard", {"type": tarfile.LNKTYPE, "linkname": "../../outside"}),
         ("app/device", {"type": tarfile.CHRTYPE}),
+        ("app/pipe", {"type": tarfile.FIFOTYPE}),
+        ("/app/absolute", {}),
     ],
 )
 def test_unsafe_entries(archive: Callable[..., Path], folder: Path, name: str, fields: dict[str, object]) -> None:
     with pytest.raises(InputError, match="holds an unsafe entry"):
         unpack(archive((name, b"", fields)), folder)
     assert not (folder.parent / "evil").exists()
+
+
+def test_an_entry_below_a_link_that_leads_out(archive: Callable[..., Path], folder: Path) -> None:
+    links = [
+        ("app/a", None, {"type": tarfile.SYMTYPE, "linkname": "."}),
+        ("app/b", None, {"type": tarfile.SYMTYPE, "linkname": "a/../.."}),
+        ("app/b/evil", b"x", {}),
+    ]
+    with pytest.raises(InputError, match="'app/b' links to something outside"):
+        unpack(archive(*links), folder)
+    assert not (folder.parent / "evil").exists()
+
+
+def test_special_mode_bits_and_owners_are_dropped(archive: Callable[..., Path], folder: Path) -> None:
+    made = archive(("app/run", b"#!/bin/sh\n", {"mode": 0o6777, "uid": 12345, "gid": 12345}))
+    found = (unpack(made, folder) / "run").stat()
+    assert (found.st_mode & 0o7777, found.st_uid) == (0o755, folder.stat().st_uid)
+
+
+def test_the_same_without_the_filter_of_newer_pythons(
+    archive: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    made = archive(
+        ("app-abc/Dockerfile", b"FROM scratch\n", {}),
+        ("app-abc/hard", None, {"type": tarfile.LNKTYPE, "linkname": "app-abc/Dockerfile"}),
+    )
+    assert (unpack(made, folder) / "hard").read_text() == "FROM scratch\n"
 
 
 @pytest.mark.parametrize("limits", [ArchiveLimits(size=9), ArchiveLimits(entries=1)])

@@ -1,0 +1,115 @@
+"""What a client sends to the interpreter's service: the multipart form, read and checked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.parser import BytesParser
+from typing import Any
+
+from starlette.requests import Request
+
+OPTIONS = {
+    "branch": "Decide rules for this branch; without it undecided rules become `when` conditions.",
+    "tag": "Decide rules for this tag.",
+    "default_branch": "CI_DEFAULT_BRANCH; `main`.",
+    "image": "`registry/repository`: end with a stage that builds and pushes the Dockerfile.",
+    "image_credentials": "Id of the registry's login in Jenkins' credentials store.",
+    "git_credentials": "Id of GitLab's token in Jenkins' credentials store.",
+    "rendering": "`auto`, `stages` or `graph`.",
+}
+_RENDERINGS = ("auto", "stages", "graph")
+_TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
+
+
+class RefusedError(Exception):
+    """A request that is not carried out.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Of the answer.
+    """
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A request.
+
+    Attributes:
+        text: The .gitlab-ci.yml.
+        options: Those of `OPTIONS` that were given.
+        strict: Warnings are errors.
+        as_json: The answer is to be JSON, with the diagnostics.
+    """
+
+    text: str
+    options: Mapping[str, Any]
+    strict: bool = False
+    as_json: bool = False
+
+
+async def read_body(request: Request, max_bytes: int, max_seconds: float) -> bytes:
+    """The request's body.
+
+    Raises:
+        RefusedError: It is too large, or comes too slowly.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(max_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise RefusedError(413, f"The request is larger than {max_bytes:,} bytes.", {"Connection": "close"})
+    except TimeoutError:
+        message = f"The request took longer than {max_seconds:g} s to arrive."
+        raise RefusedError(408, message, {"Connection": "close"}) from None
+    return bytes(body)
+
+
+def read_request(content_type: str, body: bytes, query: Mapping[str, str]) -> Posted:
+    """Read the form and the query; a field of the form is stronger.
+
+    Raises:
+        RefusedError: Something is missing, unknown or malformed.
+    """
+    fields = {**query, **_fields(content_type, body)}
+    text = fields.pop("file", None)
+    if text is None:
+        raise RefusedError(400, "There is no field `file`.")
+    strict, form = fields.pop("strict", ""), fields.pop("diagnostics", "text")
+    if unknown := sorted(fields.keys() - OPTIONS.keys()):
+        known = sorted({*OPTIONS, "diagnostics", "file", "strict"})
+        raise RefusedError(400, f"Unknown fields {unknown}; there are {known}.")
+    if fields.get("rendering", "auto") not in _RENDERINGS:
+        raise RefusedError(400, "`rendering` is auto, stages or graph.")
+    if form not in ("text", "json"):
+        raise RefusedError(400, "`diagnostics` is text or json.")
+    if strict.lower() not in _TRUE | _FALSE:
+        raise RefusedError(400, "`strict` is true or false.")
+    return Posted(text, fields, strict.lower() in _TRUE, form == "json")
+
+
+def _fields(content_type: str, body: bytes) -> dict[str, str]:
+    if not content_type.lower().startswith("multipart/form-data") or "\n" in content_type:
+        raise RefusedError(400, "Send multipart/form-data with the .gitlab-ci.yml in the field `file`.")
+    try:
+        message = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    except RecursionError:
+        raise RefusedError(400, "The parts of the form nest too deeply.") from None
+    parts = message.get_payload() if message.is_multipart() else []
+    fields = {}
+    for part in parts:
+        name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            try:
+                fields[name] = content.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise RefusedError(400, f"The field {name!r} is not UTF-8 text (byte {error.start}).") from error
+    return fields
