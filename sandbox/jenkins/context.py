@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.jenkins.groovy.values import GroovyError, Throwable, to_string
-from sandbox.jenkins.model import AgentLease, BuildHost, NodeStatus, Result
+from sandbox.jenkins.model import AgentLease, BuildHost, NodeStatus, Note, Result
 
 POLL_SECONDS = 0.02
 _SEVERITY: dict[Result | None, int] = {None: 0, "SUCCESS": 0, "UNSTABLE": 1, "FAILURE": 2, "NOT_BUILT": 3, "ABORTED": 4}
@@ -43,12 +43,22 @@ class Interrupter:
     is_set: Callable[[], bool]
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A node that has not ended, as the console numbers them: a step, or the body of one."""
+
+    id: str
+    body: bool = False
+    atom: bool = False
+
+
 @dataclass(eq=False)
 class Branch:
-    """A thread of the pipeline: what it was interrupted by, and its last node in the flow graph."""
+    """A thread of the pipeline: what it was interrupted by, its last node in the flow graph, and what is open in it."""
 
     delivered: set[Interrupter] = field(default_factory=set)
     last: str | None = None
+    opened: list[Opened] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -95,6 +105,7 @@ class Build:
         self.global_env: dict[str, str] = {}
         self.lock = threading.RLock()
         self.inputs = 0
+        self._last_id = 1
         self.cookie = uuid.uuid4().hex
         self.parameters: dict[str, Any] = dict(host.parameters)
         # the server has already said who stopped the build
@@ -148,9 +159,27 @@ class Build:
         """A line on the console."""
         self.log(text + "\n")
 
-    def frame(self, text: str) -> None:
-        """A ``[Pipeline]`` line on the console."""
-        self.host.log(f"[Pipeline] {text}\n")
+    def frame(self, text: str, branch: Branch | None = None, *, atom: bool = False) -> None:
+        """A ``[Pipeline]`` line on the console: one node of the flow graph, with ids as Jenkins gives them.
+
+        Args:
+            text: What begins or ends.
+            branch: Whose it is; None = the current branch.
+            atom: It is a step without a body.
+        """
+        opened = (branch or self.context.branch).opened
+        if opened and opened[-1].atom:
+            opened.pop()
+        with self.lock:
+            self._last_id += 1
+            node = str(self._last_id)
+        if text.startswith(("}", "// ", "End of ")):
+            start, enclosing = (opened.pop().id if opened else None), None
+        else:
+            start, enclosing = (None if atom else node), (opened[-1].id if opened else None)
+            opened.append(Opened(node, body=text.startswith("{"), atom=atom))
+        lines = opened[-1].id if opened and not opened[-1].body else None
+        self.host.log(f"[Pipeline] {text}\n", Note(node, start, enclosing, lines))
 
     @contextmanager
     def block(self, label: str | None = None, **changes: Any) -> Iterator[Context]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.jenkins import parameters
 from sandbox.jenkins.builds import Build, Cause, Order, PendingInput, StepLog, now
-from sandbox.jenkins.model import AgentLease, BuildAbortedError, Credential, FlowNode, NodeStatus, Result
+from sandbox.jenkins.model import AgentLease, BuildAbortedError, Credential, FlowNode, NodeStatus, Note, Result
 
 if TYPE_CHECKING:
     from sandbox.jenkins.controller import Controller
@@ -30,6 +30,7 @@ class Host:
         self._controller = controller
         self._build = build
         self._open_steps: dict[int, list[FlowNode]] = {}
+        self._line_nodes: dict[int, str | None] = {}  # by thread: the node its lines belong to
         self.job_name = build.job.full_name
         self.number = build.number
         self.script = script
@@ -80,13 +81,16 @@ class Host:
     def test_reports(self, paths: list[Path]) -> None:
         self._build.test_reports = paths
 
-    def log(self, text: str, node: FlowNode | None = None) -> None:
+    def log(self, text: str, note: Note | None = None, node: FlowNode | None = None) -> None:
         """Append to the console; the text also belongs to `node`, by default this thread's innermost open step."""
         if not self._build.running:
             return
-        self._build.console.write(text)
+        thread = threading.get_ident()
+        self._build.console.write(text, note, None if note else self._line_nodes.get(thread))
+        if note is not None:
+            self._line_nodes[thread] = note.lines
         if node is None:
-            steps = self._open_steps.get(threading.get_ident())
+            steps = self._open_steps.get(thread)
             node = steps[-1] if steps else None
         if node is not None:
             own = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("[Pipeline]"))

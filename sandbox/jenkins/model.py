@@ -29,6 +29,23 @@ class FlowNode:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What Jenkins keeps of a ``[Pipeline]`` line: ids of the flow graph.
+
+    Attributes:
+        node: The node that begins or ends with this line.
+        start: The node that begins the block that begins or ends here, or None.
+        enclosing: The innermost block around a node that begins, or None.
+        lines: The node that lines after this one belong to, or None.
+    """
+
+    node: str
+    start: str | None
+    enclosing: str | None
+    lines: str | None
+
+
+@dataclass(frozen=True)
 class Credential:
     """An entry of the credentials store; `fields` by the XML element's name (username, password, secret, ...)."""
 
@@ -63,8 +80,11 @@ class BuildHost(Protocol):
     aborted: threading.Event  # set by stop/term: the executor interrupts steps (SIGTERM to processes), runs post
     killed: threading.Event  # set by kill: the executor gives up at once
 
-    def log(self, text: str) -> None:
-        """Append to the console (text with its own line ends; masking is done by the executor)."""
+    def log(self, text: str, note: Note | None = None) -> None:
+        """Append to the console (text with its own line ends; masking is done by the executor).
+
+        A ``[Pipeline]`` line comes alone, with its `note`.
+        """
 
     def begin(
         self,

@@ -61,8 +61,8 @@ def _console_text(_site: Site, _call: Call, build: Build, _rest: list[str]) -> R
 
 
 def _log_text(site: Site, call: Call, build: Build, rest: list[str]) -> Response:
-    """Progressive text: CR LF ends, hidden annotations counted in ``X-Text-Size``."""
-    if rest != ["progressiveText"]:
+    """Progressive text or HTML: CR LF ends, hidden annotations counted in ``X-Text-Size``."""
+    if rest not in (["progressiveText"], ["progressiveHtml"]):
         raise site.not_found()
     try:
         start = int(call.given.get("start") or 0)
@@ -71,8 +71,11 @@ def _log_text(site: Site, call: Call, build: Build, rest: list[str]) -> Response
     if start < 0:
         raise site.oops()
     running = build.running  # asked before reading: what is written later comes with the next piece
-    text, size = build.console.read(start, complete=not running)
+    html = rest == ["progressiveHtml"]
+    text, size = (build.console.html if html else build.console.read)(start, complete=not running)
     headers = {"X-Text-Size": str(size)} | ({"X-More-Data": "true"} if running else {})
+    if html:
+        return Response(text, 200, headers, media_type="text/html;charset=utf-8")
     return Response(text.replace(b"\n", b"\r\n"), 200, headers, media_type=TEXT)
 
 

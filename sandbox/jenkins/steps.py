@@ -90,7 +90,7 @@ def call_step(build: Build, name: str, positional: list[Any], named: dict[str, A
         raise GroovyError(unknown_step(name), line)
     arguments = _bind(kind, positional, named, line)
     build.check()
-    build.frame(name)
+    build.frame(name, atom=not kind.block)
     if kind.needs_workspace and build.context.lease is None:
         message = (
             "Required context class hudson.FilePath is missing\n"

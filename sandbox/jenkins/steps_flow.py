@@ -106,8 +106,8 @@ class _Parallel:
         """Begin a branch's node; its thread, not yet started."""
         context = self.build.context
         node = begin(self.build, "branch", name)
-        self.build.frame(f"{{ (Branch: {name})")
-        branch = Branch(set(context.branch.delivered), node.id)
+        branch = Branch(set(context.branch.delivered), node.id, context.branch.opened[-1:])
+        self.build.frame(f"{{ (Branch: {name})", branch)
         self.children.append(branch)
         changes = {
             "branch": branch, "enclosing": node.id, "stage": None,
@@ -126,7 +126,7 @@ class _Parallel:
         except GroovyError as error:
             self._failed(error)
             build.host.end(node, status_of(error), error.value.message)
-            build.frame("}")
+            build.frame("}", changes["branch"])
             build.line(f"Failed in branch {name}")
         except KilledError:
             return
@@ -134,10 +134,10 @@ class _Parallel:
             self._failed(error)
             self.stop.set()
             build.host.end(node, "FAILED")
-            build.frame("}")
+            build.frame("}", changes["branch"])
         else:
             build.host.end(node, "SUCCESS")
-            build.frame("}")
+            build.frame("}", changes["branch"])
 
     def _failed(self, error: BaseException) -> None:
         self.failures.append(error)

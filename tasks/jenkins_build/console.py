@@ -31,7 +31,7 @@ _STATES: dict[str, StageStatus] = {"canceled": "aborted", "running": "running", 
 class LineAssembler:
     r"""Joins chunks of bytes into lines.
 
-    A chunk may end inside a line, inside a UTF-8 sequence, or between ``\r`` and ``\n``.
+    A chunk may end inside a line, inside a UTF-8 sequence, or between ``\r`` and ``\n``. `rest` is the line begun.
 
     >>> lines = LineAssembler()
     >>> lines.feed(b"one\r\ntw\xc3"), lines.feed(b"\xb6\r"), lines.feed(b"\nthree"), lines.finish()
@@ -40,17 +40,17 @@ class LineAssembler:
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._rest = ""
+        self.rest = ""
 
     def feed(self, chunk: bytes) -> list[str]:
         """The lines that `chunk` completes."""
-        *whole, self._rest = (self._rest + self._decoder.decode(chunk)).split("\n")
+        *whole, self.rest = (self.rest + self._decoder.decode(chunk)).split("\n")
         return [_clean(line) for line in whole]
 
     def finish(self) -> list[str]:
         """The last line, if the text did not end with a line end."""
-        rest = self._rest + self._decoder.decode(b"", final=True)
-        self._rest = ""
+        rest = self.rest + self._decoder.decode(b"", final=True)
+        self.rest = ""
         return [_clean(rest)] if rest else []
 
 

@@ -32,7 +32,7 @@ class FakeHost:
     def console(self) -> str:
         return "".join(self._console)
 
-    def log(self, text):
+    def log(self, text, note=None):
         self._console.append(text)
 
     def begin(self, kind, name, parents, enclosing=None):
