@@ -88,9 +88,10 @@ class _Protocol(H11Protocol):
 class FaultInjection:
     """ASGI middleware that applies `Faults` in front of a stand-in."""
 
-    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+    def __init__(self, app: ASGIApp, faults: Faults, peers: set[tuple[str, int]]) -> None:
         self.app = app
         self.faults = faults
+        self._peers = peers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or spoil it."""
@@ -100,6 +101,7 @@ class FaultInjection:
         if scope["path"] == CONTROL:
             await self._control(scope, receive, send)
             return
+        self._peers.add(tuple(scope["client"]))
         query = scope["query_string"].decode("latin-1")
         raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         fault = self.faults.take(f"{scope['method']} {raw}{'?' + query if query else ''}")
@@ -163,9 +165,10 @@ class AppServer:
 
     def __init__(self, app: ASGIApp, *, port: int = 0, name: str = "stand-in") -> None:
         self.faults = Faults()
+        self._peers: set[tuple[str, int]] = set()
         self.name = name
         self.port = port
-        self._app = FaultInjection(app, self.faults)
+        self._app = FaultInjection(app, self.faults, self._peers)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -173,6 +176,10 @@ class AppServer:
     def url(self) -> str:
         """``http://127.0.0.1:PORT``, known once started."""
         return f"http://127.0.0.1:{self.port}"
+
+    def peers(self) -> set[tuple[str, int]]:
+        """Address and port of every connection that requests came over so far."""
+        return set(self._peers)
 
     def start(self) -> AppServer:
         """Listen; returns when the port accepts connections."""

@@ -7,6 +7,9 @@ queued build, and needs crumbs; so requests are sent here, with its address, its
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -38,17 +41,36 @@ def job_path(name: str) -> str:
 
 
 class Connection:
-    """Sends requests to one Jenkins. Not for two threads at once."""
+    """Sends requests to one Jenkins, each over a connection that was kept, or a new one. For any number of threads."""
 
     def __init__(self, server: JenkinsServer) -> None:
         self.server = f"Jenkins at {server.url}"
         self.user = server.username
-        self._client: jenkins.Jenkins = server.get_client()
-        self._client.crumb = False  # an API token needs none, and a crumb dies with its session
+        self._block = server
+        self._root = f"{server.url.rstrip('/')}/"
+        self._idle: deque[jenkins.Jenkins] = deque()
 
     def url(self, path: str) -> str:
         """The address of `path` below Jenkins' root."""
-        return str(urljoin(self._client.server, path))
+        return str(urljoin(self._root, path))
+
+    def close(self) -> None:
+        """Close what is kept open."""
+        while self._idle:
+            self._idle.pop()._session.close()
+
+    @contextmanager
+    def _client(self) -> Iterator[jenkins.Jenkins]:
+        """A client of its own for one request: `requests` has no session for two threads."""
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = self._block.get_client()
+            client.crumb = False  # an API token needs none, and a crumb dies with its session
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
 
     def send(
         self, method: str, path: str, *, what: str, form: dict[str, str] | None = None, xml: str | None = None
@@ -89,14 +111,15 @@ class Connection:
         return found
 
     def _transmit(self, request: requests.Request) -> requests.Response:
-        client = self._client
         try:
-            client._maybe_add_auth()
-            prepared = client._session.prepare_request(request)
-            options = client._session.merge_environment_settings(prepared.url, {}, None, client._session.verify, None)
-            response: requests.Response = client._session.send(
-                prepared, timeout=client.timeout, allow_redirects=False, **options
-            )
+            with self._client() as client:
+                client._maybe_add_auth()
+                session = client._session
+                prepared = session.prepare_request(request)
+                options = session.merge_environment_settings(prepared.url, {}, None, session.verify, None)
+                response: requests.Response = session.send(
+                    prepared, timeout=client.timeout, allow_redirects=False, **options
+                )
         except requests.RequestException as error:
             raise requests_fault(error, self.server) from error
         except jenkins.JenkinsException:

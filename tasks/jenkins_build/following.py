@@ -1,6 +1,6 @@
 """Follows one Jenkins build from the queue to its end, and stops it when the run is cancelled or too late.
 
-Talks to Jenkins through `tasks.jenkins_build.server` only; every wait has a deadline on the monotonic clock.
+Talks to Jenkins through `tasks.jenkins_build.polling` only; every wait has a deadline on the monotonic clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 
 from errors import BuildFailedError, DeadlineError, NotFoundError, UnavailableError
 from tasks.jenkins_build.console import Console, LineAssembler, is_noise
-from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, StageOutcome, failed_error, passed, read_image
+from tasks.jenkins_build.outcome import (
+    BuildOutcome,
+    BuildRef,
+    StageOutcome,
+    counting,
+    failed_error,
+    passed,
+    read_image,
+)
+from tasks.jenkins_build.pacing import next_look, quiet_left
+from tasks.jenkins_build.polling import Poller
 from tasks.jenkins_build.server import BuildState, Jenkins
 from tasks.jenkins_build.stopping import stop_build
 from tasks.logs import Logger
@@ -31,26 +41,32 @@ class Limits:
         queue: Until the build must have left the queue.
         build: Until it must have ended, from then on.
         outage: How long Jenkins may be out of reach in between (it restarts, and the build goes on).
-        poll: Shortest and longest pause between two looks: short while the console grows.
+        poll: Shortest and longest pause between two looks at a build; see `tasks.jenkins_build.pacing`.
     """
 
     queue: float = 900.0
     build: float = 3600.0
     outage: float = 300.0
-    poll: tuple[float, float] = (0.3, 3.0)
+    poll: tuple[float, float] = (0.3, 2.7)
 
 
 @dataclass
 class Follower:
     """Follows the build `ref`; `ref` is kept up to date with the build's number and address."""
 
-    jenkins: Jenkins
+    poller: Poller
     ref: BuildRef
     limits: Limits
     log: Logger
     console: Console = field(default_factory=Console)
+    _estimate: float | None = None
     _down_since: float | None = None
     _faults: int = 0
+
+    @property
+    def jenkins(self) -> Jenkins:
+        """The Jenkins of the poller."""
+        return self.poller.jenkins
 
     async def follow(self) -> BuildOutcome:
         """Wait for the build's end.
@@ -62,8 +78,10 @@ class Follower:
             UnavailableError: Jenkins was out of reach for longer than `Limits.outage`.
         """
         try:
-            number = await self._leave_queue()
-            state = await self._to_end(number)
+            with self.poller.queueing():
+                number = await self._leave_queue()
+            with self.poller.following():
+                state = await self._to_end(await self._that_counts(number))
             return await self._outcome(state)
         except DeadlineError:
             await stop_build(self.jenkins, self.ref, self.log)
@@ -87,7 +105,8 @@ class Follower:
             if self.ref.number is None:
                 if time.monotonic() > deadline:
                     raise self._queued_too_long(shown)
-                await asyncio.sleep(pause)
+                quiet = quiet_left(why)
+                await asyncio.sleep(pause if quiet is None else quiet + 0.02)
                 pause = min(pause * 1.3, self.limits.poll[1])
         self.log.info("build %s: %s", self.ref, self.ref.url)
         return self.ref.number
@@ -104,7 +123,7 @@ class Follower:
             await self._find_again()
             return None
         try:
-            item = await _call(self.jenkins.queue_item, self.ref.queue_id)
+            item = await self.poller.queue_item(self.ref.queue_id)
         except NotFoundError:  # forgotten: some minutes after it left, or by a restart
             await self._find_again()
             return None
@@ -118,37 +137,55 @@ class Follower:
         return item.why
 
     async def _find_again(self) -> None:
-        for known in await _call(self.jenkins.find_builds, self.ref.job):
-            if (known.key, known.attempt) == (self.ref.build_key, self.ref.attempt):
-                self.ref = replace(self.ref, queue_id=known.queue_id)
-                if known.number is not None:
-                    self._began(known.number, known.url)
-                return
-        raise NotFoundError(f"{self.ref} is gone from {self.jenkins}, and no build came of it.", remedy="Run it again.")
+        known = counting(await self._call(self.jenkins.find_builds, self.ref.job), self.ref.build_key, self.ref.attempt)
+        if known is None:
+            raise NotFoundError(
+                f"{self.ref} is gone from {self.jenkins}, and no build came of it.", remedy="Run it again."
+            )
+        self.ref = replace(self.ref, queue_id=known.queue_id)
+        if known.number is not None:
+            self._began(known.number, known.url)
+
+    async def _that_counts(self, number: int) -> int:
+        """Number of the build that counts: another run may have triggered this one in the same moment.
+
+        Jenkins makes one of two such requests while the first waits in its queue; where they were further apart, the
+        build that began later finds the earlier one here, is stopped, and its run follows the earlier one.
+        """
+        recent = await self._tolerant(lambda: self._call(self.jenkins.recent_builds, self.ref.job))
+        self._estimate = recent.estimate_seconds
+        first = counting(recent.known, self.ref.build_key, self.ref.attempt)
+        if first is None or first.number is None or first.number == number:
+            return number
+        self.log.warning("%s was triggered twice: #%d began first and counts", self.ref, first.number)
+        await stop_build(self.jenkins, self.ref, self.log)
+        self.ref = replace(self.ref, queue_id=first.queue_id)
+        self._began(first.number, first.url)
+        return first.number
 
     def _began(self, number: int, url: str | None) -> None:
         self.ref = replace(self.ref, number=number, url=url or self.ref.url)
 
     async def _to_end(self, number: int) -> BuildState:
-        deadline, pause, start = time.monotonic() + self.limits.build, self.limits.poll[0], 0
+        began, start = time.monotonic(), 0
         lines = LineAssembler()
         quiet = self.ref.reused  # its console was shown when it ran
         while True:
-            chunk = await self._tolerant(lambda at=start: _call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
+            chunk = await self._tolerant(lambda at=start: self._call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
             self._show(lines.feed(chunk.text), quiet)
             start = chunk.next
             if not chunk.more:
-                state = await self._tolerant(lambda: _call(self.jenkins.build, self.ref.job, number))
+                state = await self._tolerant(lambda: self._call(self.jenkins.build, self.ref.job, number))
                 if not state.building and state.result is not None:
                     self._show(lines.finish(), quiet)
                     return state
-            if time.monotonic() > deadline:
+            age = time.monotonic() - began
+            if age > self.limits.build:
                 raise DeadlineError(
                     f"Build {self.ref} did not end within {self.limits.build:.0f} s, and was stopped.",
                     remedy="Raise the Environment's build timeout, or make the pipeline faster.",
                 )
-            pause = self.limits.poll[0] if chunk.text else min(pause * 1.3, self.limits.poll[1])
-            await asyncio.sleep(pause)
+            await asyncio.sleep(next_look(age, self._estimate, self.limits.poll, self.poller.followers))
 
     def _show(self, lines: list[str], quiet: bool) -> None:
         shown: list[str] = []
@@ -171,7 +208,7 @@ class Follower:
     async def _outcome(self, state: BuildState) -> BuildOutcome:
         outcome = BuildOutcome(self.ref, state.result, state.duration_seconds)  # type: ignore[arg-type]
         self.console.close(passed(outcome))
-        stages = await self._tolerant(lambda: _call(self.jenkins.stages, self.ref.job, state.number))
+        stages = await self._tolerant(lambda: self._call(self.jenkins.stages, self.ref.job, state.number))
         outcome = replace(
             outcome,
             stages=_timed(self.console, stages),
@@ -181,9 +218,12 @@ class Follower:
         )
         if not passed(outcome):
             raise failed_error(outcome)
-        text = await self._tolerant(lambda: _call(self.jenkins.artifact, self.ref.job, state.number, "image.json"))
+        text = await self._tolerant(lambda: self._call(self.jenkins.artifact, self.ref.job, state.number, "image.json"))
         image, digest = read_image(text.decode("utf-8", "replace")) if text is not None else (None, None)
         return replace(outcome, image=image, digest=digest)
+
+    async def _call(self, method: Callable[..., T], *arguments: Any) -> T:
+        return await self.poller.call(method, *arguments)
 
     async def _tolerant(self, look: Callable[[], Awaitable[T]]) -> T:
         while True:
@@ -207,10 +247,6 @@ class Follower:
         pause = error.retry_after or _BACKOFF[min(self._faults, len(_BACKOFF) - 1)]
         self._faults += 1
         await asyncio.sleep(min(pause, self.limits.outage))
-
-
-async def _call(method: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.to_thread(method, *arguments)
 
 
 def _steady(why: str) -> str:

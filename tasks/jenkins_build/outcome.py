@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -151,12 +151,23 @@ def decide(known: Sequence[KnownBuild], key: str, rebuild: bool = False) -> tupl
     A build that waits, runs or passed is used again. A red or aborted one makes the next attempt, and so does `rebuild`
     after one that passed; a build that waits or runs is fresh, so that `rebuild` joins it.
     """
-    ours = [build for build in known if build.key == key]
-    if not ours:
-        return 1, None
-    last = max(ours, key=lambda build: (build.attempt, build.number or 0))
+    attempt = max((build.attempt for build in known if build.key == key), default=1)
+    last = counting(known, key, attempt)
+    if last is None:
+        return attempt, None
     again = last.result is not None and (rebuild or last.result not in _PASSED)
     return (last.attempt + 1, None) if again else (last.attempt, last)
+
+
+def counting(known: Iterable[KnownBuild], key: str, attempt: int) -> KnownBuild | None:
+    """The build that counts as that attempt, where two runs triggered it in the same moment; None when there is none.
+
+    It is the one that began first: whoever follows another finds this one when its own begins, stops its own, and
+    follows this one. So what was aborted counts only when nothing else is there.
+    """
+    same = [build for build in known if (build.key, build.attempt) == (key, attempt)]
+    last = float("inf")
+    return min(same, key=lambda b: (b.result == "ABORTED", b.number or last, b.queue_id or last), default=None)
 
 
 def read_image(text: str) -> tuple[str, str]:

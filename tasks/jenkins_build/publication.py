@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
 
 from tasks.interpretation.diagnostics import Diagnostic
-from tasks.jenkins_build.outcome import BuildOutcome
+from tasks.jenkins_build.outcome import BuildOutcome, BuildRef
 
 
 @task(name="publish Jenkinsfile", cache_policy=NO_CACHE)
@@ -25,6 +26,21 @@ async def publish_jenkinsfile(jenkinsfile: str, diagnostics: Sequence[Diagnostic
         key="diagnostics",
         description="What was approximated or left out, and where.",
     )
+
+
+async def keep_reference(ref: BuildRef) -> None:
+    """What Jenkins calls a build, as an artifact of the task run that triggered or found it; nothing without a run."""
+    if TaskRunContext.get() is None:
+        return
+    row = {
+        "job": ref.job,
+        "queue item": ref.queue_id,
+        "build": ref.number,
+        "build key": ref.build_key,
+        "attempt": ref.attempt,
+        "address": ref.url,
+    }
+    await acreate_table_artifact([row], key="jenkins-queue-item", description="What this run waits for in Jenkins.")
 
 
 @task(name="publish build", cache_policy=NO_CACHE)

@@ -16,6 +16,9 @@ from tasks.jenkins_build.outcome import KnownBuild, known_build
 _QUEUE_ITEM = re.compile(r"queue/item/(\d+)")
 _PARAMETERS = "actions[parameters[name,value]]"
 _RECENT = 100  # builds looked through for a build key; newer attempts come first
+# Two runs that ask for the same build in the same moment both find none, and both trigger: while the first item is
+# still in the queue, Jenkins makes one of the two. It takes whole seconds only.
+_QUIET = "1sec"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,14 @@ class QueueItem:
     number: int | None
     url: str | None
     cancelled: bool
+
+
+@dataclass(frozen=True)
+class RecentBuilds:
+    """A job's recent builds that carry one of our build keys, and how long Jenkins expects a build to take."""
+
+    known: tuple[KnownBuild, ...]
+    estimate_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class LogChunk:
 
 
 class Jenkins:
-    """One Jenkins controller, as its API user. Not for two threads at once.
+    """One Jenkins controller, as its API user. For any number of threads.
 
     All methods raise `AccessError`, `NotFoundError`, `UnavailableError` (to be tried again) or `ProtocolError`.
     """
@@ -106,12 +117,19 @@ class Jenkins:
         items = self._json("queue", f"items[id,why,task[url],{_PARAMETERS}]", "the queue").get("items") or []
         ours = f"/{job_path(job)}/"
         waiting = [item for item in items if str((item.get("task") or {}).get("url", "")).endswith(ours)]
-        tree = f"builds[number,url,queueId,building,result,{_PARAMETERS}]{{0,{_RECENT}}}"
         try:
-            builds = self._json(job_path(job), tree, f"job {job}").get("builds") or []
+            builds = self.recent_builds(job).known
         except NotFoundError:
-            builds = []
-        return [known for known in map(known_build, [*waiting, *builds]) if known]
+            builds = ()
+        return [*(known for known in map(known_build, waiting) if known), *builds]
+
+    def recent_builds(self, job: str) -> RecentBuilds:
+        """The builds of a job that carry one of our build keys, newest first, and Jenkins' estimate."""
+        tree = f"lastBuild[estimatedDuration],builds[number,url,queueId,building,result,{_PARAMETERS}]{{0,{_RECENT}}}"
+        found = self._json(job_path(job), tree, f"job {job}")
+        estimate = (found.get("lastBuild") or {}).get("estimatedDuration")
+        known = tuple(build for build in map(known_build, found.get("builds") or []) if build)
+        return RecentBuilds(known, estimate / 1000 if isinstance(estimate, (int, float)) and estimate > 0 else None)
 
     def trigger(self, job: str, parameters: Mapping[str, str]) -> int:
         """Queue a build. Parameters travel in the body: they never show in an access log.
@@ -122,7 +140,7 @@ class Jenkins:
         Raises:
             ConflictError: The job is disabled.
         """
-        path = f"{job_path(job)}/buildWithParameters?delay=0sec"
+        path = f"{job_path(job)}/buildWithParameters?delay={_QUIET}"
         answer = self._connection.send("POST", path, what=f"build of job {job}", form=dict(parameters))
         location = _QUEUE_ITEM.search(answer.headers.get("Location", ""))
         if location is None:
@@ -135,6 +153,11 @@ class Jenkins:
         found = self._json(f"queue/item/{queue_id}", tree, f"queue item {queue_id}")
         build = found.get("executable") or {}
         return QueueItem(found.get("why"), build.get("number"), build.get("url"), bool(found.get("cancelled")))
+
+    def queue(self) -> dict[int, QueueItem]:
+        """All that waits in the queue, by id; what left it is not there."""
+        items = self._json("queue", "items[id,why]", "the queue").get("items") or []
+        return {int(item["id"]): QueueItem(item.get("why"), None, None, False) for item in items}
 
     def build(self, job: str, number: int) -> BuildState:
         """State of a build."""
@@ -187,6 +210,10 @@ class Jenkins:
 
     def _json(self, path: str, tree: str, what: str) -> dict[str, Any]:
         return self._connection.json(f"{path}/api/json?tree={quote(tree, safe=',')}", what=what)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._connection.close()
 
     @property
     def connection(self) -> Connection:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from errors import NotFoundError, SmartClideError, UnavailableError
-from tasks.jenkins_build.outcome import BuildRef
+from tasks.jenkins_build.outcome import BuildRef, counting
 from tasks.jenkins_build.server import Jenkins
 from tasks.logs import Logger
 
@@ -67,10 +67,8 @@ async def _leave_queue(jenkins: Jenkins, ref: BuildRef) -> int | None:
 
 
 def _find(jenkins: Jenkins, ref: BuildRef) -> int | None:
-    found = [
-        build for build in jenkins.find_builds(ref.job) if (build.key, build.attempt) == (ref.build_key, ref.attempt)
-    ]
-    return next((build.number for build in found if build.number is not None), None)
+    found = counting(jenkins.find_builds(ref.job), ref.build_key, ref.attempt)
+    return found.number if found else None
 
 
 async def _ended(jenkins: Jenkins, job: str, number: int, seconds: float) -> bool:

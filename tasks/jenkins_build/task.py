@@ -14,7 +14,9 @@ from blocks.jenkins_server import JenkinsServer
 from errors import BuildFailedError, InputError, NotFoundError, UnavailableError
 from tasks.jenkins_build.following import Follower, Limits
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
-from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, decide
+from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, counting, decide
+from tasks.jenkins_build.polling import Poller, polling
+from tasks.jenkins_build.publication import keep_reference
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
 from tasks.jenkins_build.variables import VariableStore, keep_variables
@@ -56,7 +58,8 @@ async def lint_jenkinsfile(jenkins: JenkinsServer, jenkinsfile: str) -> None:
     Raises:
         InputError: It has errors; the message lists them all.
     """
-    errors = await asyncio.to_thread(lambda: Jenkins(jenkins).lint(jenkinsfile))
+    async with polling(jenkins) as poller:
+        errors = await poller.call(poller.jenkins.lint, jenkinsfile)
     if errors:
         listed = "\n".join(f"    {error}" for error in errors)
         raise InputError(
@@ -76,13 +79,13 @@ async def ensure_job(jenkins: JenkinsServer, spec: JobSpec) -> str:
     Raises:
         ConflictError: A job or item of that name is not ours.
     """
-    name, changed = await asyncio.to_thread(_ensure_job, jenkins, spec)
+    async with polling(jenkins) as poller:
+        name, changed = await poller.call(_ensure_job, poller.jenkins, spec)
     task_logger().info("Jenkins job %s %s", name, "written" if changed else "is up to date")
     return name
 
 
-def _ensure_job(block: JenkinsServer, spec: JobSpec) -> tuple[str, bool]:
-    jenkins = Jenkins(block)
+def _ensure_job(jenkins: Jenkins, spec: JobSpec) -> tuple[str, bool]:
     name = jenkins.job_name(spec.project_path)
     folder = name.rpartition("/")[0]
     ensure_folders(jenkins, folder)
@@ -95,58 +98,68 @@ def _ensure_job(block: JenkinsServer, spec: JobSpec) -> tuple[str, bool]:
 
 @task(name="trigger Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
 async def trigger_build(jenkins: JenkinsServer, spec: JobSpec, rebuild: bool = False) -> BuildRef:
-    """Find the build of this build key, else start it. Safe to repeat: see `outcome.decide`."""
-    ref, found = await asyncio.to_thread(_trigger, Jenkins(jenkins), spec, rebuild)
+    """Find the build of this build key, else start it. Safe to repeat: see `outcome.decide`.
+
+    What Jenkins calls the build is kept as an artifact of the run before anything else is done.
+    """
+    async with polling(jenkins) as poller:
+        ref, found = await _trigger(poller, spec, rebuild)
+    await keep_reference(ref)
     task_logger().info("%s %s (build key %s)", "found again:" if found else "triggered:", ref, ref.parameter)
     return ref
 
 
-def _trigger(jenkins: Jenkins, spec: JobSpec, rebuild: bool) -> tuple[BuildRef, bool]:
+async def _trigger(poller: Poller, spec: JobSpec, rebuild: bool) -> tuple[BuildRef, bool]:
+    jenkins = poller.jenkins
     job = jenkins.job_name(spec.project_path)
-    attempt, known = decide(jenkins.find_builds(job), spec.build_key, rebuild)
+    attempt, known = decide(await poller.call(jenkins.find_builds, job), spec.build_key, rebuild)
     url = jenkins.url(job)
     if known is not None:
         passed = known.result is not None
         return BuildRef(job, known.queue_id, known.number, known.url or url, spec.build_key, attempt, passed), True
     ref = BuildRef(job, None, None, url, spec.build_key, attempt)
-    return _start(jenkins, ref, {**spec.parameters, "COMMIT_SHA": spec.commit_sha, BUILD_KEY: ref.parameter}), False
+    parameters = {**spec.parameters, "COMMIT_SHA": spec.commit_sha, BUILD_KEY: ref.parameter}
+    return await _start(poller, ref, parameters), False
 
 
-def _start(jenkins: Jenkins, ref: BuildRef, parameters: Mapping[str, str]) -> BuildRef:
+async def _start(poller: Poller, ref: BuildRef, parameters: Mapping[str, str]) -> BuildRef:
     deadline, pause = time.monotonic() + _CONFIRMING_SECONDS, 0.5
     while True:
         try:
-            return replace(ref, queue_id=jenkins.trigger(ref.job, parameters))
-        except UnavailableError:  # it may have arrived all the same: look before sending it again
+            return replace(ref, queue_id=await poller.call(poller.jenkins.trigger, ref.job, parameters))
+        except UnavailableError as error:  # it may have arrived all the same: look before sending it again
             if time.monotonic() > deadline:
                 raise
-        time.sleep(pause)
+            pause = error.retry_after or pause
+        await asyncio.sleep(pause)
         pause = min(pause * 2, 8.0)
-        if found := _confirmed(jenkins, ref):
+        if found := await _confirmed(poller, ref):
             return found
 
 
-def _confirmed(jenkins: Jenkins, ref: BuildRef) -> BuildRef | None:
+async def _confirmed(poller: Poller, ref: BuildRef) -> BuildRef | None:
     try:
-        known = jenkins.find_builds(ref.job)
+        known = await poller.call(poller.jenkins.find_builds, ref.job)
     except UnavailableError:
         return None
-    for build in known:
-        if (build.key, build.attempt) == (ref.build_key, ref.attempt):
-            return replace(ref, queue_id=build.queue_id, number=build.number, url=build.url or ref.url)
-    return None
+    build = counting(known, ref.build_key, ref.attempt)
+    if build is None:
+        return None
+    return replace(ref, queue_id=build.queue_id, number=build.number, url=build.url or ref.url)
 
 
 @task(name="follow Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
 async def follow_build(jenkins: JenkinsServer, ref: BuildRef, limits: Limits | None = None) -> BuildOutcome:
     """Wait for the end of a build, its console in this task's log. Cancelling it stops the build. See `Follower`."""
-    return await Follower(Jenkins(jenkins), ref, limits or Limits(), task_logger()).follow()
+    async with polling(jenkins) as poller:
+        return await Follower(poller, ref, limits or Limits(), task_logger()).follow()
 
 
 @task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
 async def stop_jenkins_build(jenkins: JenkinsServer, ref: BuildRef) -> None:
     """Stop a build whose follower is gone, e.g. from a hook of a cancelled flow run."""
-    await stop_build(Jenkins(jenkins), ref, task_logger())
+    async with polling(jenkins) as poller:
+        await stop_build(poller.jenkins, ref, task_logger())
 
 
 async def run_build(
@@ -157,15 +170,16 @@ async def run_build(
     The job of a project holds one Jenkinsfile. When another run rewrote it for another commit before our build began,
     the guard in the Jenkinsfile stops our build; and a restart of Jenkins may lose a queue item.
     """
-    for _ in range(_REWRITTEN_TRIES - 1):
+    async with polling(jenkins):  # its connections are kept for all of them
+        for _ in range(_REWRITTEN_TRIES - 1):
+            await ensure_job(jenkins, spec)
+            ref = await trigger_build(jenkins, spec, rebuild)
+            try:
+                return await follow_build(jenkins, ref, limits)
+            except BuildFailedError as error:
+                if not (isinstance(error.outcome, BuildOutcome) and error.outcome.rewritten):
+                    raise
+            except NotFoundError as error:
+                task_logger().warning("%s", error)
         await ensure_job(jenkins, spec)
-        ref = await trigger_build(jenkins, spec, rebuild)
-        try:
-            return await follow_build(jenkins, ref, limits)
-        except BuildFailedError as error:
-            if not (isinstance(error.outcome, BuildOutcome) and error.outcome.rewritten):
-                raise
-        except NotFoundError as error:
-            task_logger().warning("%s", error)
-    await ensure_job(jenkins, spec)
-    return await follow_build(jenkins, await trigger_build(jenkins, spec, rebuild), limits)
+        return await follow_build(jenkins, await trigger_build(jenkins, spec, rebuild), limits)

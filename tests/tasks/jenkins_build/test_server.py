@@ -103,7 +103,7 @@ def test_credentials_by_the_blocks() -> None:
 def test_parameters_travel_in_the_body(jenkins: Running) -> None:
     upsert_job(jenkins.client, "body", job_config("[]", PARAMETERS))
     jenkins.client.trigger("body", {"COMMIT_SHA": "c" * 9000, "BUILD_KEY": f"{KEY}-1"})
-    assert jenkins.requests("buildWithParameters") == ["POST /job/body/buildWithParameters?delay=0sec"]
+    assert jenkins.requests("buildWithParameters") == ["POST /job/body/buildWithParameters?delay=1sec"]
 
 
 def test_the_same_parameters_while_queued_give_the_same_item(jenkins: Running) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from errors import BuildFailedError, ConflictError, DeadlineError, InputError, N
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.job_config import job_config
 from tasks.jenkins_build.jobs import Credential, upsert_job
-from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, StageOutcome
+from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, StageOutcome, decide
 from tasks.jenkins_build.task import JobSpec, ensure_job, follow_build, lint_jenkinsfile, run_build, trigger_build
 
 from .conftest import KEY, Running
@@ -27,6 +28,13 @@ Log = pytest.LogCaptureFixture
 async def start(jenkins: Running, spec: JobSpec, rebuild: bool = False) -> BuildRef:
     await ensure_job.fn(jenkins.block, spec)
     return await trigger_build.fn(jenkins.block, spec, rebuild)
+
+
+async def begun(jenkins: Running, ref: BuildRef) -> None:
+    """Until the build has left the queue."""
+    while ref.queue_id is not None and jenkins.client.queue_item(ref.queue_id).number is None:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)
 
 
 async def run(jenkins: Running, spec: JobSpec, limits: Limits = QUICK) -> BuildOutcome:
@@ -173,7 +181,7 @@ async def test_faults_while_following_are_borne(jenkins: Running, caplog: Log) -
 async def test_a_restart_of_jenkins_is_borne(jenkins: Running) -> None:
     ref = await start(jenkins, jenkins.spec(("wait", 1.0), ("log", "gl-job name=a state=success")))
     follower = asyncio.create_task(follow_build.fn(jenkins.block, ref, QUICK))
-    await asyncio.sleep(0.3)
+    await begun(jenkins, ref)
     jenkins.standin.restart(0.4)
     assert [stage.name for stage in (await follower).stages] == ["a"]
 
@@ -251,7 +259,7 @@ async def test_a_build_that_takes_too_long_is_stopped(jenkins: Running) -> None:
 async def test_cancelling_stops_the_build(jenkins: Running) -> None:
     ref = await start(jenkins, jenkins.spec(("wait", 30)))
     follower = asyncio.create_task(follow_build.fn(jenkins.block, ref, QUICK))
-    await asyncio.sleep(0.5)
+    await begun(jenkins, ref)
     follower.cancel()
     with pytest.raises(asyncio.CancelledError):
         await follower
@@ -263,7 +271,7 @@ async def test_a_build_that_resists_stop_is_killed(jenkins: Running, monkeypatch
     monkeypatch.setattr("tasks.jenkins_build.stopping.STEPS", (("stop", 0.2), ("term", 0.2), ("kill", 4.0)))
     ref = await start(jenkins, jenkins.spec(("resist", None)))
     follower = asyncio.create_task(follow_build.fn(jenkins.block, ref, QUICK))
-    await asyncio.sleep(0.5)
+    await begun(jenkins, ref)
     follower.cancel()
     with pytest.raises(asyncio.CancelledError):
         await follower
@@ -273,12 +281,61 @@ async def test_a_build_that_resists_stop_is_killed(jenkins: Running, monkeypatch
     ]  # fmt: skip
 
 
-async def test_two_runs_at_once_make_one_build(jenkins: Running) -> None:
+async def test_runs_at_the_same_moment_make_one_build(jenkins: Running) -> None:
     spec = jenkins.spec(("wait", 0.3), ("archive", IMAGE))
     await ensure_job.fn(jenkins.block, spec)
-    refs = await asyncio.gather(*(trigger_build.fn(jenkins.block, spec) for _ in range(4)))
+    others = [jenkins.block.model_copy(update={"timeout_seconds": 5.0 + number}) for number in range(4)]
+    refs = await asyncio.gather(*(trigger_build.fn(block, spec) for block in others))
     outcomes = await asyncio.gather(*(follow_build.fn(jenkins.block, ref, QUICK) for ref in refs))
-    assert {outcome.digest for outcome in outcomes} == {DIGEST}
+    assert [(outcome.ref.number, outcome.digest) for outcome in outcomes] == [(1, DIGEST)] * 4
+    assert len(jenkins.requests("buildWithParameters")) == 4, "all four found none before the first was there"
+    assert jenkins.client.recent_builds(refs[0].job).known[0].number == 1
+
+
+@pytest.mark.parametrize("end", ["SUCCESS", "FAILURE"])
+async def test_of_two_builds_that_jenkins_did_not_make_one_the_later_gives_way(jenkins: Running, end: str) -> None:
+    spec = jenkins.spec(("wait", 2.0), ("archive", IMAGE), ("end", end))
+    await ensure_job.fn(jenkins.block, spec)
+    jenkins.server.faults.add(
+        "latency", "buildWithParameters", seconds=1.8
+    )  # the first item leaves the queue meanwhile
+    refs = await asyncio.gather(trigger_build.fn(jenkins.block, spec), trigger_build.fn(jenkins.block, spec))
+    assert {jenkins.client.queue_item(ref.queue_id).cancelled for ref in refs if ref.queue_id} == {False}
+    followed = (follow_build.fn(jenkins.block, ref, QUICK) for ref in refs)
+    ends = await asyncio.gather(*followed, return_exceptions=True)
+    found = [found if isinstance(found, BuildOutcome) else getattr(found, "outcome", None) for found in ends]
+    assert [(outcome.ref.number, outcome.result) for outcome in found if outcome] == [(1, end), (1, end)]
+    job = refs[0].job
+    assert jenkins.client.build(job, 2).result == "ABORTED"
+    known = jenkins.client.find_builds(job)
+    assert decide(known, KEY) == ((1, known[1]) if end == "SUCCESS" else (2, None))
+
+
+async def test_builds_side_by_side_share_threads_connections_and_looks_at_the_queue(jenkins: Running) -> None:
+    blocker = job_config(json.dumps([("wait", 3)]), jenkins.parameters, concurrent=False)
+    refs = []
+    for number in range(20):
+        upsert_job(jenkins.client, f"side{number}", blocker)
+        jenkins.client.trigger(f"side{number}", {"BUILD_KEY": f"{'e' * 32}-1"})
+        item = jenkins.client.trigger(f"side{number}", {"BUILD_KEY": f"{KEY}-1"})
+        refs.append(BuildRef(f"side{number}", item, None, "http://x/", KEY))
+    jenkins.server.faults.log.clear()
+    peers = jenkins.server.peers()
+    threads = set()
+
+    async def watch() -> None:
+        while True:
+            threads.update(each.name for each in threading.enumerate() if each.name.startswith("jenkins_"))
+            await asyncio.sleep(0.05)
+
+    watcher = asyncio.create_task(watch())
+    outcomes = await asyncio.gather(*(follow_build.fn(jenkins.block, ref, Limits(poll=(0.3, 1.0))) for ref in refs))
+    watcher.cancel()
+    assert {outcome.result for outcome in outcomes} == {"SUCCESS"}
+    assert 1 <= len(threads) <= 8
+    assert len(jenkins.server.peers() - peers) <= 8
+    looks = len(jenkins.requests("GET /queue/"))
+    assert looks < 45, "20 builds of which each looks at the queue about eight times"
 
 
 async def test_preparing_a_job_twice_writes_once(jenkins: Running) -> None:

@@ -1,0 +1,53 @@
+"""When to look at a build again. Pure; all in seconds."""
+
+from __future__ import annotations
+
+import re
+
+_YOUNG = 3.0  # a build younger than this is looked at almost at once: many end there
+_STEADY = 1.0
+_AGE_SHARE = 1 / 25
+_NEAR = 0.7
+_RATE = 20.0  # looks a second that one Jenkins is asked for at most, by all followers of a process
+_LEFT = re.compile(r"Expires in (\d+(?:\.\d+)?) ?(ms|sec)")
+
+
+def next_look(age: float, estimate: float | None, bounds: tuple[float, float], followers: int = 1) -> float:
+    """The pause until the next look at a running build.
+
+    Where Jenkins knows how long the job's builds take, looks are rare until near that end and close around it; else
+    their distance grows with the build's age, so that a build's end is noticed late only in proportion.
+
+    Args:
+        age: Since the build began.
+        estimate: Jenkins' estimate of its duration, or None.
+        bounds: Shortest and longest pause; the longest bounds how late a line of the log is shown.
+        followers: Builds followed on this Jenkins by this process: many of them are looked at less often each.
+
+    >>> [round(next_look(age, None, (0.3, 2.7)), 1) for age in (0, 1.5, 3, 30, 50, 600)]
+    [0.3, 0.5, 1.0, 1.2, 2.0, 2.7]
+    >>> [round(next_look(age, 60.0, (0.3, 2.7)), 1) for age in (10, 57, 59.5, 61, 64, 90)]
+    [2.7, 1.5, 0.7, 0.7, 2.0, 2.7]
+    >>> next_look(10, None, (0.3, 2.7), followers=50)
+    2.5
+    """
+    shortest, longest = bounds
+    if estimate is None or estimate < _YOUNG:
+        wanted = max(min(age / _YOUNG, _STEADY), age * _AGE_SHARE)
+    else:
+        wanted = max(_NEAR, abs(estimate - age) / 2)
+    return max(min(max(wanted, shortest), longest), followers / _RATE)
+
+
+def quiet_left(why: str | None) -> float | None:
+    """How long a queue item's quiet period still lasts by its `why`, or None when it waits for something else.
+
+    >>> quiet_left("In the quiet period. Expires in 0.93 sec"), quiet_left("In the quiet period. Expires in 51 ms")
+    (0.93, 0.051)
+    >>> quiet_left("Waiting for next available executor") is None
+    True
+    """
+    found = _LEFT.search(why or "")
+    if found is None:
+        return None
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
