@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tasks.interpretation.combinations import mirrors
 from tasks.interpretation.fields import text_of, texts_of
 from tasks.interpretation.ignored import note_global, note_ignored
 from tasks.interpretation.parallel import instances, written_name
@@ -36,7 +37,7 @@ def _check_work(draft: JobDraft, state: State) -> None:
     node, findings = draft.node, state.findings
     written = state.root.entries[draft.name].value
     works = [k for k in ("script", "trigger", "run") if isinstance(written, Mapping_) and k in written.entries]
-    if not works and node.get("pages") is None and node.get("release") is None:
+    if not works and not mirrors(node):
         message = f"The job `{draft.name}` does nothing: it needs a `script` (or `trigger`, or `run`)."
         hint = " Begin its name with a dot if it is only a template." if "script" not in node.entries else ""
         findings.add("missing-script", message + hint, draft.span)
@@ -59,7 +60,10 @@ def _check_start(draft: JobDraft, state: State) -> None:
     written, findings = state.root.entries[draft.name].value, state.findings
     start = written.get("start_in") if isinstance(written, Mapping_) else None
     delayed = text_of(draft.node.get("when")) == "delayed"
-    if delayed and start is None:
+    if start is not None and draft.node.get("rules") is not None:
+        message = "`start_in` of a job cannot be used with `rules`: write it in the rules."
+        findings.add("delayed", message, draft.node.place("start_in"))
+    elif delayed and start is None:
         findings.add("delayed", "`when: delayed` needs `start_in`.", draft.node.place("when"))
     elif start is not None and not delayed:
         findings.add("delayed", "`start_in` needs `when: delayed`.", draft.node.place("start_in"))
@@ -157,8 +161,11 @@ def _check_dependencies(draft: JobDraft, drafts: dict[str, JobDraft], rank: dict
                 message = f"`dependencies` names `{name}`, which must then be in `needs` too."
                 findings.add("dependency-not-needed", message, node.span)
         elif needed is None and rank.get(drafts[name].stage, 0) >= rank.get(draft.stage, len(rank)):
-            message = f"`dependencies` names `{name}`, whose stage `{drafts[name].stage}` is not an earlier one."
-            findings.add("needs-later-stage", message, node.span)
+            same = drafts[name].stage == draft.stage
+            code = "dependency-same-stage" if same else "needs-later-stage"
+            note = "the same: it gets nothing from there" if same else "later"
+            message = f"`dependencies` names `{name}`, whose stage `{drafts[name].stage}` is {note}."
+            findings.add(code, message, node.span)
 
 
 def _circles(edges: dict[str, list[str]]) -> list[list[str]]:

@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from errors import InterpretationError
 from tasks.interpretation.checks import check_graph, check_jobs
+from tasks.interpretation.combinations import check_combinations
+from tasks.interpretation.condition_keywords import INCLUDE_RULES
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Findings, Span, errors_of
 from tasks.interpretation.evaluation import Scope
@@ -31,7 +33,7 @@ from tasks.interpretation.setup import (
     list_jobs,
     settle_stages,
 )
-from tasks.interpretation.shapes import flattened
+from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import State
 from tasks.source.includes import IncludeOptions, Needed, close_includes, further_files
 from tasks.source.model import CI_FILE
@@ -67,6 +69,7 @@ PASSES: tuple[Callable[[State], State], ...] = (
     decide_workflow,
     list_jobs,
     check_jobs,
+    check_combinations,
     check_graph,
     decide_jobs,
     leave_out,
@@ -124,6 +127,8 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
     scope = Scope(known, context.variables is not None, context.unknown, context.secrets)
 
     def active(rules: Node, other_project: bool) -> bool:
+        if not check(rules, INCLUDE_RULES, "include:rules", findings):
+            return False
         listed = flattened(rules) if isinstance(rules, Sequence) else []
         decision = (elsewhere if other_project else judge).decide(listed, scope, "include:rules")
         if decision.choices and decision.certain is None and not decision.never:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import cast
 
 from tasks.interpretation import fields
+from tasks.interpretation.combinations import mirrors
 from tasks.interpretation.expansion import Expanded, expand, expand_all
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, When
@@ -70,6 +71,9 @@ def _reason_to_leave_out(draft: JobDraft, state: State) -> tuple[str, str, str] 
     if node.get("run") is not None:
         message = f"The job `{draft.name}` is left out: `run` needs GitLab's step runner. Use `script`."
         return "run", message, "run"
+    if node.get("script") is None and mirrors(node):
+        message = f"The job `{draft.name}` is left out: it only shows the status of another project's pipeline."
+        return "needs-elsewhere", message, "needs"
     environment = fields.environment_of(node.get("environment"), str)
     if environment is None or environment.action not in ("start", "stop") or state.context.run_deploy_jobs:
         return None

@@ -5,6 +5,7 @@ Sources: https://docs.gitlab.com/ci/yaml/ and GitLab's own JSON schema of ``.git
 
 from __future__ import annotations
 
+from tasks.interpretation.condition_keywords import JOB_WHENS, MATRIX, POLICY, RULES, WORKFLOW
 from tasks.interpretation.durations import DAY, MONTH, WEEK
 from tasks.interpretation.services_keywords import (
     EMPTY_TEXT,
@@ -43,7 +44,7 @@ PULL_POLICIES = Text(("always", "never", "if-not-present"))
 PULL_POLICY = either(PULL_POLICIES, Items(PULL_POLICIES, least=1))
 DOCKER = Keys({"platform": TEXT, "user": TEXT})
 KUBERNETES_USER = Keys({"user": Text(loose=True)})
-WORDS = either(Items(COMMAND), TEXT)
+SERVICE_COMMAND = either(Items(COMMAND, least=1), TEXT)
 
 IMAGE = either(
     TEXT,
@@ -54,9 +55,9 @@ IMAGE = either(
             "docker": DOCKER,
             "kubernetes": KUBERNETES_USER,
             "pull_policy": PULL_POLICY,
-            "ports": Anything(),
         },
         required=("name",),
+        filled=("docker", "kubernetes"),
     ),
 )
 
@@ -68,7 +69,6 @@ GLOBAL_VARIABLES = Entries(
     ),
     nullable=True,
 )
-RULES_VARIABLES = Entries(VALUE, nullable=True)
 
 SERVICES = Items(
     either(
@@ -78,14 +78,14 @@ SERVICES = Items(
                 "name": TEXT,
                 "alias": TEXT,
                 "entrypoint": Items(EMPTY_TEXT, least=1),
-                "command": WORDS,
+                "command": SERVICE_COMMAND,
                 "docker": DOCKER,
                 "kubernetes": KUBERNETES_USER,
                 "pull_policy": PULL_POLICY,
                 "variables": JOB_VARIABLES,
-                "ports": Anything(),
             },
             required=("name",),
+            filled=("docker", "kubernetes"),
         ),
     )
 )
@@ -124,8 +124,11 @@ REPORT_KINDS = [
 REPORTS = Keys(
     {
         **dict.fromkeys(REPORT_KINDS, _FILES),
-        "coverage_report": Keys({"coverage_format": Text(("cobertura", "jacoco")), "path": TEXT}, ("path",)),
-    }
+        "coverage_report": Keys(
+            {"coverage_format": Text(("cobertura", "jacoco")), "path": TEXT}, ("coverage_format", "path")
+        ),
+    },
+    filled=tuple(REPORT_KINDS),
 )
 ARTIFACTS = Keys(
     {
@@ -139,7 +142,9 @@ ARTIFACTS = Keys(
         "public": Flag(),
         "expire_in": Duration(never=True),
         "reports": REPORTS,
-    }
+    },
+    together=(("expose_as", "paths"),),
+    apart=(("access", "public"),),
 )
 
 # Neither a slash (also as %2F) nor dots alone: https://docs.gitlab.com/ci/yaml/#cachekey
@@ -153,7 +158,8 @@ _CACHE = Keys(
                     "files": Items(TEXT, least=1, most=10),
                     "files_commits": Items(TEXT, least=1, most=2),
                     "prefix": _CACHE_KEY,
-                }
+                },
+                one_of=("files", "files_commits"),
             ),
         ),
         "paths": TEXTS,
@@ -183,60 +189,32 @@ RETRY_REASONS = [
     "runner_interrupted",
     "runner_provisioning_timeout",
     "missing_dependency_failure",
+    "forward_deployment_failure",
+    "user_blocked",
+    "project_deleted",
+    "ci_quota_exceeded",
+    "pipeline_loop_detected",
+    "no_matching_runner",
+    "trace_size_exceeded",
+    "builds_disabled",
+    "environment_creation_failure",
+    "deployment_rejected",
+    "failed_outdated_deployment_job",
+    "job_execution_server_timeout",
+    "protected_environment_failure",
+    "secrets_provider_not_found",
+    "ip_restriction_failure",
+    "job_router_failure",
+    "job_token_expired",
 ]
 _REASON = Text(tuple(RETRY_REASONS))
-_CODES = either(Integer(), Items(Integer(), least=1))
+_CODES = either(Integer(), Items(Integer(), least=1, distinct=True))
 RETRY = either(
     Integer(0, 2),
     Keys({"max": Integer(0, 2), "when": either(_REASON, Items(_REASON)), "exit_codes": _CODES}),
 )
 ALLOW_FAILURE = either(Flag(), Keys({"exit_codes": _CODES}, required=("exit_codes",)))
 
-WHENS = Text(("on_success", "on_failure", "always", "never", "manual", "delayed"))
-JOB_WHENS = Text(WHENS.one_of, not_here="never", hint=" It is for `rules`: begin the name with a dot instead.")
-CHANGES = either(TEXTS, Keys({"paths": TEXTS, "compare_to": TEXT}, required=("paths",)))
-_EXISTING = Items(EMPTY_TEXT)
-EXISTS = either(_EXISTING, Keys({"paths": _EXISTING, "project": TEXT, "ref": TEXT}, required=("paths",)))
-MATRIX = Keys(
-    {"matrix": Items(Entries(either(Text(loose=True, empty=True), Items(Text(loose=True, empty=True)))), most=200)},
-    required=("matrix",),
-)
-_RULE_NEED = either(TEXT, Keys({"job": TEXT, "artifacts": Flag(), "optional": Flag(), "parallel": MATRIX}, ("job",)))
-RULE = Keys(
-    {
-        "if": TEXT,
-        "changes": CHANGES,
-        "exists": EXISTS,
-        "when": WHENS,
-        "allow_failure": ALLOW_FAILURE,
-        "variables": RULES_VARIABLES,
-        "needs": Items(_RULE_NEED),
-        "start_in": Duration(limit=WEEK),
-        "interruptible": Flag(),
-    }
-)
-RULES = Items(RULE, least=1, nested=True)
-AUTO_CANCEL = Keys(
-    {"on_new_commit": Text(("conservative", "interruptible", "none")), "on_job_failure": Text(("none", "all"))}
-)
-WORKFLOW_RULE = Keys(
-    {
-        "if": TEXT,
-        "changes": CHANGES,
-        "exists": EXISTS,
-        "when": Text(("always", "never")),
-        "variables": RULES_VARIABLES,
-        "auto_cancel": AUTO_CANCEL,
-    }
-)
-WORKFLOW = Keys({"name": TEXT, "rules": Items(WORKFLOW_RULE, least=1, nested=True), "auto_cancel": AUTO_CANCEL})
-
-_REFS = Items(TEXT)
-POLICY = either(
-    TEXT,
-    _REFS,
-    Keys({"refs": _REFS, "variables": Items(TEXT), "changes": TEXTS, "kubernetes": Text(("active",))}),
-)
 NEED = either(
     TEXT,
     Keys(
@@ -248,26 +226,43 @@ NEED = either(
             "pipeline": TEXT,
             "project": TEXT,
             "ref": TEXT,
-        }
+        },
+        filled=("job",),
+        together=(("project", "job"), ("project", "ref"), ("ref", "project")),
+        apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
     ),
 )
+NEEDS = either(Items(NEED, most=50), Keys({"pipeline": TEXT}, required=("pipeline",)))
 _TIERS = "Use production, staging, testing, development or other."
+_NAME_HINT = "Use letters, digits, blanks and `-_/${}.`, and no `/` at either end."
+_ENVIRONMENT_NAME = Text(pattern=r"^[\w${}. -]([\w${}. /-]*[\w${}. -])?$", hint=_NAME_HINT)
+_KUBERNETES = Keys(
+    {
+        "namespace": TEXT,
+        "agent": TEXT,
+        "flux_resource_path": TEXT,
+        "managed_resources": Anything(),
+        "dashboard": Anything(),
+    },
+    least=1,
+)
 ENVIRONMENT = either(
-    TEXT,
+    _ENVIRONMENT_NAME,
     Keys(
         {
-            "name": TEXT,
-            "url": TEXT,
+            "name": _ENVIRONMENT_NAME,
+            "url": Text(pattern=r"^.{1,255}$", hint="At most 255 characters."),
             "on_stop": TEXT,
             "action": Text(("start", "prepare", "stop", "verify", "access")),
             "auto_stop_in": Duration(never=True),
-            "kubernetes": Anything(),
+            "kubernetes": _KUBERNETES,
             "deployment_tier": Text(pattern=r"^(production|staging|testing|development|other)$|\$", hint=_TIERS),
-        }
+        },
+        required=("name",),
     ),
 )
 HOOKS = Keys({"pre_get_sources_script": OPTIONAL_SCRIPT})
-TAGS = Items(TEXT, nested=True)
+TAGS = Items(TEXT, most=49, nested=True)
 TIMEOUT = Duration(limit=MONTH + DAY)
 PAGES = either(
     Flag(),
@@ -314,7 +309,7 @@ JOB_KEYS: dict[str, Shape] = {
     **DEFAULT_KEYS,
     "allow_failure": ALLOW_FAILURE,
     "coverage": Text(pattern=r"^/.+/$", hint="Write a regular expression between slashes."),
-    "dast_configuration": Keys({"site_profile": TEXT, "scanner_profile": TEXT}),
+    "dast_configuration": Keys({"site_profile": EMPTY_TEXT, "scanner_profile": EMPTY_TEXT}),
     "dependencies": TEXTS,
     "environment": ENVIRONMENT,
     "except": POLICY,
@@ -322,7 +317,7 @@ JOB_KEYS: dict[str, Shape] = {
     "inherit": INHERIT,
     "inputs": JOB_INPUTS,
     "manual_confirmation": TEXT,
-    "needs": Items(NEED, most=50),
+    "needs": NEEDS,
     "only": POLICY,
     "pages": PAGES,
     "parallel": either(Integer(1, 200), MATRIX),
@@ -336,7 +331,6 @@ JOB_KEYS: dict[str, Shape] = {
     "stage": TEXT,
     "start_in": Duration(limit=WEEK),
     "trigger": TRIGGER,
-    "type": TEXT,
     "variables": JOB_VARIABLES,
     "when": JOB_WHENS,
 }
@@ -346,7 +340,6 @@ GLOBAL_KEYS: dict[str, Shape] = {
     "default": Keys(DEFAULT_KEYS),
     "include": Anything(),
     "stages": Items(TEXT, nested=True),
-    "types": Items(TEXT, nested=True),
     "variables": GLOBAL_VARIABLES,
     "workflow": WORKFLOW,
 }

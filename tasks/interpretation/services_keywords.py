@@ -32,7 +32,7 @@ JOB_INPUTS = Entries(
     Keys(
         {
             "type": Text(("string", "number", "boolean", "array")),
-            "default": Anything(),
+            "default": Anything(),  # its type is looked at by `jobs_alone`
             "description": EMPTY_TEXT,
             "options": Items(VALUE),
             "regex": TEXT,

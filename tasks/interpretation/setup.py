@@ -18,7 +18,10 @@ from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe
 FIRST, LAST = ".pre", ".post"
 DEFAULT_STAGES = ("build", "test", "deploy")
 MAX_NAME = 255
-_JOB_MARKS = ("script", "trigger", "run", "stage", "image", "needs", "rules", "only", "extends", "before_script")
+_TAKEN_OUT = {
+    "type": " GitLab 16.0 took it out: write `stage`.",
+    "types": " GitLab 16.0 took it out: write `stages`.",
+}
 
 
 def check_globals(state: State) -> State:
@@ -45,7 +48,7 @@ def _good_defaults(node: Mapping_) -> Mapping_:
 
 def settle_stages(state: State) -> State:
     """The stages in order: `.pre`, the listed or GitLab's default ones, `.post`."""
-    node = state.root.get("stages") or state.root.get("types")
+    node = state.root.get("stages")
     listed: tuple[str, ...] = DEFAULT_STAGES
     if isinstance(node, Sequence):
         listed = tuple(i.text for i in flattened(node) if isinstance(i, Scalar))
@@ -117,7 +120,7 @@ def list_jobs(state: State) -> State:
 def _draft(entry: Entry, state: State) -> JobDraft | None:
     node = entry.value
     if not isinstance(node, Mapping_):
-        hint = suggestion(entry.key, GLOBAL_KEYS)
+        hint = _TAKEN_OUT.get(entry.key) or suggestion(entry.key, GLOBAL_KEYS)
         message = (
             f"`{entry.key[:100]}` is no global keyword, and no job: that is a mapping, not {describe(node)}.{hint}"
         )
@@ -131,7 +134,7 @@ def _draft(entry: Entry, state: State) -> JobDraft | None:
         return None
     node = _without_wrong(node, state)
     merged = _with_defaults(node, state.default)
-    stage = text_of(node.get("stage")) or text_of(node.get("type")) or "test"
+    stage = text_of(node.get("stage")) or "test"
     own = read_variables(node.get("variables"))
     inherit = node.get("inherit")
     given = inherit.get("variables") if isinstance(inherit, Mapping_) else None
@@ -140,7 +143,7 @@ def _draft(entry: Entry, state: State) -> JobDraft | None:
 
 
 def _misspelt_global(entry: Entry, node: Mapping_, state: State) -> bool:
-    hint = "" if any(mark in node.entries for mark in _JOB_MARKS) else suggestion(entry.key, GLOBAL_KEYS)
+    hint = "" if any(entry.key in JOB_KEYS for entry in node) else suggestion(entry.key, GLOBAL_KEYS)
     if not hint:
         return False
     state.findings.add("unknown-keyword", f"`{entry.key}` is no global keyword.{hint}", entry.span)
@@ -152,7 +155,7 @@ def _without_wrong(node: Mapping_, state: State) -> Mapping_:
     for entry in node:
         shape = JOB_KEYS.get(entry.key)
         if shape is None:
-            hint = suggestion(entry.key, JOB_KEYS) or suggestion(entry.key, GLOBAL_KEYS)
+            hint = _TAKEN_OUT.get(entry.key) or suggestion(entry.key, JOB_KEYS) or suggestion(entry.key, GLOBAL_KEYS)
             if entry.key in GLOBAL_KEYS:
                 hint = " It is a global keyword: write it at the top level of the file."
             message = f"`{entry.key[:100]}` is not a keyword of a job.{hint}"

@@ -53,7 +53,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Duration:
-    """A period such as ``1h 30m``; a bare number is seconds; `never` where that word is allowed."""
+    """A period such as ``1h 30m``; quoted digits are seconds; `never` where that word is allowed."""
 
     never: bool = False
     limit: int | None = None
@@ -61,12 +61,13 @@ class Duration:
 
 @dataclass(frozen=True)
 class Items:
-    """A list. `nested`: lists in it are flattened by GitLab."""
+    """A list. `nested`: lists in it are flattened by GitLab. `distinct`: no scalar is there twice."""
 
     item: Shape
     least: int = 0
     most: int = 10**9
     nested: bool = False
+    distinct: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Keys:
     """A mapping of known keywords.
 
     `one_of`: exactly one of these is there. `together`: where the first is, the second must be. `apart`: never both.
+    `filled`: these must not be null; elsewhere GitLab takes a null as if the keyword were not there. `least`: how
+    many keywords there must be.
     """
 
     table: Mapping[str, Shape]
@@ -81,15 +84,18 @@ class Keys:
     one_of: tuple[str, ...] = ()
     together: tuple[tuple[str, str], ...] = ()
     apart: tuple[tuple[str, str], ...] = ()
+    filled: tuple[str, ...] = ()
+    least: int = 0
 
 
 @dataclass(frozen=True)
 class Entries:
-    """A mapping of free names to values of one shape; `nullable`: or nothing at all."""
+    """A mapping of at least `least` free names to values of one shape; `nullable`: or nothing at all."""
 
     value: Shape
     name: str = ""
     nullable: bool = False
+    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ def _fits(node: Node, shape: Shape) -> bool:
 def _fits_scalar(node: Scalar, shape: Shape) -> bool:
     if isinstance(shape, Text):
         return node.kind == "string" or (shape.loose and node.kind != "null")
-    kinds = {Integer: ("integer",), Number: ("integer", "float"), Flag: ("boolean",), Duration: ("string", "integer")}
+    kinds = {Integer: ("integer",), Number: ("integer", "float"), Flag: ("boolean",), Duration: ("string",)}
     return node.kind in kinds.get(type(shape), ()) or isinstance(shape, Anything)
 
 
@@ -172,7 +178,9 @@ def expectation(shape: Shape) -> str:
     if isinstance(shape, Either):
         return " or ".join(dict.fromkeys(expectation(s) for s in shape.shapes))
     if isinstance(shape, Text) and shape.one_of:
-        return "one of " + ", ".join(f"`{w}`" for w in shape.one_of)
+        choices = [f"`{word}`" for word in shape.one_of if word != shape.not_here]
+        more = f" and {len(choices) - _SHOWN} more" if len(choices) > _SHOWN else ""
+        return "one of " + ", ".join(choices[:_SHOWN]) + more
     words = {
         Text: "text",
         Integer: "a whole number",
@@ -188,12 +196,17 @@ def expectation(shape: Shape) -> str:
 
 def _wrong(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     hint = ""
-    if isinstance(node, Scalar) and node.kind not in ("string", "null") and "text" in expectation(shape):
+    if isinstance(node, Scalar) and node.kind not in ("string", "null") and _takes_text(shape):
         hint = " Put it in quotes."
     elif isinstance(shape, Text):
         hint = shape.hint if isinstance(node, Mapping_) else ""
     findings.add("wrong-type", f"`{name}` must be {expectation(shape)}, not {describe(node)}.{hint}", node.span)
     return False
+
+
+def _takes_text(shape: Shape) -> bool:
+    free = isinstance(shape, Duration) or (isinstance(shape, Text) and not shape.one_of)
+    return free or (isinstance(shape, Either) and any(map(_takes_text, shape.shapes)))
 
 
 def _text(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
@@ -245,7 +258,18 @@ def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         findings.add("wrong-value", f"`{name}` must have {bound} item(s), not {len(items)}.", node.span)
         return False
     results = [check(item, shape.item, name, findings) for item in items]  # every item, not only up to the first wrong
-    return all(results)
+    return all(results) and (not shape.distinct or _distinct(items, name, findings))
+
+
+def _distinct(items: list[Node], name: str, findings: Findings) -> bool:
+    seen: set[str] = set()
+    for item in items:
+        text = item.text if isinstance(item, Scalar) else ""
+        if text in seen:
+            findings.add("wrong-value", f"`{name}` lists `{text[:80]}` twice.", item.span)
+            return False
+        seen.add(text)
+    return True
 
 
 def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
@@ -261,6 +285,9 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
             good = False
         elif not is_null(entry.value):
             good = check(entry.value, inner, path, findings) and good
+        elif entry.key in shape.filled:
+            findings.add("wrong-type", f"`{path}` has no value: it must be {expectation(inner)}.", entry.span)
+            good = False
     for key in shape.required:
         if node.get(key) is None:
             findings.add("missing-keyword", f"`{name}` needs `{key}`.", node.span)
@@ -274,6 +301,8 @@ def _combined(node: Mapping_, shape: Keys, name: str, findings: Findings) -> boo
     messages += [f"`{b}` cannot be there with `{a}`." for a, b in shape.apart if _has(node, a) and _has(node, b)]
     if shape.one_of and sum(_has(node, key) for key in shape.one_of) != 1:
         messages.append(f"it needs exactly one of {', '.join(shape.one_of)}.")
+    if len(node.entries) < shape.least:
+        messages.append(f"it needs at least one of {', '.join(shape.table)}.")
     for message in messages:
         findings.add("missing-keyword", f"`{name}`: {message}", node.span)
     return not messages
@@ -285,7 +314,9 @@ def _has(node: Mapping_, key: str) -> bool:
 
 def _entries(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     assert isinstance(node, Mapping_) and isinstance(shape, Entries)  # noqa: S101
-    good = True
+    good = len(node.entries) >= shape.least
+    if not good:
+        findings.add("wrong-value", f"`{name}` must have at least {shape.least} name with its value(s).", node.span)
     for entry in node:
         if shape.name and not re.search(shape.name, entry.key):
             findings.add("wrong-value", f"`{name}`: `{entry.key[:80]}` is not a valid name.", entry.span)

@@ -103,6 +103,12 @@ _JOBS = {
     ),
     "script-and-trigger": _error("A job has two of `script`, `trigger` and `run`.", "Make two jobs of it."),
     "unknown-stage": _error("A job is in a stage that is not listed.", "Add it to `stages`."),
+    "keyword-not-here": _error("A keyword that this kind of job cannot have.", "Remove it."),
+    "on-stop": _error(
+        "`environment:on_stop` names no job, or one that does not stop this environment.",
+        "Give that job the same `environment:name` and `action: stop`.",
+    ),
+    "needs-twice": _error("`needs` lists a job twice.", "Remove one."),
     "delayed": _error("`when: delayed` without `start_in`, or the reverse.", "Write both, or none."),
     "rules-and-policy": _error("`rules` together with `only` or `except`.", "Use `rules` alone."),
     "extends-unknown": _error("`extends` names a job that does not exist.", "Correct the name."),
@@ -136,6 +142,9 @@ _WARNINGS = {
         "A needed job is left out; the job waits for what that one waits for.", "Check the script."
     ),
     "need-dropped": _warning("A needed job never runs; the need is dropped.", "Make the rules agree."),
+    "dependency-same-stage": _warning(
+        "`dependencies` names a job of the same stage, from which nothing can be fetched.", "Use `needs`."
+    ),
     "deploy-job": _warning("A job that deploys by itself is left out.", "Use run_deploy_jobs to keep it."),
     "trigger": _warning("A job that starts another pipeline is left out.", "Deploy that project by its own flow."),
     "run": _warning("A job of GitLab steps is left out.", "Use `script`."),

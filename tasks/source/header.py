@@ -18,6 +18,7 @@ _SPEC = re.compile(r"^[\"']?spec[\"']?\s*:", re.MULTILINE)
 _SOMETHING = re.compile(r"^(?!---)[^\S\n]*[^\s#]", re.MULTILINE)
 _LINE = re.compile(r"\bline (\d{1,9})\b")
 _MAX_HEADER = 1024 * 1024
+_MAX_DESCRIPTION = 256
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ def _values(header: Mapping_, reading: Reading, findings: Findings) -> dict[str,
     for entry in spec:
         if entry.key == "include":
             findings.add("input-spec", "`spec:include` is not supported: write the inputs here.", entry.span)
+        elif entry.key == "description":
+            _check_description(entry.value, findings)
         elif entry.key not in ("inputs", "component"):
             findings.add("unknown-keyword", f"`{entry.key}` is not a keyword of `spec`.", entry.span)
     inputs = spec.get("inputs") or Mapping_({}, spec.span)
@@ -109,6 +112,11 @@ def _values(header: Mapping_, reading: Reading, findings: Findings) -> dict[str,
     values = input_values(inputs, reading.given, findings)
     facts = _component_facts(spec.get("component"), reading, findings)
     return {"inputs": values, **facts} if values is not None and len(findings.items) == before else None
+
+
+def _check_description(node: Node, findings: Findings) -> None:
+    if not isinstance(node, Scalar) or node.kind != "string" or len(node.text) > _MAX_DESCRIPTION:
+        findings.add("input-spec", f"`spec:description` is text of at most {_MAX_DESCRIPTION} characters.", node.span)
 
 
 def _component_facts(node: Node | None, reading: Reading, findings: Findings) -> dict[str, Mapping[str, Value]]:

@@ -1,0 +1,149 @@
+"""Pass: keywords of a job that do not go together, and jobs that must fit each other, whatever the context.
+
+The rules are those of GitLab's own validation (``lib/gitlab/ci/config/entry`` and ``yaml_processor.rb``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from tasks.interpretation.fields import text_of, texts_of
+from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.state import JobDraft, State
+from tasks.interpretation.suggest import suggestion
+from tasks.source.diagnostics import Findings
+from tasks.source.inputs import Given, input_values
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
+from tasks.source.regex import compile_regex
+from tasks.source.regex_syntax import RegexError
+
+# https://docs.gitlab.com/ci/yaml/#trigger: what a job that starts a pipeline may have
+_TRIGGER_KEYS = (
+    *("trigger", "parallel", "extends", "stage", "variables", "inherit", "needs", "resource_group", "environment"),
+    *("only", "except", "rules", "when", "allow_failure", "interruptible"),
+)
+_NOT_WITH_RUN = ("before_script", "after_script")
+
+
+def check_combinations(state: State) -> State:
+    """What the keywords of each job say about each other, and about other jobs."""
+    _check_options(state.root.get("variables"), state.findings)
+    drafts = {draft.name: draft for draft in state.drafts}
+    for draft in state.drafts:
+        written = state.root.entries[draft.name].value
+        assert isinstance(written, Mapping_)  # noqa: S101 - else it was no draft
+        if written.get("trigger") is not None:
+            _check_trigger(written, state.findings)
+        elif written.get("run") is not None:
+            _check_run(written, state.findings)
+        _check_alone(draft, written, state.findings)
+        _check_stop(draft, drafts, state.findings)
+        for needs in _need_lists(draft.node):
+            _check_repeated(needs, state.findings)
+    return state
+
+
+def mirrors(node: Mapping_) -> bool:
+    """Whether a job has no work but to show the status of another project's pipeline (`needs:pipeline`)."""
+    needs = node.get("needs")
+    items = [needs] if isinstance(needs, Mapping_) else spliced(needs) if isinstance(needs, Sequence) else []
+    return any(isinstance(i, Mapping_) and i.get("pipeline") is not None and i.get("job") is None for i in items)
+
+
+def _check_trigger(written: Mapping_, findings: Findings) -> None:
+    for entry in written:
+        if entry.key not in _TRIGGER_KEYS and entry.key != "script" and not is_null(entry.value):
+            message = f"`{entry.key[:80]}` cannot be in a job with `trigger`, which runs no commands of its own."
+            findings.add("keyword-not-here", message, entry.span)
+    if isinstance(written.get("parallel"), Scalar):
+        message = "A job with `trigger` can have `parallel:matrix`, not a number."
+        findings.add("keyword-not-here", message, written.place("parallel"))
+    if isinstance(written.get("allow_failure"), Mapping_):
+        message = "`allow_failure` of a job with `trigger` is true or false: there is no exit code."
+        findings.add("keyword-not-here", message, written.place("allow_failure"))
+    if text_of(written.get("when")) == "delayed":
+        message = "A job with `trigger` cannot be `when: delayed`."
+        findings.add("keyword-not-here", message, written.place("when"))
+
+
+def _check_run(written: Mapping_, findings: Findings) -> None:
+    for key in _NOT_WITH_RUN:
+        if written.get(key) is not None:
+            message = f"`{key}` cannot be in a job with `run`: make it a step."
+            findings.add("keyword-not-here", message, written.place(key))
+
+
+def _check_alone(draft: JobDraft, written: Mapping_, findings: Findings) -> None:
+    """Keywords that a job has only together with others, or whose value other keywords limit."""
+    node = draft.node
+    pages = isinstance(node.get("pages"), Mapping_) or text_of(node.get("pages")) == "true" or draft.name == "pages"
+    if node.get("publish") is not None and not pages:
+        message = "`publish` is for jobs that publish Pages: add `pages: true`."
+        findings.add("keyword-not-here", message, node.place("publish"))
+    coverage = node.get("coverage")
+    if isinstance(coverage, Scalar):
+        _check_regex(coverage, findings)
+    inputs = node.get("inputs")
+    if isinstance(inputs, Mapping_):
+        input_values(inputs, Given(None, node.place("inputs")), findings)
+    artifacts = written.get("artifacts")
+    if isinstance(artifacts, Mapping_) and artifacts.get("expose_as") is not None:
+        for path in texts_of(artifacts.get("paths")):
+            if "*" in path:
+                message = f"`artifacts:expose_as` cannot show `{path[:80]}`: a path there has no `*`."
+                findings.add("wrong-value", message, artifacts.place("paths"))
+
+
+def _check_regex(coverage: Scalar, findings: Findings) -> None:
+    try:
+        compile_regex(coverage.text[1:-1])
+    except RegexError as error:
+        findings.add("bad-expression", f"`coverage`: `{coverage.text[:80]}`: {error}.", coverage.span)
+
+
+def _check_options(variables: Node | None, findings: Findings) -> None:
+    for entry in variables if isinstance(variables, Mapping_) else ():
+        options = entry.value.get("options") if isinstance(entry.value, Mapping_) else None
+        value = text_of(entry.value.get("value")) if isinstance(entry.value, Mapping_) else None
+        if options is not None and value not in texts_of(options):
+            message = f"`variables:{entry.key[:80]}`: its `value` must be one of its `options`."
+            findings.add("wrong-value", message, entry.span)
+
+
+def _check_stop(draft: JobDraft, drafts: Mapping[str, JobDraft], findings: Findings) -> None:
+    environment = draft.node.get("environment")
+    name = text_of(environment.get("on_stop")) if isinstance(environment, Mapping_) else None
+    if name is None or not isinstance(environment, Mapping_):
+        return
+    other = drafts.get(name)
+    stopped = other.node.get("environment") if other else None
+    if other is None:
+        message = f"`environment:on_stop` names `{name[:80]}`, which is no job here.{suggestion(name, drafts)}"
+    elif not isinstance(stopped, Mapping_) or text_of(stopped.get("action")) != "stop":
+        message = f"`environment:on_stop` names `{name}`, which needs `environment` with `action: stop`."
+    elif text_of(stopped.get("name")) != text_of(environment.get("name")):
+        message = f"`environment:on_stop` names `{name}`, whose `environment` has another name."
+    else:
+        return
+    findings.add("on-stop", message, environment.place("on_stop"))
+
+
+def _need_lists(node: Mapping_) -> list[Sequence]:
+    rules = node.get("rules")
+    listed = [node.get("needs")]
+    for rule in flattened(rules) if isinstance(rules, Sequence) else ():
+        listed.append(rule.get("needs") if isinstance(rule, Mapping_) else None)
+    return [needs for needs in listed if isinstance(needs, Sequence)]
+
+
+def _check_repeated(needs: Sequence, findings: Findings) -> None:
+    """Each job once; `parallel:matrix` picks jobs of one name, so that it may be there again."""
+    names: Counter[str] = Counter()
+    for item in spliced(needs):
+        if isinstance(item, Mapping_) and {"pipeline", "project", "parallel"} & item.entries.keys():
+            continue
+        name = text_of(item.get("job")) if isinstance(item, Mapping_) else text_of(item)
+        names[name or ""] += 1
+        if name and names[name] == 2:
+            findings.add("needs-twice", f"`needs` lists `{name[:80]}` twice.", item.span)

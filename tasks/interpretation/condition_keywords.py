@@ -1,0 +1,77 @@
+"""The keywords that say when a job or a pipeline runs: `rules`, `only`, `workflow`, and matrices.
+
+Sources as in `keywords`, which is the table these shapes go into.
+"""
+
+from __future__ import annotations
+
+from tasks.interpretation.durations import WEEK
+from tasks.interpretation.services_keywords import EMPTY_TEXT, TEXT, TEXTS, VALUE
+from tasks.interpretation.shapes import Duration, Entries, Flag, Items, Keys, Text, either
+
+RULES_VARIABLES = Entries(VALUE, nullable=True)
+WHENS = Text(("on_success", "on_failure", "always", "never", "manual", "delayed"))
+JOB_WHENS = Text(WHENS.one_of, not_here="never", hint=" It is for `rules`: begin the name with a dot instead.")
+_CHANGED = Items(TEXT, most=50)
+CHANGES = either(_CHANGED, Keys({"paths": _CHANGED, "compare_to": TEXT}, required=("paths",)))
+_EXISTING = Items(EMPTY_TEXT, most=50)
+EXISTS = either(
+    EMPTY_TEXT,
+    _EXISTING,
+    Keys({"paths": _EXISTING, "project": TEXT, "ref": TEXT}, required=("paths",), together=(("ref", "project"),)),
+)
+_CHOICE = Text(loose=True, empty=True)
+MATRIX = Keys({"matrix": Items(Entries(either(_CHOICE, Items(_CHOICE)), least=1), most=200)}, required=("matrix",))
+_RULE_NEED = either(TEXT, Keys({"job": TEXT, "artifacts": Flag(), "optional": Flag(), "parallel": MATRIX}, ("job",)))
+RULE = Keys(
+    {
+        "if": TEXT,
+        "changes": CHANGES,
+        "exists": EXISTS,
+        "when": WHENS,
+        "allow_failure": Flag(),
+        "variables": RULES_VARIABLES,
+        "needs": Items(_RULE_NEED),
+        "start_in": Duration(limit=WEEK),
+        "interruptible": Flag(),
+    },
+    filled=("if", "needs"),
+    least=1,
+)
+RULES = Items(RULE, least=1, nested=True)
+INCLUDE_RULES = Items(
+    Keys(
+        {
+            "if": TEXT,
+            "changes": CHANGES,
+            "exists": either(EMPTY_TEXT, Items(EMPTY_TEXT), EXISTS.shapes[-1]),
+            "when": Text(("always", "never")),
+        },
+        filled=("if",),
+        least=1,
+    ),
+    least=1,
+    nested=True,
+)
+AUTO_CANCEL = Keys(
+    {"on_new_commit": Text(("conservative", "interruptible", "none")), "on_job_failure": Text(("none", "all"))}
+)
+WORKFLOW_RULE = Keys(
+    {
+        "if": TEXT,
+        "changes": CHANGES,
+        "exists": EXISTS,
+        "when": Text(("always", "never")),
+        "variables": RULES_VARIABLES,
+        "auto_cancel": AUTO_CANCEL,
+    },
+    filled=("if",),
+    least=1,
+)
+WORKFLOW = Keys({"name": TEXT, "rules": Items(WORKFLOW_RULE, least=1, nested=True), "auto_cancel": AUTO_CANCEL})
+
+_REFS = Items(TEXT)
+POLICY = either(
+    _REFS,
+    Keys({"refs": _REFS, "variables": Items(TEXT), "changes": TEXTS, "kubernetes": Text(("active",))}),
+)
