@@ -98,10 +98,10 @@ def test_time_grows_with_the_number_of_jobs() -> None:
     ids=["long-chain", "wide-extends", "reference-chain", "reference-bomb", "matrix", "regex", "nested-script"],
 )
 def test_hostile_input_ends_quickly(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(InterpretationError):
         interpret({ENTRY: text}, Context(MAIN))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_interpreter_imports_no_heavy_library() -> None:

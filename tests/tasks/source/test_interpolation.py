@@ -119,20 +119,20 @@ def test_aliases_of_an_interpolated_file_stay_shared() -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 6)
     )
-    begin = time.monotonic()
+    begin = time.process_time()
     root, _ = content(f"spec: {{inputs: {{v: {{default: x}}}}}}\n---\n{bomb}k: $[[ inputs.v ]]\n")
     assert root is not None
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_many_blocks_and_large_values_end() -> None:
     text = "spec: {inputs: {v: }}\n---\n" + "a: $[[ inputs.v ]]\n" * 10_001
     root, found = content(text, v="x")
     assert root is None and len(found) == 1 and "too many blocks" in found[0]
-    begin = time.monotonic()
+    begin = time.process_time()
     root, found = content("spec: {inputs: {v: }}\n---\n" + "a: $[[ inputs.v ]]\n" * 9_000, v="x" * 1_000_000)
     assert root is None and "too large" in found[-1]
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def bomb(indent: str) -> str:
@@ -143,7 +143,7 @@ def bomb(indent: str) -> str:
 
 
 def test_a_bomb_of_aliases_in_inputs_ends() -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     root, found = content("spec:\n  inputs:\n    v: {type: array, default: *a6}\n---\nx: $[[ inputs.v ]]\n")
     assert root is None and "Unknown alias" in found[0]
     root, found = content(f"x:\n{bomb('  ')}spec:\n  inputs:\n    v: {{type: array, default: *a6}}\n---\nx: y\n")
@@ -152,15 +152,15 @@ def test_a_bomb_of_aliases_in_inputs_ends() -> None:
     findings = Findings()
     close_includes(files, "e.yml", findings, IncludeOptions())
     assert [item.message for item in findings.items] == ["`include:inputs` is larger than 1 MB."]
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_blocks_that_never_end_cost_little() -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     content("spec: {inputs: {v: }}\n---\n" + "a: " + "$[[ " * 20_000 + "\n", v="x")
     content("---\n" * 200_000)
     content("# comment\n" * 100_000 + "---\nspec: 1\n")
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 @given(st.text(max_size=300))

@@ -100,10 +100,10 @@ def test_any_pattern_compiles_or_is_refused(pattern: str, text: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(.*a){20}$", "(a*)*b", "(a?){200}a{200}$"])
 def test_no_pattern_blows_up(pattern: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(RegexError):
         compile_regex(pattern).found_in("a" * 10_000 + "!")
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_globs() -> None:
