@@ -29,7 +29,8 @@ class Fault:
 
     Attributes:
         kind: ``latency`` (wait `seconds`, then answer), ``status`` (answer `status`), ``drop`` (close the connection
-            without an answer), ``cut`` (close it after the headers and half of the body), ``garbage`` (200 with HTML).
+            without an answer), ``cut`` (close it after the headers and half of the body), ``garbage`` (200 with HTML),
+            ``halve`` (half of the body, as if that were all).
         path: Regular expression searched in ``METHOD /path?query``.
         times: How many requests it applies to; -1 = all until cleared.
     """
@@ -119,6 +120,8 @@ class FaultInjection:
             _transports[tuple(scope["client"])].abort()
             await receive()  # until uvicorn has seen the connection go
             await asyncio.sleep(0)
+        elif fault.kind == "halve":
+            await self.app(scope, receive, _halving(send))
         elif fault.kind == "cut":
             await self.app(scope, receive, _cutting(send, _transports[tuple(scope["client"])]))
         else:
@@ -155,6 +158,24 @@ def _cutting(send: Send, transport: Any) -> Send:
         transport.close()
 
     return cut
+
+
+def _halving(send: Send) -> Send:
+    begin: Message = {}
+    whole = bytearray()
+
+    async def halve(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            begin.update(message)
+            return
+        whole.extend(message.get("body", b""))
+        if not message.get("more_body"):
+            half = bytes(whole[: len(whole) // 2])
+            kept = [(name, value) for name, value in begin["headers"] if name.lower() != b"content-length"]
+            await send({**begin, "headers": [*kept, (b"content-length", str(len(half)).encode())]})
+            await send({"type": "http.response.body", "body": half})
+
+    return halve
 
 
 class AppServer:

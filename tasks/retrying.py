@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, TypedDict
 
 from errors import UnavailableError
 
 _DELAYS = [1.0, 2.0, 4.0, 8.0, 15.0]
+_LONGEST_WISH = 60.0  # seconds of a server's Retry-After that are honoured
 
 
 class RetryOptions(TypedDict):
@@ -16,15 +18,22 @@ class RetryOptions(TypedDict):
     retries: int
     retry_delay_seconds: list[float]
     retry_jitter_factor: float
-    retry_condition_fn: Callable[[Any, Any, Any], bool]
+    retry_condition_fn: Callable[[Any, Any, Any], Awaitable[bool]]
 
 
-def is_transient(_task: Any, _run: Any, state: Any) -> bool:
+async def is_transient(_task: Any, _run: Any, state: Any) -> bool:
     """Whether a failed task run may be tried again: only when a server was at fault.
+
+    Where that server said when (``Retry-After``), its time passes here, before Prefect's own delay.
 
     Arguments are Prefect's ``(task, task_run, state)``; anything that is not `UnavailableError` is final.
     """
-    return isinstance(state.data if isinstance(state.data, BaseException) else _exception(state), UnavailableError)
+    error = state.data if isinstance(state.data, BaseException) else _exception(state)
+    if not isinstance(error, UnavailableError):
+        return False
+    if error.retry_after:
+        await asyncio.sleep(min(error.retry_after, _LONGEST_WISH))
+    return True
 
 
 def _exception(state: Any) -> BaseException | None:

@@ -40,7 +40,7 @@ def requests_fault(error: requests.RequestException, server: str) -> SmartClideE
         server: What was talked to, for people, e.g. ``Jenkins at https://jenkins.example.com``.
     """
     if isinstance(error, requests.exceptions.SSLError):
-        return untrusted(server)
+        return untrusted(server) if "CERTIFICATE" in str(error).upper() else without_tls(server)
     if isinstance(error, requests.Timeout):
         return UnavailableError(f"{server} did not answer in time.", remedy="Check that it is up; raise its timeout.")
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
@@ -57,6 +57,12 @@ def untrusted(server: str) -> InputError:
     """A TLS certificate that cannot be verified: a matter of configuration, so never retried."""
     remedy = "Name its certificate authority in the block's CA file."
     return InputError(f"The TLS certificate of {server} is not trusted.", remedy=remedy)
+
+
+def without_tls(server: str) -> InputError:
+    """No TLS at all, or a version of it that is refused: configuration too."""
+    remedy = "Check whether its address is to begin with http:// or https://."
+    return InputError(f"{server} and this client find no TLS that both speak.", remedy=remedy)
 
 
 def _manner(text: str) -> str:

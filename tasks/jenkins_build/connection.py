@@ -17,15 +17,8 @@ import jenkins
 import requests
 
 from blocks.jenkins_server import JenkinsServer
-from errors import (
-    AccessError,
-    ConflictError,
-    InputError,
-    NotFoundError,
-    ProtocolError,
-    SmartClideError,
-    UnavailableError,
-)
+from errors import AccessError, ProtocolError, UnavailableError
+from tasks.jenkins_build.refusals import Refusal
 from tasks.transport import requests_fault, retry_after
 
 _REDIRECTS = (302, 303)
@@ -93,16 +86,27 @@ class Connection:
             request.headers["Content-Type"] = "application/xml; charset=utf-8"
         response = self._transmit(request)
         if response.status_code < 300 or response.status_code in _REDIRECTS:
-            self._reject_login_page(response)
+            self._reject_page(response)
             return response
-        raise self._refusal(response, what)
+        raise Refusal(
+            self.server,
+            self.user,
+            f"{method} {path.partition('?')[0]}",
+            what,
+            response.status_code,
+            response.headers,
+            response.content,
+            retry_after(response.headers),
+        ).error()
 
-    def json(self, path: str, *, what: str) -> dict[str, Any]:
-        """GET a JSON object."""
-        response = self.send("GET", path, what=what)
+    def json(self, path: str, *, what: str, form: dict[str, str] | None = None) -> dict[str, Any]:
+        """GET a JSON object, or POST `form` for one."""
+        response = self.send("GET" if form is None else "POST", path, what=what, form=form)
         try:
             found = json.loads(response.content)
-        except ValueError:
+        except ValueError as error:
+            if response.content.lstrip()[:1] == b"{":  # it was one, but its end is missing
+                raise UnavailableError(f"{self.server} sent half an answer for {what}.") from error
             found = None
         if not isinstance(found, dict):
             raise ProtocolError(
@@ -126,46 +130,13 @@ class Connection:
             raise AccessError(f"{self.server} accepts no way of logging in.") from None  # its text is an HTML page
         return response
 
-    def _reject_login_page(self, response: requests.Response) -> None:
+    def _reject_page(self, response: requests.Response) -> None:
+        """What answers like this is a login, or no Jenkins at all: nearly every answer of Jenkins has its header."""
         if response.status_code in _REDIRECTS and "login" in response.headers.get("Location", ""):
             raise AccessError(f"{self.server} asks user {self.user!r} to log in.", remedy="Check the API token.")
-
-    def _refusal(self, response: requests.Response, what: str) -> SmartClideError:
-        status = response.status_code
-        if status == 401:
-            return AccessError(
-                f"{self.server} refused the login of user {self.user!r} (401).",
-                remedy="Make an API token in Jenkins (User > Security) and put it into the JenkinsServer block.",
+        html = response.headers.get("Content-Type", "").startswith("text/html")
+        if html and response.status_code not in _REDIRECTS and "X-Jenkins" not in response.headers:
+            raise ProtocolError(
+                f"{self.server} answered with a web page that is not Jenkins' own.",
+                remedy="Check the URL, and for a proxy or login page before it.",
             )
-        if status == 403:
-            return self._forbidden(response, what)
-        if status == 404:
-            return NotFoundError(f"{self.server} has no {what}, or hides it from user {self.user!r}.")
-        if status in (408, 429) or status >= 500:
-            return self._unavailable(response, what)
-        reason = response.headers.get("X-Error", "").strip()
-        if status == 409:
-            return ConflictError(f"{self.server} refused {what} (409){': ' + reason if reason else ''}.")
-        if status in (400, 413, 414):
-            return InputError(f"{self.server} refused {what} ({status}){': ' + reason if reason else ''}.")
-        return ProtocolError(f"{self.server} answered {status} for {what}.")
-
-    def _forbidden(self, response: requests.Response, what: str) -> AccessError:
-        if b"No valid crumb" in response.content:
-            return AccessError(
-                f"{self.server} wants a crumb from user {self.user!r} (403): that happens with a password.",
-                remedy="Use an API token instead of a password.",
-            )
-        return AccessError(
-            f"{self.server} does not let user {self.user!r} use {what} (403).",
-            remedy="Give the user the permission for it: Job Create, Configure, Build, Cancel, Read; Credentials.",
-        )
-
-    def _unavailable(self, response: requests.Response, what: str) -> UnavailableError:
-        if response.status_code == 503 and b"Starting Jenkins" in response.content:
-            return UnavailableError(f"{self.server} is starting.", retry_after=retry_after(response.headers))
-        return UnavailableError(
-            f"{self.server} failed on {what} ({response.status_code}).",
-            remedy="See Jenkins' own log.",
-            retry_after=retry_after(response.headers),
-        )

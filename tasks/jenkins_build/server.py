@@ -102,11 +102,11 @@ class Jenkins:
         """Errors that the declarative linter of this Jenkins, with its plugins, finds; [] = none."""
         what = "the linter (plugin pipeline-model-definition)"
         path = "pipeline-model-converter/validateJenkinsfile"
-        answer = self._connection.send("POST", path, what=what, form={"jenkinsfile": jenkinsfile})
+        answer = self._connection.json(path, what=what, form={"jenkinsfile": jenkinsfile})
         try:
-            data = answer.json()["data"]
+            data = answer["data"]
             return [] if data["result"] == "success" else _lint_errors(data.get("errors", []))
-        except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ProtocolError(f"{self} gave an unreadable answer to linting.") from error
 
     def find_builds(self, job: str) -> list[KnownBuild]:

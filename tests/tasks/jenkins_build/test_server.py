@@ -182,7 +182,7 @@ def test_a_starting_jenkins(jenkins: Running) -> None:
 
 def test_html_instead_of_json(jenkins: Running) -> None:
     jenkins.server.faults.add("garbage", "whoAmI")
-    with pytest.raises(ProtocolError, match="gave no JSON object for the user") as caught:
+    with pytest.raises(ProtocolError, match="a web page that is not Jenkins' own") as caught:
         jenkins.client.whoami()
     assert "not what you asked for" not in str(caught.value)
 
