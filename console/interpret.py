@@ -112,7 +112,7 @@ def interpret_text(text: str, file: Path, options: InterpretOptions, tree: froze
         UnavailableError: A server that includes are fetched from failed.
     """
     root, entry = file.parent, file.name
-    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree)
+    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree, files_later=True)
     allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote)
     found = gather({entry: text}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
     try:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sandbox.jenkins.console import Console
 from sandbox.jenkins.items import Job
-from sandbox.jenkins.model import FlowNode, NodeStatus, Result
+from sandbox.jenkins.model import EarlierBuild, FlowNode, NodeStatus, Result
 
 NODE_LOG_LIMIT = 10_240  # characters `wfapi/log` keeps of a step's text
 _WORSE: tuple[Result, ...] = ("SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED")
@@ -95,6 +95,7 @@ class Build:
         self.description: str | None = None
         self.display_name: str | None = None
         self.test_reports: list[Path] = []
+        self.variables: dict[str, str] = {}
         self.interruption: tuple[str, str] | None = None
         self.approver: str | None = None
         self.had_input = False
@@ -178,6 +179,7 @@ class Build:
             "interruption": self.interruption,
             "approver": self.approver,
             "had_input": self.had_input,
+            "variables": dict(self.variables),
             "test_reports": [str(path) for path in self.test_reports],
             "order": asdict(self.order),
             "nodes": [asdict(node) for node in self.nodes],
@@ -233,6 +235,13 @@ class Builds:
         """One build."""
         with self._lock:
             return self._by_job.get(job.full_name, {}).get(number)
+
+    def before(self, build: Build) -> EarlierBuild | None:
+        """The newest build of the same job before this one."""
+        older = next((other for other in self.of(build.job) if other.number < build.number), None)
+        if older is None:
+            return None
+        return EarlierBuild(older.number, older.result, dict(older.variables), lambda: self.before(older))
 
     def forget(self, job: Job, number: int | None = None) -> None:
         """A build, or all of a job, was deleted."""

@@ -102,7 +102,7 @@ class Build:
 
     def __init__(self, host: BuildHost) -> None:
         self.host = host
-        self.global_env: dict[str, str] = {}
+        self.global_env = host.variables
         self.lock = threading.RLock()
         self.inputs = 0
         self._last_id = 1

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.jenkins import parameters
 from sandbox.jenkins.builds import Build, Cause, Order, PendingInput, StepLog, now
-from sandbox.jenkins.model import AgentLease, BuildAbortedError, Credential, FlowNode, NodeStatus, Note, Result
+from sandbox.jenkins.model import (
+    AgentLease,
+    BuildAbortedError,
+    Credential,
+    EarlierBuild,
+    FlowNode,
+    NodeStatus,
+    Note,
+    Result,
+)
 
 if TYPE_CHECKING:
     from sandbox.jenkins.controller import Controller
@@ -38,6 +47,7 @@ class Host:
         self.jenkins_url = controller.public_url().rstrip("/") + "/"
         self.build_url = self.jenkins_url + build.url_path
         self.folder = build.folder
+        self.variables = build.variables
         self.aborted = build.aborted
         self.killed = build.killed
         self.restart_stage = build.order.restart[1] if build.order.restart else None
@@ -80,6 +90,10 @@ class Host:
     @test_reports.setter
     def test_reports(self, paths: list[Path]) -> None:
         self._build.test_reports = paths
+
+    def previous(self) -> EarlierBuild | None:
+        """The newest build of the job before this one."""
+        return self._controller.builds.before(self._build)
 
     def log(self, text: str, note: Note | None = None, node: FlowNode | None = None) -> None:
         """Append to the console; the text also belongs to `node`, by default this thread's innermost open step."""

@@ -67,6 +67,16 @@ class BuildAbortedError(Exception):
     """The build was stopped (or a step was interrupted)."""
 
 
+@dataclass(frozen=True)
+class EarlierBuild:
+    """A build of the same job before this one, as ``currentBuild.previousBuild`` shows it."""
+
+    number: int
+    result: Result | None
+    variables: Mapping[str, str]  # what it set on `env`
+    previous: Callable[[], EarlierBuild | None]
+
+
 class BuildHost(Protocol):
     """What the executor may ask of the server while it runs one build. All methods are thread-safe."""
 
@@ -78,6 +88,7 @@ class BuildHost(Protocol):
     jenkins_url: str
     folder: Path  # the build's own folder: stashes go to folder/"stashes", artifacts to folder/"archive"
     aborted: threading.Event  # set by stop/term: the executor interrupts steps (SIGTERM to processes), runs post
+    variables: dict[str, str]  # what the build sets on `env`; later builds see them as buildVariables
     killed: threading.Event  # set by kill: the executor gives up at once
 
     def log(self, text: str, note: Note | None = None) -> None:
@@ -104,6 +115,9 @@ class BuildHost(Protocol):
         Raises:
             BuildAbortedError: The build was stopped meanwhile.
         """
+
+    def previous(self) -> EarlierBuild | None:
+        """The newest build of the job before this one."""
 
     def credential(self, credentials_id: str) -> Credential | None:
         """From the job's folders inside out, then the global store."""

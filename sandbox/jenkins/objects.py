@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.jenkins.context import Build
 from sandbox.jenkins.groovy import values
 from sandbox.jenkins.groovy.values import HostObject, UnsupportedError, throw, to_string
+from sandbox.jenkins.model import EarlierBuild
+
+_RAW_BUILD = "method org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper getRawBuild"
 
 
 class Env(HostObject):
@@ -62,6 +66,33 @@ def values_of_map(found: dict[str, Any], name: str, arguments: list[Any]) -> Any
     return call_method(found, name, arguments)
 
 
+def _earlier(build: EarlierBuild | None) -> PreviousBuild | None:
+    return None if build is None else PreviousBuild(build)
+
+
+class PreviousBuild(HostObject):
+    """``currentBuild.previousBuild``: a build that is over or still runs."""
+
+    def __init__(self, build: EarlierBuild) -> None:
+        self.build = build
+
+    def get(self, name: str) -> Any:
+        """A property."""
+        if name == "rawBuild":
+            raise values.rejected(_RAW_BUILD)
+        known: dict[str, Callable[[], Any]] = {
+            "number": lambda: self.build.number,
+            "id": lambda: str(self.build.number),
+            "result": lambda: self.build.result,
+            "currentResult": lambda: self.build.result or "SUCCESS",
+            "buildVariables": lambda: dict(self.build.variables),
+            "previousBuild": lambda: _earlier(self.build.previous()),
+        }
+        if name not in known:
+            raise UnsupportedError(f"previousBuild.{name} is not supported by the Jenkins stand-in")
+        return known[name]()
+
+
 class CurrentBuild(HostObject):
     """``currentBuild``."""
 
@@ -72,7 +103,7 @@ class CurrentBuild(HostObject):
     def get(self, name: str) -> Any:
         """A property."""
         if name == "rawBuild":
-            raise values.rejected("method org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper getRawBuild")
+            raise values.rejected(_RAW_BUILD)
         host = self.build.host
         milliseconds = int((time.time() - self.started) * 1000)
         known: dict[str, Any] = {
@@ -90,7 +121,8 @@ class CurrentBuild(HostObject):
             "durationString": f"{milliseconds / 1000:.1f} sec and counting",
             "startTimeInMillis": int(self.started * 1000),
             "timeInMillis": int(self.started * 1000),
-            "previousBuild": None,
+            "previousBuild": _earlier(host.previous()),
+            "buildVariables": dict(self.build.global_env),
             "keepLog": False,
             "changeSets": [],
         }

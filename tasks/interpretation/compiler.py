@@ -120,8 +120,8 @@ def needed_files(files: Mapping[str, str], context: Context, *, entry: str = CI_
 
 def include_options(context: Context, findings: Findings) -> IncludeOptions:
     """Includes with `rules` and variables in their paths, as this context decides them."""
-    judge = Judge(context, findings)
-    elsewhere = Judge(replace(context, tree=None), findings)
+    now = replace(context, files_later=False)  # an include is read now or never
+    judge, elsewhere = Judge(now, findings), Judge(replace(now, tree=None), findings)
     known = {**(context.variables or {}), **context.overrides}
     known = {name: value for name, value in known.items() if name not in context.secrets}
     scope = Scope(known, context.variables is not None, context.unknown, context.secrets)

@@ -20,6 +20,8 @@ class Context:
         unknown: Names that are not known although `variables` are.
         run_deploy_jobs: Keep jobs that deploy by themselves (`environment:` with action start or stop).
         tree: All paths of the commit, for `exists` and wildcard includes; None = not known.
+        files_later: What `changes` and `exists` ask about files that are not known is left to the build, as a part of
+            the residual condition; else it is assumed.
         changed_paths: Files changed since the base GitLab would compare with; None = not known.
         absent: Why an included source is not among the files, by its key (see `tasks.source.sources`).
         inputs: Values for the `spec:inputs` of the pipeline definition itself.
@@ -33,6 +35,7 @@ class Context:
     run_deploy_jobs: bool = False
     tree: Collection[str] | None = None
     changed_paths: Collection[str] | None = None
+    files_later: bool = False
     absent: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
 

@@ -41,6 +41,21 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _replace(text, values.get, "$")[0]
 
 
+def pieces(text: str) -> list[tuple[str, bool]]:
+    """A text cut at its references: each piece, and whether it is the name of a variable.
+
+    >>> pieces("refs/heads/$TARGET")
+    [('refs/heads/', False), ('TARGET', True)]
+    """
+    found: list[tuple[str, bool]] = []
+    at = 0
+    for match in _REFERENCE.finditer(text):
+        name = match["plain"] or match["braced"] or match["percent"]
+        found += [(text[at : match.start()], False), (name, True) if name else ("$", False)]
+        at = match.end()
+    return [(piece, named) for piece, named in (*found, (text[at:], False)) if piece]
+
+
 def _replace(text: str, value: Callable[[str], str | None], dollar: str) -> tuple[str, bool]:
     open_names = False
     size = len(text)

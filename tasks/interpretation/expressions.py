@@ -71,6 +71,22 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Files:
+    """Whether files of the commit exist or have changed: only ever in a residual, for the build to answer.
+
+    Attributes:
+        paths: Ruby's globs, any of which may match.
+        changed: Whether they have changed; else whether they exist.
+        since: The ref of a `compare_to`, in pieces, as it may hold variables that only the build knows; None = what
+            GitLab compares a pipeline with.
+    """
+
+    paths: tuple[str, ...]
+    changed: bool
+    since: tuple[Text | Var, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Not:
     """The opposite of a condition."""
 
@@ -92,7 +108,7 @@ class Or:
 
 
 Value = Null | Text | Var
-Expression = Constant | Truth | Equal | Match | Not | And | Or
+Expression = Constant | Truth | Equal | Match | Files | Not | And | Or
 
 
 def both(left: Expression, right: Expression) -> Expression:
@@ -137,4 +153,6 @@ def variables_of(term: Expression | Value | Pattern) -> frozenset[str]:
         children = (term.left, term.right)
     elif isinstance(term, Match):
         children = (term.value, term.pattern)
+    elif isinstance(term, Files):
+        children = term.since or ()
     return frozenset[str]().union(*(variables_of(c) for c in children))

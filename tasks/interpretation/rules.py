@@ -10,17 +10,18 @@ from typing import cast
 from tasks.interpretation.context import Context
 from tasks.interpretation.durations import seconds
 from tasks.interpretation.evaluation import Scope, evaluate
-from tasks.interpretation.expansion import expand
-from tasks.interpretation.expressions import Constant, Expression, both, either, opposite
+from tasks.interpretation.expansion import expand, pieces, references
+from tasks.interpretation.expressions import Constant, Expression, Files, Text, Var, both, either, opposite
 from tasks.interpretation.pipeline import AllowFailure, Undecided, When
 from tasks.interpretation.policies import condition_of, default_policy, policy_condition
 from tasks.interpretation.shapes import flattened, spliced
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings, Span
-from tasks.source.globs import glob_matches
+from tasks.source.globs import any_changed, any_exists
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 from tasks.source.regex_syntax import RegexError
 
+_VARIABLE = "a path holds a variable that only the build knows"
 _COMPARING = ("push", "merge_request_event", "external_pull_request_event")
 
 
@@ -140,7 +141,9 @@ class Judge:
             return False
 
     def changes(self, node: Node, name: str, scope: Scope, against: bool = False) -> Expression:
-        """Whether one of the files changed; where that is not known, assumed so that the job runs, and said so.
+        """Whether one of the files changed.
+
+        Where that is not known it is left to the build, or assumed so that the job runs, and said so.
 
         Args:
             node: The list, or the mapping with `paths`.
@@ -152,18 +155,26 @@ class Judge:
         if compared is None and _without_changes(scope):
             return Constant(True)  # GitLab's rule for pipelines no push made: everything counts as changed
         if compared is None and self.context.changed_paths is not None:
-            return Constant(any(glob_matches(p, self.context.changed_paths) for p in _paths(node, scope)))
+            return Constant(any_changed(_paths(node, scope), self.context.changed_paths))
+        if self.context.files_later and (asked := _asked(node, scope, compared)) is not None:
+            return asked
         unknown = "what changed is not known" if compared is None else "the changes since `compare_to` are not known"
+        unknown = _VARIABLE if self.context.files_later else unknown
         message = f"`{name}` is taken as {str(not against).lower()}, so that the job runs: {unknown}."
         self.findings.add("changes-assumed", message, node.span)
         return Constant(not against)
 
     def exists(self, node: Node, name: str, scope: Scope) -> Expression:
-        """Whether one of the files exists; assumed true, and said so, where that is not known."""
+        """Whether one of the files exists; left to the build, or assumed true and said so, where that is not known."""
         elsewhere = isinstance(node, Mapping_) and node.get("project") is not None
-        if self.context.tree is not None and not elsewhere:
-            return Constant(any(glob_matches(p, self.context.tree) for p in _paths(node, scope)))
-        message = f"`{name}` is taken as true: the list of the files is not known here."
+        context, paths = self.context, _paths(node, scope)
+        later = context.files_later and (context.tree is None or context.variables is None)  # the tree is of one commit
+        if not elsewhere and context.tree is not None and not later:
+            return Constant(any_exists(paths, context.tree))
+        if not elsewhere and later and _closed(paths, scope):
+            return Files(tuple(paths), changed=False)
+        unknown = _VARIABLE if later and not elsewhere else "the list of the files is not known here"
+        message = f"`{name}` is taken as true: {unknown}."
         self.findings.add("exists-assumed", message, node.span)
         return Constant(True)
 
@@ -182,6 +193,32 @@ def _paths(node: Node, scope: Scope) -> list[str]:
     if not isinstance(listed, Sequence):
         return [expand(listed.text, scope.known)] if isinstance(listed, Scalar) else []
     return [expand(item.text, scope.known) for item in spliced(listed) if isinstance(item, Scalar)]
+
+
+def _asked(node: Node, scope: Scope, compared: Node | None) -> Files | None:
+    """What the build is to ask; None where a path holds a variable that only the build knows."""
+    paths = _paths(node, scope)
+    if not _closed(paths, scope):
+        return None
+    if not isinstance(compared, Scalar):
+        return Files(tuple(paths), changed=True)
+    parts = pieces(expand(compared.text, scope.known))
+    since = tuple(_piece(text, named, scope) for text, named in parts)
+    return Files(tuple(paths), changed=True, since=since)
+
+
+def _piece(text: str, named: bool, scope: Scope) -> Text | Var:
+    if not named:
+        return Text(text)
+    return Var(text) if _open(text, scope) else Text(f"${text}")
+
+
+def _closed(paths: list[str], scope: Scope) -> bool:
+    return not any(_open(name, scope) for path in paths for name in references(path))
+
+
+def _open(name: str, scope: Scope) -> bool:
+    return not scope.complete or name in scope.unknown
 
 
 def _outcome(rule: Mapping_) -> Outcome:

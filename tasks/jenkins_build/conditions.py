@@ -7,7 +7,7 @@ comparisons and most rules mean.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tasks.interpretation import expressions as terms
 from tasks.jenkins_build.groovy import literal
@@ -22,6 +22,15 @@ String value(String name) {
     given = [@NAMES@]
   }
   return given[name] ?: null
+}
+"""
+
+ANSWERS = """
+// Answers to what rules ask about files, by question.
+@Field Map answers = [:]
+
+boolean files(String question) {
+  return answers[question]
 }
 """
 
@@ -59,9 +68,13 @@ _POSIX = {
 }
 
 
-def value_function(names: Iterable[str]) -> str:
-    """The function that gives a variable as rules see it: null when it is empty or absent."""
-    entries = ",".join(f"\n      {name}: params.{name} ?: env.{name}" for name in names if _NAME.fullmatch(name))
+def value_function(names: Iterable[str], known: Mapping[str, str]) -> str:
+    """The function that gives a variable as rules see it: null when it is empty or absent; `known` need no asking."""
+    entries = ",".join(
+        f"\n      {name}: {literal(known[name]) if name in known else f'params.{name} ?: env.{name}'}"
+        for name in names
+        if _NAME.fullmatch(name)
+    )
     return _VALUE.replace("@NAMES@", f"{entries}\n    " if entries else ":")
 
 
@@ -75,6 +88,8 @@ def condition(node: terms.Expression) -> str:
         return f"{_value(node.left)} == {_value(node.right)}"
     if isinstance(node, terms.Match):
         return _match(node)
+    if isinstance(node, terms.Files):
+        return f"files({literal(question(node))})"
     if isinstance(node, terms.Not):
         return _negated(node.term)
     operator = " && " if isinstance(node, terms.And) else " || "
@@ -83,11 +98,22 @@ def condition(node: terms.Expression) -> str:
     )
 
 
+def question(node: terms.Files) -> str:
+    """What is asked about files, in words; different for different questions.
+
+    >>> question(terms.Files(("docs/*.{md,rst}", "a"), changed=True, since=(terms.Text("refs/"), terms.Var("X"))))
+    'changes docs/*.{md,rst}, a since refs/$X'
+    """
+    paths = ", ".join(path.replace(" ", "  ") for path in node.paths)
+    since = "".join(part.value if isinstance(part, terms.Text) else f"${part.name}" for part in node.since or ())
+    return f"{'changes' if node.changed else 'exists'} {paths}" + (f" since {since}" if node.since else "")
+
+
 def _negated(term: terms.Expression) -> str:
     if isinstance(term, terms.Equal):
         return f"{_value(term.left)} != {_value(term.right)}"
     inner = condition(term)
-    return f"!{inner}" if isinstance(term, terms.Truth) else f"!({inner})"
+    return f"!{inner}" if isinstance(term, terms.Truth | terms.Files) else f"!({inner})"
 
 
 def _value(node: terms.Value) -> str:

@@ -54,6 +54,7 @@ _FIXED = (
     helpers.SHELL,
     helpers.CONTAINED,
     helpers.AFTER_SCRIPT,
+    conditions.ANSWERS,
     conditions.PRESENT,
     conditions.MATCHES,
 )
@@ -72,9 +73,11 @@ def functions(plan: Plan) -> list[list[Statement]]:
         InputError: Jobs wait for each other in a circle, or there are more of them than one Jenkinsfile can hold.
     """
     check_ends(plan)
-    asked = sorted({name for job in plan.pipeline.jobs for rule in job.rules for name in _names(rule.expression)})
     login = plan.settings.registry_credentials_id
-    own = [conditions.value_function(asked), *([helpers.logged_in(login)] if login else [])]
+    own = [
+        conditions.value_function(plan.asked_variables, plan.known_variables),
+        *([helpers.logged_in(login)] if login else []),
+    ]
     own += [helpers.with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []
     parts = list(_parts(plan))
     start: list[Statement] = [_project(plan), *(Source(f"jobs{number}()") for number, _ in enumerate(parts, start=1))]
@@ -89,10 +92,6 @@ def pipeline_stage() -> Block:
     """The one declarative stage that all jobs run in."""
     script = Block("script", (Source("describe()\nadvance(begin())"),))
     return Block("stage('jobs')", (Block("steps", (script,)),))
-
-
-def _names(node: object) -> set[str]:
-    return conditions.variables_of(node)
 
 
 def _project(plan: Plan) -> Statement:
@@ -250,6 +249,8 @@ def term(node: object) -> ListOf:
     """A residual condition as data for the runner's ``holds``."""
     if isinstance(node, terms.Constant):
         return ListOf((Text("constant"), Code("true" if node.value else "false")))
+    if isinstance(node, terms.Files):
+        return ListOf((Text("files"), Text(conditions.question(node))))
     if isinstance(node, terms.Not):
         return ListOf((Text("not"), term(node.term)))
     if isinstance(node, terms.And | terms.Or):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from errors import InputError
 from tasks.interpretation.pipeline import Pipeline
-from tasks.jenkins_build import graph, helpers, image_stage
+from tasks.jenkins_build import file_questions, graph, helpers, image_stage
 from tasks.jenkins_build.artifacts import has_stash
 from tasks.jenkins_build.groovy import Block, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
@@ -40,7 +40,7 @@ def render(pipeline: Pipeline, settings: RenderSettings) -> str:
     if not stages:
         raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")
     return render_paragraphs(
-        [*_top(plan), *_functions(plan), *_image_function(plan), _guard(plan), [_pipeline(stages)]]
+        [*_top(plan), *_functions(plan), *_image_function(plan), _guard(plan), *_files(plan), [_pipeline(stages)]]
     )
 
 
@@ -57,10 +57,20 @@ def _top(plan: Plan) -> list[list[Statement]]:
 
 
 def _functions(plan: Plan) -> list[list[Statement]]:
+    questions = file_questions.functions(plan.questions)
     if plan.is_graph:
-        return graph.functions(plan)
+        return [*graph.functions(plan), *questions]
     helper: list[list[Statement]] = [[Source(text)] for text in helper_functions(plan)]
-    return [*helper, *functions(plan)]
+    return [*helper, *functions(plan), *questions]
+
+
+def _files(plan: Plan) -> list[list[Statement]]:
+    asked = file_questions.ask(plan.questions, plan.settings.git_credentials_id)
+    return (
+        [[Comment("Before the stages, so that a build restarted from one of them knows the answers too."), *asked]]
+        if asked
+        else []
+    )
 
 
 def _guard(plan: Plan) -> list[Statement]:

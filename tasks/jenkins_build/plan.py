@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job, Pipeline
 from tasks.jenkins_build import conditions, helpers, job_script
 from tasks.jenkins_build.artifacts import has_stash, sources_of
+from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.names import JobNames, Unique, job_names
@@ -54,9 +56,27 @@ class Plan:
         """String parameters of the build, by name."""
         if self.pipeline.decided:
             return (COMMIT_PARAMETER, BUILD_KEY_PARAMETER)
+        names = (COMMIT_PARAMETER, BUILD_KEY_PARAMETER, URL_PARAMETER, *USUAL, *self.asked_variables)
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def questions(self) -> list[terms.Files]:
+        """What rules ask about files."""
+        return questions_of(self.pipeline.jobs)
+
+    @cached_property
+    def asked_variables(self) -> list[str]:
+        """Variables that conditions left to the build ask for, sorted."""
         rules = (rule.expression for job in self.pipeline.jobs for rule in job.rules)
-        asked = sorted({name for expression in rules for name in conditions.variables_of(expression)})
-        return tuple(dict.fromkeys((COMMIT_PARAMETER, BUILD_KEY_PARAMETER, URL_PARAMETER, *USUAL, *asked)))
+        names = {name for expression in rules for name in conditions.variables_of(expression)}
+        compares = any(question.changed and question.since is None for question in self.questions)
+        return sorted(names.union(BASE_VARIABLES if compares else ()))
+
+    @property
+    def known_variables(self) -> Mapping[str, str]:
+        """Those among them that need no asking."""
+        given = self.pipeline.variables
+        return {name: given[name] for name in self.asked_variables if name in given and name in BASE_VARIABLES}
 
     @property
     def agent_variables(self) -> dict[str, str]:
@@ -250,7 +270,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (needs, helpers.AFTER_NEEDS),
         (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
-        *_condition_helpers(jobs),
+        *_condition_helpers(plan),
         *((True, helpers.sources(sources_name(plan, depth), checkout(plan, depth))) for depth in _depths(plan)),
         (some(plan.fetched) or (some(has_stash) and plan.settings.image is not None), helpers.FETCH),
         (some(plan.informed_by), helpers.REPORTED),
@@ -265,12 +285,12 @@ def helper_functions(plan: Plan) -> list[str]:
     return [text for wanted, text in chosen if wanted]
 
 
-def _condition_helpers(jobs: tuple[Job, ...]) -> list[tuple[bool, str]]:
-    nodes = [node for job in jobs for rule in job.rules for node in conditions.walk(rule.expression)]
-    names = sorted({node.name for node in nodes if isinstance(node, terms.Var)})
+def _condition_helpers(plan: Plan) -> list[tuple[bool, str]]:
+    nodes = [node for job in plan.pipeline.jobs for rule in job.rules for node in conditions.walk(rule.expression)]
     by_text = any(isinstance(n, terms.Match) and not isinstance(n.pattern, terms.Pattern) for n in nodes)
     return [
-        (bool(names), conditions.value_function(names)),
+        (bool(plan.asked_variables), conditions.value_function(plan.asked_variables, plan.known_variables)),
+        (bool(plan.questions), conditions.ANSWERS),
         (any(isinstance(node, terms.Truth) for node in nodes), conditions.PRESENT),
         (by_text, conditions.MATCHES),
     ]

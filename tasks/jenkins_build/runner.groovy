@@ -148,6 +148,9 @@ boolean holds(List term) {
   if (asked == 'constant') {
     return term[1]
   }
+  if (asked == 'files') {
+    return files(term[1])
+  }
   if (asked == 'not') {
     return !holds(term[1])
   }

@@ -124,11 +124,15 @@ _JOBS = {
 }
 _WARNINGS = {
     "changes-assumed": _warning(
-        "What changed is not known: `changes` is taken so that the job runs, as true, or as false where it would keep "
-        "the job out.",
+        "What changed is not known in a deployment, nor to `include:rules`, nor where a path holds a variable of the "
+        "build: `changes` is taken so that the job runs, as true, or as false where it would keep the job out.",
         "Add an `if` that decides.",
     ),
-    "exists-assumed": _warning("`exists` is taken as true: the files are not known.", "Add an `if` that decides."),
+    "exists-assumed": _warning(
+        "`exists` is taken as true: the files of another project, of an include's, or of a path with a variable of the "
+        "build are not known.",
+        "Add an `if` that decides.",
+    ),
     "policy-kubernetes": _warning("`kubernetes: active` is taken as false.", "Use `rules:if`."),
     "workflow-never": _warning("`workflow:rules` let no pipeline run; there are no jobs.", "Choose another ref."),
     "workflow-variables-undecided": _warning(

@@ -171,6 +171,7 @@ def compile_regex(pattern: Any) -> re.Pattern[str]:
     if isinstance(pattern, re.Pattern):
         return pattern
     translated = to_string(pattern).replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!")
+    translated = re.sub(r"\A\(\?(\w*)d", r"(?\1", translated)  # UNIX_LINES is how Python's lines end anyway
     translated = re.sub(r"(?<!\\)((?:\\\\)*)\\Z", r"\1(?=\\n?\\Z)", translated)
     translated = re.sub(r"(?<!\\)((?:\\\\)*)\\z", r"\1\\Z", translated)
     try:

@@ -20,6 +20,8 @@ class FakeHost:
         self.aborted, self.killed = threading.Event(), threading.Event()
         self.description = self.display_name = self.result = None
         self.test_reports = []
+        self.variables = {}
+        self.earlier = None
         self.credentials = {credential.id: credential for credential in credentials}
         self.nodes: list[FlowNode] = []
         self.triggered = []
@@ -65,6 +67,9 @@ class FakeHost:
         finally:
             with self._lock:
                 self._used.discard(name)
+
+    def previous(self):
+        return self.earlier
 
     def credential(self, credentials_id) -> Credential | None:
         return self.credentials.get(credentials_id)

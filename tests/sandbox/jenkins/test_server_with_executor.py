@@ -57,6 +57,38 @@ def test_the_recorded_failing_build(tmp_path: Path) -> None:
     assert log["text"] == "+ echo about\nabout\n+ exit 3\n"
 
 
+def test_a_build_sees_what_the_one_before_it_set(tmp_path: Path) -> None:
+    script = """echo "before: ${currentBuild.previousBuild?.buildVariables}"
+def run = currentBuild.previousBuild
+while (run != null) {
+  echo "number ${run.number} ${run.result} ${run.buildVariables['LEFT']}"
+  run = run.previousBuild
+}
+env.LEFT = "by ${currentBuild.number}"
+echo "own: ${currentBuild.buildVariables}"
+"""
+    server: AppServer
+    stand_in = Jenkins(tmp_path, lambda: server.url, {"admin": "token"}, "/usr/bin:/bin")
+    server = AppServer(stand_in.app, name="jenkins").start()
+    consoles = []
+    with requests.Session() as http:
+        http.auth = ("admin", "token")
+        config = job(script=html.escape(script)).encode()
+        http.post(f"{server.url}/createItem?name=seen", data=config, headers={"Content-Type": "text/xml"}, timeout=5)
+        for number in (1, 2, 3):
+            http.post(f"{server.url}/job/seen/build?delay=0sec", timeout=5)
+            _ended(http, f"{server.url}/job/seen/{number}")
+            consoles.append(http.get(f"{server.url}/job/seen/{number}/consoleText", timeout=5).text)
+    stand_in.close()
+    server.stop()
+    said = [[line for line in text.splitlines() if line.startswith(("before", "number", "own"))] for text in consoles]
+    assert said == [
+        ["before: null", "own: [LEFT:by 1]"],
+        ["before: [LEFT:by 1]", "number 1 SUCCESS by 1", "own: [LEFT:by 2]"],
+        ["before: [LEFT:by 2]", "number 2 SUCCESS by 2", "number 1 SUCCESS by 1", "own: [LEFT:by 3]"],
+    ]
+
+
 def test_the_first_run_declares_the_parameters_of_the_jenkinsfile(tmp_path: Path) -> None:
     script = """pipeline {
   agent any

@@ -9,7 +9,20 @@ from pathlib import Path
 from errors import InterpretationError
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
-from tasks.interpretation.expressions import And, Constant, Equal, Match, Not, Null, Or, Pattern, Text, Truth, Var
+from tasks.interpretation.expressions import (
+    And,
+    Constant,
+    Equal,
+    Files,
+    Match,
+    Not,
+    Null,
+    Or,
+    Pattern,
+    Text,
+    Truth,
+    Var,
+)
 from tasks.interpretation.pipeline import Job, Pipeline
 
 MAIN = {
@@ -40,6 +53,9 @@ def condition(term: object) -> str:
             return f"{condition(left)} == {condition(right)}"
         case Match(value, pattern):
             return f"{condition(value)} =~ {condition(pattern)}"
+        case Files(paths, changed, since):
+            compared = f" since {'+'.join(map(condition, since))}" if since else ""
+            return f"{'changed' if changed else 'exist'}({', '.join(paths)}){compared}"
         case Not(inner):
             return f"!({condition(inner)})"
         case And(terms):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.interpretation.diagnostics import Span
-from tasks.interpretation.expressions import And, Equal, Match, Not, Null, Or, Pattern, Text, Truth, Var
+from tasks.interpretation.expressions import And, Equal, Files, Match, Not, Null, Or, Pattern, Text, Truth, Var
 from tasks.interpretation.pipeline import (
     AllowFailure,
     Artifacts,
@@ -136,6 +136,7 @@ SAMPLES: dict[str, tuple[Pipeline, RenderSettings]] = {
                     rules=(
                         Undecided(And((MAIN, Not(TAGGED)))),
                         Undecided(Match(Var("CI_COMMIT_BRANCH"), Pattern("^feature/", "i"))),
+                        Undecided(Or((Files(("src/**/*.{c,h}",), changed=True), Files(("Makefile",), changed=False)))),
                     ),
                     span=Span(CI, 3, 1),
                 ),

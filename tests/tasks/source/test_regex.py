@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tasks.source.globs import glob_matches, include_matches
+from tasks.source.globs import any_exists, glob_matches, include_matches
 from tasks.source.regex import compile_regex
 from tasks.source.regex_syntax import RegexError
 
@@ -114,5 +114,17 @@ def test_globs() -> None:
     assert glob_matches("src/*", paths) == ["src/.hidden"]
     assert glob_matches("?.md", paths) == ["a.md"]
     assert glob_matches(r"\[x\]", paths) == ["[x]"]
+    assert glob_matches(r"\{x\}", ["x", "{x}"]) == ["{x}"]
+    assert glob_matches("a[!b]c", ["a/c", "abc", "axc"]) == ["axc"]
     assert include_matches("/docs/**", paths) == ["docs/a.md", "docs/x/b.rst"]
     assert include_matches("docs/*", paths) == ["docs/a.md"]
+
+
+def test_what_exists_and_when_too_much_would_have_to_be_compared() -> None:
+    many = [f"d/{number}" for number in range(10_001)]
+    assert any_exists(["docs/"], ["docs/a.md"])
+    assert not any_exists(["docs"], ["docs/a.md"])
+    assert not any_exists(["a/*", "b/*", "c/*", "e/*"], many)
+    assert any_exists(["a/*", "b/*", "c/*", "e/*", "f/*"], many)
+    assert not any_exists(["**/*.a", "exact/b", "**/*.b", "**/*.c", "**/*.e", "**/*.f"], many)
+    assert not any_exists(["a*", "b*", "c*", "e*", "f*"], many)  # the main folder alone counts

@@ -38,6 +38,7 @@ class Build {
 
   Place getHere() { place.get() }
   String getCurrentResult() { result }
+  Map getPreviousBuild() { given.earlier }
   int number() { ++numbers }
 
   void worsen(String other) {

@@ -99,7 +99,7 @@ abstract class Steps extends Script {
   }
 
   def sh(Map options) {
-    known(options, ['script', 'label', 'returnStatus', 'returnStdout'])
+    known(options, ['script', 'label', 'returnStatus', 'returnStdout', 'encoding'])
     assert !(options.returnStatus && options.returnStdout)
     File control = new File(here().path + '@tmp', 'durable-' + shimBuild.number())
     control.mkdirs()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.interpretation.expressions import And, Equal, Match, Not, Null, Or, Pattern, Text, Truth, Var
+from tasks.interpretation.expressions import And, Equal, Files, Match, Not, Null, Or, Pattern, Text, Truth, Var
 from tasks.interpretation.pipeline import AllowFailure, Artifacts, Image, Job, Need, Retry, Service, Undecided
 from tasks.jenkins_build.jenkinsfile import ImageBuild
 
@@ -49,6 +49,11 @@ def needs(*names: str) -> tuple[Need, ...]:
 def _fails_until(count: int, mark: str, code: int) -> str:
     """Shell text that fails with `code` until it was run `count` times; the marks lie beside the workspaces."""
     return f'echo x >> ../{mark}; test "$(wc -l < ../{mark})" -ge {count} || exit {code}'
+
+
+def _since(glob: str) -> Files:
+    """Whether files changed since the commit before; the parameter REF is HEAD."""
+    return Files((glob,), changed=True, since=(Var("REF"), Text("~1")))
 
 
 CASES: dict[str, Case] = {
@@ -328,6 +333,27 @@ CASES: dict[str, Case] = {
         {"make": "success"},
         ("build registry.example/app:tag built",),
         settings={"image": ImageBuild("registry.example/app", "tag", registry_credentials_id="robot")},
+    ),
+    "rules about files": Case(
+        (
+            job("there", "a", "echo out:there", rules=(Undecided(Files(("*file", "no/*"), changed=False)),)),
+            job("not there", "a", rules=(Undecided(Files(("fil", "a/"), changed=False)),)),
+            job("since", "a", "echo out:since", rules=(Undecided(_since("file")),)),
+            job("not since", "a", rules=(Undecided(And((MAIN, _since("Docker*")))),)),
+            job("first build", "b", "echo out:first", rules=(Undecided(Files(("nothing",), changed=True)),)),
+            job("not", "b", rules=(Undecided(Not(Files(("**/*.c",), changed=True))),)),
+        ),
+        {
+            "there": "success",
+            "not%20there": "skipped",
+            "since": "success",
+            "not%20since": "skipped",
+            "first%20build": "success",
+            "not": "skipped",
+        },
+        ("there", "since", "first"),
+        parameters={"CI_COMMIT_BRANCH": "main", "REF": "HEAD"},
+        pipeline={"decided": False},
     ),
     "another commit": Case((job("a", "a"),), {}, result="FAILURE", parameters={"COMMIT_SHA": "0" * 40}),
 }

@@ -1,0 +1,103 @@
+"""What rules that are left to the build ask about files: collected, so that one step answers all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tasks.interpretation import expressions as terms
+from tasks.interpretation.pipeline import Job
+from tasks.jenkins_build.conditions import question, walk
+from tasks.jenkins_build.groovy import (
+    Assign,
+    Block,
+    Code,
+    Expression,
+    Lines,
+    MapOf,
+    Source,
+    Statement,
+    Text,
+    lines,
+    literal,
+)
+from tasks.source.globs import costly, java_pattern, top_level
+
+# What the build must know, or find out, to compare as GitLab does.
+BASE_VARIABLES = (
+    "CI_COMMIT_BEFORE_SHA",
+    "CI_COMMIT_BRANCH",
+    "CI_COMMIT_TAG",
+    "CI_MERGE_REQUEST_DIFF_BASE_SHA",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+    "CI_PIPELINE_SOURCE",
+)
+_IN_FUNCTION = 50
+# Line ends in a path become `?`: the list has one path a line.
+_LIST = r"""#!/bin/sh
+set -eu
+list=.git/smartclide-paths
+if [ -z "${BASE-}" ]; then
+  git ls-tree -r -z --name-only HEAD > "$list"
+else
+  found=
+  for ref in "refs/tags/$BASE" "refs/remotes/origin/${BASE#refs/heads/}" "$BASE"; do
+    found=$(git rev-parse -q --verify "$ref^{commit}") && break
+  done
+  if [ -z "$found" ]; then
+    echo "rules:changes: $BASE is not a valid ref" >&2
+    exit 1
+  fi
+  if [ -n "${PARTED-}" ]; then
+    found=$(git merge-base "$found" HEAD) || found=$(git hash-object -t tree /dev/null)
+  fi
+  git diff --name-only --no-renames -z "$found" HEAD > "$list"
+fi
+LC_ALL=C tr '\n\000' '?\n' < "$list"
+"""
+
+
+def _script(text: str) -> str:
+    return "\n  ".join(lines(Lines(tuple(Text(line) for line in text.splitlines()))))
+
+
+FUNCTIONS = Path(__file__).with_name("files.groovy").read_text(encoding="ascii").replace("@LIST@", _script(_LIST))
+
+
+def questions_of(jobs: Iterable[Job]) -> list[terms.Files]:
+    """What the rules of the jobs ask, each once, in the order of the text."""
+    nodes = (node for job in jobs for rule in job.rules for node in walk(rule.expression))
+    return list(dict.fromkeys(node for node in nodes if isinstance(node, terms.Files)))
+
+
+def functions(questions: list[terms.Files]) -> list[list[Statement]]:
+    """The functions that ask, and the questions, a few in a function: a JVM method holds 64 KB."""
+    parts = [questions[at : at + _IN_FUNCTION] for at in range(0, len(questions), _IN_FUNCTION)]
+    listed: list[list[Statement]] = [
+        [Block(f"void questions{number}()", tuple(Assign("questions", Text(question(q)), _data(q)) for q in part))]
+        for number, part in enumerate(parts, start=1)
+    ]
+    return [[Source(FUNCTIONS)], *listed] if questions else []
+
+
+def ask(questions: list[terms.Files], credentials: str | None) -> list[Statement]:
+    """The statements that have all questions answered."""
+    parts = range(1, 1 + -(-len(questions) // _IN_FUNCTION))
+    given = literal(credentials) if credentials else "null"
+    return [*(Source(f"questions{number}()") for number in parts), Source(f"askFiles({given})")] if questions else []
+
+
+def _data(asked: terms.Files) -> MapOf:
+    pattern = ("pattern", Text(java_pattern(asked.paths, folders=not asked.changed)))
+    if asked.changed:
+        return MapOf((pattern, ("since", _since(asked))))
+    wildcards = ("wildcards", Code(str(costly(asked.paths))))
+    return MapOf((pattern, wildcards, ("topLevel", Code(str(top_level(asked.paths)).lower()))))
+
+
+def _since(asked: terms.Files) -> Expression:
+    parts = [
+        literal(part.value) if isinstance(part, terms.Text) else f"(value({literal(part.name)}) ?: '')"
+        for part in asked.since or ()
+    ]
+    return Code(" + ".join(parts) or "''")
