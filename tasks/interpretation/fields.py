@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from tasks.interpretation.durations import seconds
-from tasks.interpretation.pipeline import Artifacts, Image, JobEnvironment, Retry, Service
+from tasks.interpretation.pipeline import Artifacts, Cache, Image, JobEnvironment, Retry, Service
 from tasks.interpretation.rules import integers
 from tasks.interpretation.shapes import flattened, spliced
 from tasks.interpretation.variables import read_variables
@@ -123,6 +123,39 @@ def _reports(node: Node | None, expand: Expand) -> Mapping[str, tuple[str, ...]]
         if files:
             reports[entry.key] = files
     return reports
+
+
+def caches_of(node: Node | None, expand: Expand) -> tuple[Cache, ...]:
+    """The value of `cache`: one, or several. One that names no files keeps nothing and is left out."""
+    listed = [item for item in flattened(node) if isinstance(item, Mapping_)] if isinstance(node, Sequence) else [node]
+    caches = (_cache(item, index, expand) for index, item in enumerate(listed) if isinstance(item, Mapping_))
+    return tuple(cache for cache in caches if cache.paths or cache.untracked)
+
+
+def _cache(node: Mapping_, index: int, expand: Expand) -> Cache:
+    key = node.get("key")
+    return Cache(
+        **_cache_key(key, index, expand) if isinstance(key, Mapping_) else {"key": expand(text_of(key) or "default")},
+        paths=tuple(expand(path) for path in texts_of(node.get("paths"))),
+        untracked=flag_of(node.get("untracked")),
+        policy=expand(text_of(node.get("policy")) or "pull-push"),
+        when=cast(Literal["on_success", "on_failure", "always"], text_of(node.get("when")) or "on_success"),
+        fallback_keys=tuple(expand(other) for other in texts_of(node.get("fallback_keys"))),
+        unprotect=flag_of(node.get("unprotect")),
+    )
+
+
+def _cache_key(node: Mapping_, index: int, expand: Expand) -> dict[str, Any]:
+    """The key made of files. GitLab puts the cache's place in the list and the files' stems before the hash.
+
+    Source: GitLab's ``Gitlab::Ci::Build::Cache``.
+    """
+    files = texts_of(node.get("files")) or texts_of(node.get("files_commits"))
+    prefix = expand(text_of(node.get("prefix")) or "")
+    if not files:
+        return {"key": prefix or "default"}
+    stems = "_".join(name.partition(".")[0] for name in files)
+    return {"key_files": files, "key_prefix": "-".join(filter(None, (prefix, f"{index}_{stems}")))}
 
 
 def retry_of(node: Node | None) -> Retry:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tasks.interpretation.fields import text_of
 from tasks.source.diagnostics import Findings
-from tasks.source.nodes import Mapping_, Node, Scalar
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
 
 # keyword -> (code, message)
 JOB_NOTES = {
     "cache": (
         "cache",
-        "`cache` is ignored: jobs run without it, so they may be slower; results must not depend on it.",
+        "`cache` is kept on the agent that ran the job, and not shared between agents: another one begins without it.",
     ),
     "coverage": ("coverage", "`coverage` is ignored: Jenkins does not read a percentage from the log."),
     "dast_configuration": ("keyword-ignored", "`dast_configuration` is ignored: it belongs to GitLab's own scanner."),
@@ -52,13 +52,21 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
     """Say of every keyword of a job what is approximated or ignored."""
     for entry in node:
         note = JOB_NOTES.get(entry.key)
-        if note is None or node.get(entry.key) is None or text_of(entry.value) == SILENT_VALUES.get(entry.key, 0):
+        if note is None or _is_nothing(entry.value) or text_of(entry.value) == SILENT_VALUES.get(entry.key, 0):
             continue
         findings.add(note[0], note[1], entry.span)
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_NOTES, findings)
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_OPTIONS, findings, "artifact-option")
     _note_inner(node.get("environment"), "environment", _ENVIRONMENT_NOTES, findings)
     _note_reports(node.get("artifacts"), findings)
+
+
+def _is_nothing(node: Node) -> bool:
+    return (
+        is_null(node)
+        or (isinstance(node, Mapping_) and not node.entries)
+        or (isinstance(node, Sequence) and not node.items)
+    )
 
 
 def _note_inner(

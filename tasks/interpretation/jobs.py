@@ -139,6 +139,7 @@ class _Builder:
             variables=shown,
             tags=tuple(put(tag) for tag in fields.commands_of(node.get("tags"))),
             artifacts=fields.artifacts_of(node.get("artifacts"), put),
+            caches=fields.caches_of(node.get("cache"), put),
             when=_when(draft, outcome),
             start_in_seconds=outcome.start_in_seconds or fields.seconds_of(node.get("start_in")),
             allow_failure=_allow_failure(draft, outcome),

@@ -56,6 +56,31 @@ class Artifacts:
 
 
 @dataclass(frozen=True)
+class Cache:
+    """One of a job's caches (``cache:``): files that the next run of a job with the same key finds again.
+
+    Attributes:
+        key: Its name, which may hold references to variables; unused where there are `key_files`.
+        key_files: Globs of files of the commit: the name is a hash of what they hold.
+        key_prefix: What stands before that hash.
+        paths: GitLab's globs, relative to the project folder.
+        policy: ``pull``, ``push``, ``pull-push``, or a reference to a variable.
+        fallback_keys: Names to look under when there is no cache of this one.
+        unprotect: Whether protected and other refs share it.
+    """
+
+    key: str = "default"
+    key_files: tuple[str, ...] = ()
+    key_prefix: str = ""
+    paths: tuple[str, ...] = ()
+    untracked: bool = False
+    policy: str = "pull-push"
+    when: Literal["on_success", "on_failure", "always"] = "on_success"
+    fallback_keys: tuple[str, ...] = ()
+    unprotect: bool = False
+
+
+@dataclass(frozen=True)
 class Need:
     """One edge of the graph (``needs:``): the job waited for, and whether its artifacts are fetched."""
 
@@ -144,6 +169,7 @@ class Job:
     variables: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     artifacts: Artifacts = field(default_factory=Artifacts)
+    caches: tuple[Cache, ...] = ()
     needs: tuple[Need, ...] | None = None
     dependencies: tuple[str, ...] | None = None
     when: When = "on_success"

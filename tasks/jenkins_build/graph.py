@@ -12,7 +12,7 @@ from pathlib import Path
 from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job
-from tasks.jenkins_build import conditions, helpers, job_script
+from tasks.jenkins_build import caches, conditions, helpers, job_script
 from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash, sources_of
 from tasks.jenkins_build.groovy import (
     Assign,
@@ -42,6 +42,7 @@ _FIXED = (
     helpers.EXIT_CODES,
     helpers.DOTENV,
     helpers.LIMITED,
+    helpers.ATTEMPT,
     helpers.TRIED_AGAIN,
     helpers.run_job(retries=True, some_retries=True, exit_codes=True, stages=True),
     helpers.DECIDED,
@@ -51,6 +52,7 @@ _FIXED = (
     helpers.REPORTED,
     helpers.READ_DOTENV,
     helpers.UNTRACKED,
+    helpers.CACHED,
     helpers.SHELL,
     helpers.CONTAINED,
     helpers.AFTER_SCRIPT,
@@ -201,6 +203,9 @@ def _shell(plan: Plan, job: Job) -> Entries:
     yield "script", _text(job_script.commands((*job.before_script, *job.script)))
     if job.after_script:
         yield "afterScript", _text(job_script.commands(job.after_script))
+    if job.caches:
+        yield "restore", _text(caches.restore(job))
+        yield "save", _text(caches.save(job))
     if job.image is not None:
         docker = docker_of(plan, job, job.image)
         yield "run", _text(docker.start(service_variables(plan, job)))

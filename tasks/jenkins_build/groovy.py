@@ -59,12 +59,13 @@ Expression = Text | Code | ListOf | MapOf | Call
 
 @dataclass(frozen=True)
 class Step:
-    """A statement: a pipeline step, positional arguments before named ones, and perhaps a block."""
+    """A statement: a pipeline step, positional arguments before named ones, and perhaps a block, or two (`then`)."""
 
     name: str
     arguments: tuple[Expression, ...] = ()
     named: tuple[tuple[str, Expression], ...] = ()
     body: tuple[Statement, ...] | None = None
+    then: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,8 @@ def lines(node: Statement) -> list[str]:
 
 def _step_lines(step: Step) -> list[str]:
     arguments = ", ".join(filter(None, [*map(expression, step.arguments), _named(step.named)]))
+    if step.body is not None and step.then:
+        return [f"{step.name}({arguments}, {{", *_indented(step.body), "}, {", *_indented(step.then), "})"]
     if step.body is not None:
         head = f"{step.name}({arguments})" if arguments else step.name
         return [f"{head} {{", *_indented(step.body), "}"]

@@ -55,9 +55,29 @@ void limited(int seconds, Closure body) {
 }
 """
 
+ATTEMPT = """
+// One attempt at a job. On GitLab each is a job of its own: `after` ends all of them, with the state of that one.
+void attempt(String name, Map job, Closure body, Closure after) {
+  states[name] = 'failed'
+  try {
+    limited(job.timeout) {
+      body()
+    }
+    states[name] = 'success'
+  } catch (FlowInterruptedException e) {
+    states[name] = 'canceled'
+    throw e
+  } finally {
+    if (after != null) {
+      after()
+    }
+  }
+}
+"""
+
 _RUN_JOB = """
 // Runs one GitLab job. Its failure marks the stage and the build and stops nothing: later jobs look at the states.
-void runJob(String name, Map job, Closure body) {
+void runJob(String name, Map job, Closure body, Closure after = null) {
   echo "gl-job name=${name} state=running"
   String state = 'success'
   try {
@@ -81,18 +101,14 @@ void runJob(String name, Map job, Closure body) {
 """
 
 _RETRY = """retry(1 + (job.retries ?: 0)) {
-      limited(job.timeout) {
-        body()
-      }
+      attempt(name, job, body, after)
     }"""
 _RETRY_SOME = """int left = job.retries ?: 0
     boolean again = true
     while (again) {
       again = false
       try {
-        limited(job.timeout) {
-          body()
-        }
+        attempt(name, job, body, after)
       } catch (FlowInterruptedException e) {
         throw e
       } catch (Exception e) {
@@ -104,9 +120,7 @@ _RETRY_SOME = """int left = job.retries ?: 0
         echo "trying again after: ${e.message}"
       }
     }"""
-_ONCE = """limited(job.timeout) {
-      body()
-    }"""
+_ONCE = "attempt(name, job, body, after)"
 _FAILED = """if (state == 'failed') {
     failedStages.add(job.stage)
   }"""
@@ -223,12 +237,23 @@ void fetch(List jobs) {
 AFTER_SCRIPT = """
 // after_script: in a shell of its own, five minutes at most, and never of weight for the result.
 void afterScript(String name, Closure body) {
-  Map words = [success: 'success', canceled: 'canceled']
   catchError(buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
     limited(300) {
-      withEnv(["CI_JOB_STATUS=${words[states[name]] ?: 'failed'}"]) {
+      withEnv(["CI_JOB_STATUS=${states[name]}"]) {
         body()
       }
+    }
+  }
+}
+"""
+
+CACHED = """
+// Restores or saves a job's caches, which never fails the job.
+void cached(String name, String label, String text) {
+  withEnv(["CI_JOB_STATUS=${states[name]}"]) {
+    int code = sh(label: label, returnStatus: true, script: text)
+    if (code != 0) {
+      echo "WARNING: ${label}: exit code ${code}"
     }
   }
 }

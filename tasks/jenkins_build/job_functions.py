@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.interpretation.pipeline import Image, Job, Undecided
-from tasks.jenkins_build import conditions, containers, job_script
+from tasks.jenkins_build import caches, conditions, containers, job_script
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -24,6 +24,7 @@ from tasks.jenkins_build.plan import Plan, has_rule_variables, place
 
 SETUP = "setup"
 VARIABLES = "pipelineVariables"
+CACHE = Call("cacheFunctions")
 
 
 def functions(plan: Plan) -> list[list[Statement]]:
@@ -41,7 +42,12 @@ def common(plan: Plan, *, always: bool = False) -> list[list[Statement]]:
     setup = [*job_script.START, *job_script.agent_exports(plan.agent_variables)]
     variables = job_script.exports(plan.pipeline.variables, plan.pipeline.unresolved_variables)
     begin: list[Statement] = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
-    return [begin, [_function(f"String {VARIABLES}()", variables)]] if variables or always else [begin]
+    paragraphs = [begin]
+    if variables or always:
+        paragraphs.append([_function(f"String {VARIABLES}()", variables)])
+    if any(job.caches for job in plan.pipeline.jobs):
+        paragraphs.append([_function(f"String {CACHE.name}()", caches.FUNCTIONS)])
+    return paragraphs
 
 
 def _function(head: str, lines: list[str], first: tuple[Expression, ...] = ()) -> Block:
@@ -58,6 +64,9 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
     yield [title, _script_function(plan, job, f"{stem}Script", script)]
     if job.after_script:
         yield [_script_function(plan, job, f"{stem}AfterScript", job_script.commands(job.after_script))]
+    if job.caches:
+        yield [_script_function(plan, job, f"{stem}Restore", caches.restore(job), CACHE)]
+        yield [_script_function(plan, job, f"{stem}Save", caches.save(job), CACHE)]
     if job.image is None:
         return
     docker = docker_of(plan, job, job.image)
@@ -87,7 +96,7 @@ def service_variables(plan: Plan, job: Job) -> dict[str, str]:
     return {name: open_word(value, known) if left else word(value) for name, value, left in (*shared, *own)}
 
 
-def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Block:
+def _script_function(plan: Plan, job: Job, name: str, commands: list[str], *first: Expression) -> Block:
     predefined = job_script.job_variables(job, plan.names[job.name].index)
     parameters = []
     extra: list[Expression] = []
@@ -102,7 +111,7 @@ def _script_function(plan: Plan, job: Job, name: str, commands: list[str]) -> Bl
         for texts in (predefined, own_lines(plan, job), commands)
     )
     shared = [Call(VARIABLES)] if plan.pipeline.variables and not job.excluded_variables else []
-    items = (Call(SETUP), *before, *shared, *own, *extra, *after)
+    items = (Call(SETUP), *before, *shared, *own, *extra, *first, *after)
     return Block(f"@NonCPS\nString {name}({', '.join(parameters)})", (Lines(items),))
 
 

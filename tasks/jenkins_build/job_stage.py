@@ -118,7 +118,8 @@ def _call(name: str, *arguments: Expression) -> str:
 def _run_job(plan: Plan, job: Job) -> Statement:
     options = MapOf(tuple(_options(plan, job)))
     body = [*_prepare(plan, job), *_execute(plan, job)]
-    return Step("runJob", (Text(plan.names[job.name].mark), options), body=tuple(body))
+    after = [*_after_script(plan, job), *_cached(plan, job, "Save")]
+    return Step("runJob", (Text(plan.names[job.name].mark), options), body=tuple(body), then=tuple(after))
 
 
 def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
@@ -139,7 +140,16 @@ def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
 
 def _prepare(plan: Plan, job: Job) -> list[Statement]:
     name = sources_name(plan, depth_of(plan, job)) if clones(plan, job) else "deleteDir"
-    return [Step(name), *fetch(plan, plan.fetched(job))]
+    return [Step(name), *_cached(plan, job, "Restore"), *fetch(plan, plan.fetched(job))]
+
+
+def _cached(plan: Plan, job: Job, what: str) -> list[Statement]:
+    """Restores or saves the job's caches."""
+    if not job.caches:
+        return []
+    label = Text(f"{what.lower()} caches")
+    step = Step("cached", (Text(plan.names[job.name].mark), label, _script_call(plan, job, what)))
+    return _with_secrets(plan, job, [step])
 
 
 def _execute(plan: Plan, job: Job) -> list[Statement]:
@@ -189,7 +199,7 @@ def _script_call(plan: Plan, job: Job, suffix: str) -> Call:
 
 
 def _post(plan: Plan, job: Job) -> list[Statement]:
-    steps = [*_after_script(plan, job), *_artifacts(plan, job), *_reports(plan, job)]
+    steps = [*_artifacts(plan, job), *_reports(plan, job)]
     if plan.settings.registry_credentials_id is not None and plan.uses_login(job):
         steps.append(image_stage.forget_login())
     return [Block("post", (Block("always", (Block("script", tuple(steps)),)),))] if steps else []

@@ -257,6 +257,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (exit_codes, helpers.EXIT_CODES),
         (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.DOTENV),
         (bool(jobs), helpers.LIMITED),
+        (bool(jobs), helpers.ATTEMPT),
         (bool(some_retries), helpers.TRIED_AGAIN),
         (
             bool(jobs),
@@ -276,6 +277,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(plan.informed_by), helpers.REPORTED),
         (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.READ_DOTENV),
         (some(lambda job: job.artifacts.untracked), helpers.UNTRACKED),
+        (some(lambda job: job.caches), helpers.CACHED),
         (exit_codes, helpers.SHELL),
         (some(lambda job: job.image), helpers.CONTAINED),
         (bool(login) and some(plan.uses_login), helpers.logged_in(login or "")),

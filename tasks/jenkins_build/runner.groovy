@@ -216,12 +216,13 @@ void work(String name, Map job, Map rule) {
   options.putAll([retryOn: job.retryOn, retryCodes: job.retryCodes, allowedExitCodes: job.allowedExitCodes])
   node(job.label ?: '') {
     try {
-      runJob(name, options) {
+      runJob(name, options, {
         if (job.depth == null) {
           deleteDir()
         } else {
           sources(job.depth)
         }
+        caches(name, job, 'restore', rule, from)
         fetch(stashesOf(from))
         String text = shellText(job, rule.variables ?: '', reported(from), job.script)
         withSecrets(job) {
@@ -233,15 +234,29 @@ void work(String name, Map job, Map rule) {
             shell name, text
           }
         }
-      }
+      }, {
+        after(name, job, rule, from)
+        caches(name, job, 'save', rule, from)
+      })
     } finally {
-      afterwards(name, job, shellText(job, rule.variables ?: '', reported(from), job.afterScript ?: ''))
+      keep(name, job)
     }
   }
 }
 
-void afterwards(String name, Map job, String text) {
+void caches(String name, Map job, String what, Map rule, List from) {
+  if (job.restore) {
+    String commands = cacheFunctions() + (what == 'save' ? job.save : job.restore)
+    String text = shellText(job, rule.variables ?: '', reported(from), commands)
+    withSecrets(job) {
+      cached(name, "${what} caches", text)
+    }
+  }
+}
+
+void after(String name, Map job, Map rule, List from) {
   if (job.afterScript) {
+    String text = shellText(job, rule.variables ?: '', reported(from), job.afterScript)
     afterScript(name) {
       withSecrets(job) {
         if (job.afterRun) {
@@ -254,6 +269,10 @@ void afterwards(String name, Map job, String text) {
       }
     }
   }
+}
+
+// What the job leaves behind: its artifacts and reports.
+void keep(String name, Map job) {
   if (job.stash && states[name] in job.keep) {
     String includes = job.untracked ? untracked(job.includes) : job.includes
     String excludes = job.excludes ?: ''

@@ -152,7 +152,6 @@ _WARNINGS = {
     "deploy-job": _warning("A job that deploys by itself is left out.", "Use run_deploy_jobs to keep it."),
     "trigger": _warning("A job that starts another pipeline is left out.", "Deploy that project by its own flow."),
     "run": _warning("A job of GitLab steps is left out.", "Use `script`."),
-    "cache": _warning("`cache` is ignored; jobs run without it.", "Nothing, unless a job depends on it."),
     "hooks": _warning("`hooks` are ignored.", "Put the commands into `before_script`."),
     "id-tokens": _warning("Tokens GitLab would sign are not there.", "Use credentials of Jenkins."),
     "secrets": _warning("`secrets` are not fetched.", "Put them into the credentials of the Jenkins folder."),
@@ -167,6 +166,10 @@ _WARNINGS = {
 }
 _NOTES = {
     "tags": _info("`tags` become the labels a Jenkins agent must have.", "Label an agent, or the job waits for one."),
+    "cache": _info(
+        "Caches are kept on the agent that ran the job, for as long as some build uses them once a month.",
+        "Nothing; give jobs that share a cache the same `tags` where there are several agents.",
+    ),
     "artifact-option": _info("`artifacts:name` and `expire_in` are ignored.", "Nothing."),
     "coverage": _info("`coverage` is ignored.", "Read it in the log."),
     "interruptible": _info("`interruptible` is ignored.", "Nothing."),

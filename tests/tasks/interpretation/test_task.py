@@ -101,7 +101,7 @@ async def test_errors_warnings_and_no_pipeline() -> None:
         await interpret_pipeline.fn(snapshot("job: {scirpt: [a]}\n"))
     assert [d.code for d in caught.value.diagnostics] == ["missing-script", "unknown-keyword"]
     with pytest.raises(InterpretationError, match="1 warning"):
-        text = "job: {script: [a], cache: {paths: [a]}}\n"
+        text = "job: {script: [a], release: {tag_name: a, description: b}}\n"
         await interpret_pipeline.fn(snapshot(text), InterpretationOptions(strict=True))
     with pytest.raises(InputError, match="workflow:rules"):
         await interpret_pipeline.fn(snapshot("workflow: {rules: [{if: $NO}]}\njob: {script: [a]}\n"))

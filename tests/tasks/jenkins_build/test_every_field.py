@@ -13,6 +13,7 @@ from tasks.interpretation.expressions import Equal, Text, Var
 from tasks.interpretation.pipeline import (
     AllowFailure,
     Artifacts,
+    Cache,
     Image,
     Job,
     JobEnvironment,
@@ -45,6 +46,7 @@ JOB = Job(
     image=Image("image", ("sh",)),
     services=(Service("service"),),
     artifacts=Artifacts(("dist",)),
+    caches=(Cache(paths=("deps",)),),
     variables={"V": "$X"},
     needs=(Need("before"),),
     when="delayed",
@@ -63,6 +65,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Job, "variables"): {"V": "2"},
     (Job, "tags"): ("linux",),
     (Job, "artifacts"): Artifacts(),
+    (Job, "caches"): (),
     (Job, "needs"): (),
     (Job, "dependencies"): (),
     (Job, "when"): "always",
@@ -95,6 +98,15 @@ OTHER: dict[tuple[type, str], Any] = {
     (Artifacts, "untracked"): True,
     (Artifacts, "expire_in"): "1 day",
     (Artifacts, "reports"): {"junit": ("x.xml",)},
+    (Cache, "key"): "x",
+    (Cache, "key_files"): ("x",),
+    (Cache, "key_prefix"): "x",
+    (Cache, "paths"): ("x",),
+    (Cache, "untracked"): True,
+    (Cache, "policy"): "pull",
+    (Cache, "when"): "always",
+    (Cache, "fallback_keys"): ("x",),
+    (Cache, "unprotect"): True,
     (Need, "job"): "early",
     (Need, "artifacts"): False,
     (Need, "optional"): True,
@@ -125,6 +137,7 @@ INSIDE: dict[type, Callable[[Any], Job]] = {
     Image: lambda value: replace(JOB, image=value),
     Service: lambda value: replace(JOB, services=(value,)),
     Artifacts: lambda value: replace(JOB, artifacts=value),
+    Cache: lambda value: replace(JOB, caches=(value,)),
     Need: lambda value: replace(JOB, needs=(value,)),
     Retry: lambda value: replace(JOB, retry=value),
     AllowFailure: lambda value: replace(JOB, allow_failure=value),
@@ -136,6 +149,7 @@ PLAIN: dict[type, Any] = {
     Image: JOB.image,
     Service: JOB.services[0],
     Artifacts: JOB.artifacts,
+    Cache: Cache("key", ("lock",), paths=("deps",)),  # its `key` is for caches without `key_files`
     Need: Need("before"),
     Retry: JOB.retry,
     AllowFailure: JOB.allow_failure,
@@ -164,6 +178,8 @@ def test_a_field_is_rendered_or_a_diagnostic_covers_it(
     else:
         plain = PLAIN[kind]
         assert getattr(plain, name) != value
+        if (kind, name) == (Cache, "key"):
+            plain = replace(plain, key_files=())
         before, after = whole(INSIDE[kind](plain)), whole(INSIDE[kind](replace(plain, **{name: value})))
     settings = RenderSettings("http://gitlab.example/a.git", "a" * 40, rendering=rendering)
     changes = render(before, settings) != render(after, settings)

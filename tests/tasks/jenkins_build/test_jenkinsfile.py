@@ -236,7 +236,14 @@ def test_options_of_a_job(more: dict[str, Any], options: str) -> None:
 
 def test_no_helper_is_there_that_nothing_calls() -> None:
     text = render(pipeline(job("a")), SETTINGS)
-    assert re.findall(r"^\w+ (\w+)\(", text, re.MULTILINE) == ["limited", "runJob", "sources", "setup", "aScript"]
+    assert re.findall(r"^\w+ (\w+)\(", text, re.MULTILINE) == [
+        "limited",
+        "attempt",
+        "runJob",
+        "sources",
+        "setup",
+        "aScript",
+    ]
     assert "exitCodes" not in text
     assert "retry" not in text
 

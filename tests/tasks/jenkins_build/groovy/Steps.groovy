@@ -240,7 +240,7 @@ abstract class Steps extends Script {
 
   // Empty ones are unset, as Jenkins has it.
   private Map agentVariables() {
-    Map all = [BUILD_NUMBER: '7', BUILD_TAG: 'jenkins-app-7', BUILD_URL: 'http://jenkins.test/job/app/7/', EXECUTOR_NUMBER: '0']
+    Map all = [JOB_NAME: 'app', BUILD_NUMBER: '7', BUILD_TAG: 'jenkins-app-7', BUILD_URL: 'http://jenkins.test/job/app/7/', EXECUTOR_NUMBER: '0']
     all += [PATH: shimBuild.given.path] + shimBuild.given.parameters + shimBuild.here.variables
     if (shimBuild.here.workspace) {
       all += [WORKSPACE: shimBuild.here.workspace.path, WORKSPACE_TMP: shimBuild.here.workspace.path + '@tmp']

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.interpretation.expressions import And, Equal, Files, Match, Not, Null, Or, Pattern, Text, Truth, Var
-from tasks.interpretation.pipeline import AllowFailure, Artifacts, Image, Job, Need, Retry, Service, Undecided
+from tasks.interpretation.pipeline import AllowFailure, Artifacts, Cache, Image, Job, Need, Retry, Service, Undecided
 from tasks.jenkins_build.jenkinsfile import ImageBuild
 
 ALLOWED = AllowFailure(always=True)
@@ -318,6 +318,89 @@ CASES: dict[str, Case] = {
             "variables": {"P": "$CI_PIPELINE_ID", "S": "$CI_PIPELINE_ID", "X": "x"},
             "unresolved_variables": frozenset({"P"}),
         },
+    ),
+    "after each attempt": Case(
+        (
+            job("some", "a", _fails_until(3, "again", 3), after_script=("echo out:$CI_JOB_STATUS",), retry=Retry(2)),
+            job("codes", "a", "exit 4", after_script=("echo out:codes",), retry=Retry(1, exit_codes=(4,))),
+            job(
+                "late",
+                "a",
+                "sleep 30",
+                timeout_seconds=1,
+                after_script=("echo out:late $CI_JOB_STATUS",),
+                retry=Retry(1),
+                allow_failure=ALLOWED,
+            ),
+        ),
+        {"some": "success", "codes": "failed", "late": "unstable"},
+        ("codes", "codes", "failed", "failed", "late failed", "late failed", "success"),
+        "FAILURE",
+    ),
+    "caches": Case(
+        (
+            job(
+                "fill",
+                "a",
+                'mkdir deps; echo "$V" > deps/x; echo y > y',
+                variables={"V": HOSTILE},
+                caches=(
+                    Cache("$V/$CI_JOB_ID", paths=("none",)),
+                    Cache("$V", paths=("deps/",)),
+                    Cache(key_files=("f*",), key_prefix="p", paths=("y",), when="always"),
+                ),
+            ),
+            job(
+                "bad",
+                "a",
+                "touch z; exit 1",
+                caches=(Cache("z", paths=("z",), when="on_failure"),),
+                allow_failure=ALLOWED,
+            ),
+            job("worse", "a", "touch z; exit 1", caches=(Cache("w", paths=("z",)),), allow_failure=ALLOWED),
+            job(
+                "use",
+                "b",
+                'echo "out:$(cat deps/x y)"; ls z; touch deps/no',
+                variables={"V": HOSTILE},
+                caches=(
+                    Cache("missing", paths=("deps",), fallback_keys=("$V",), policy="pull"),
+                    Cache(key_files=("file",), key_prefix="p", policy="pull", paths=("y",)),
+                    Cache("z", paths=("none",)),
+                ),
+            ),
+            job("no", "b", "test ! -e z", caches=(Cache("w", paths=("z",)),)),
+            job(
+                "contained",
+                "c",
+                "ls deps; echo made > deps/inside",
+                image=Image("alpine"),
+                variables={"V": HOSTILE},
+                caches=(Cache("$V", paths=("deps",)),),
+            ),
+            job(
+                "see",
+                "d",
+                "echo out:$(ls deps)",
+                variables={"V": HOSTILE},
+                caches=(Cache("$V", paths=("deps",)),),
+            ),
+        ),
+        {
+            "fill": "success",
+            "bad": "unstable",
+            "worse": "unstable",
+            "use": "success",
+            "no": "success",
+            "contained": "success",
+            "see": "success",
+        },
+        (
+            HOSTILE,
+            "image alpine",
+            "inside x",
+        ),
+        parameters={"SMARTCLIDE_CACHE_DIR": "../caches"},
     ),
     "login": Case(
         (
