@@ -35,6 +35,8 @@ def check_jobs(state: State) -> State:
 
 def _check_work(draft: JobDraft, state: State) -> None:
     node, findings = draft.node, state.findings
+    if _incomplete(node):
+        return
     written = state.root.entries[draft.name].value
     works = [k for k in ("script", "trigger", "run") if isinstance(written, Mapping_) and k in written.entries]
     if not works and not mirrors(node):
@@ -49,8 +51,14 @@ def _check_work(draft: JobDraft, state: State) -> None:
         findings.add("script-and-trigger", message, node.place("run"))
 
 
+def _incomplete(node: Mapping_) -> bool:
+    """Whether an `extends` could not be applied, so that nobody knows what else the job has."""
+    return node.get("extends") is not None
+
+
 def _check_stage(draft: JobDraft, state: State) -> None:
-    if draft.stage not in state.stages:
+    unknown = _incomplete(draft.node) and draft.node.get("stage") is None
+    if draft.stage not in state.stages and not unknown:
         hint = suggestion(draft.stage, state.stages) or f" Stages are: {', '.join(state.stages)}."
         message = f"The job `{draft.name}` is in stage `{draft.stage}`, which does not exist.{hint}"
         state.findings.add("unknown-stage", message, draft.node.place("stage"))

@@ -16,7 +16,10 @@ MAX_DEPTH = 10  # ancestors; GitLab speaks of eleven levels of inheritance
 
 
 def resolve_extends(root: Mapping_, findings: Findings) -> Mapping_:
-    """Return the configuration with every `extends` applied and the key itself removed."""
+    """Return the configuration with every `extends` applied and the key itself removed.
+
+    Where one of its names cannot be applied, which is an error, the key stays: what is missing there is no mistake.
+    """
     resolver = _Resolver(root, findings)
     entries = {}
     for entry in root:
@@ -46,7 +49,7 @@ class _Resolver:
             base, levels = self.resolve(parent, (*ancestors, name))
             depth = max(depth, levels + 1)
             merged = merge_mappings(merged, base) if merged else base
-        own = value.without("extends") if "extends" in value.entries else value
+        own = value if len(parents) < _wanted(value) else value.without("extends")
         if depth == MAX_DEPTH + 1:
             place = value.place("extends")
             self.findings.add("extends-too-deep", f"`{name}` extends over more than {MAX_DEPTH + 1} levels.", place)
@@ -86,3 +89,10 @@ class _Resolver:
         message = f"`{chain[0]}` extends over more than {MAX_DEPTH + 1} levels."
         self.findings.add("extends-too-deep", message, item.span)
         return False
+
+
+def _wanted(job: Mapping_) -> int:
+    """How many names `extends` lists."""
+    node = job.get("extends")
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return sum(isinstance(item, Scalar) and item.kind != "null" for item in items)

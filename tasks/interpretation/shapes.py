@@ -14,7 +14,7 @@ from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
 
-MAX_LIST_NESTING = 10  # GitLab flattens scripts and rules up to ten levels
+MAX_LIST_NESTING = 10  # GitLab flattens scripts and rules up to ten lists in each other
 _SHOWN = 12
 
 
@@ -122,7 +122,7 @@ def flattened(node: Sequence, depth: int = 0) -> list[Node]:
     """The items of a list and of the lists in it."""
     out: list[Node] = []
     for item in node.items:
-        if isinstance(item, Sequence) and depth < MAX_LIST_NESTING:
+        if isinstance(item, Sequence) and depth + 1 < MAX_LIST_NESTING:
             out += flattened(item, depth + 1)
         else:
             out.append(item)
@@ -194,8 +194,15 @@ def expectation(shape: Shape) -> str:
     return words.get(type(shape), "anything")
 
 
+def _reported(node: Node, findings: Findings) -> bool:
+    """Whether it is null only because a `!reference` leads nowhere, which has been said."""
+    return any(f.span == node.span and f.code.startswith("reference-") for f in findings.items)
+
+
 def _wrong(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     hint = ""
+    if is_null(node) and _reported(node, findings):
+        return False
     if isinstance(node, Scalar) and node.kind not in ("string", "null") and _takes_text(shape):
         hint = " Put it in quotes."
     elif isinstance(shape, Text):
@@ -257,6 +264,10 @@ def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         bound = f"at least {shape.least}" if few else f"at most {shape.most}"
         findings.add("wrong-value", f"`{name}` must have {bound} item(s), not {len(items)}.", node.span)
         return False
+    if shape.nested and any(isinstance(item, Sequence) for item in items):
+        message = f"The lists in `{name}` nest deeper than {MAX_LIST_NESTING} levels, GitLab's limit."
+        findings.add("wrong-value", message, node.span)
+        return False
     results = [check(item, shape.item, name, findings) for item in items]  # every item, not only up to the first wrong
     return all(results) and (not shape.distinct or _distinct(items, name, findings))
 
@@ -286,8 +297,9 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         elif not is_null(entry.value):
             good = check(entry.value, inner, path, findings) and good
         elif entry.key in shape.filled:
-            findings.add("wrong-type", f"`{path}` has no value: it must be {expectation(inner)}.", entry.span)
             good = False
+            if not _reported(entry.value, findings):
+                findings.add("wrong-type", f"`{path}` has no value: it must be {expectation(inner)}.", entry.span)
     for key in shape.required:
         if node.get(key) is None:
             findings.add("missing-keyword", f"`{name}` needs `{key}`.", node.span)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tasks.source.diagnostics import Findings, Span
-from tasks.source.interpolation import Value, shown
+from tasks.source.interpolation import ReferenceText, Value, shown
 from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
 from tasks.source.regex import compile_regex
 from tasks.source.regex_syntax import RegexError
@@ -81,6 +81,8 @@ def plain(node: Node | None) -> Value:
         return {entry.key: plain(entry.value) for entry in node}
     if isinstance(node, Sequence):
         return [plain(item) for item in node.items]
+    if isinstance(node, Reference):
+        return ReferenceText(f"!reference {json.dumps(node.path, ensure_ascii=False)}")
     if not isinstance(node, Scalar) or node.kind == "null":
         return None
     if node.kind == "boolean":
@@ -140,11 +142,11 @@ def _value(name: str, spec: Mapping_, given: Given, findings: Findings) -> Value
 def _checked(name: str, spec: Mapping_, node: Node, findings: Findings) -> Value:
     kind = _kind(spec)
     try:
-        if _has_reference(node):
+        if isinstance(node, Reference):
             raise _WrongTypeError
         value = _coerced(plain(node), kind)
     except _WrongTypeError:
-        findings.add("input-value", f"The input `{name}` must be {_NAMES[kind]}, not {_described(node)}.", node.span)
+        findings.add("input-value", f"The input `{name}` must be {_NAMES[kind]}, not {describe(node)}.", node.span)
         return None
     options = spec.get("options")
     if isinstance(options, Sequence) and shown(value) not in [shown(plain(item)) for item in options.items]:
@@ -155,16 +157,6 @@ def _checked(name: str, spec: Mapping_, node: Node, findings: Findings) -> Value
         message = f"The input `{name}`: `{shown(value)[:80]}` does not match `{regex.text[:80]}`."
         findings.add("input-value", message, node.span)
     return value
-
-
-def _has_reference(node: Node) -> bool:
-    if isinstance(node, Mapping_):
-        return any(_has_reference(entry.value) for entry in node)
-    return any(map(_has_reference, node.items)) if isinstance(node, Sequence) else isinstance(node, Reference)
-
-
-def _described(node: Node) -> str:
-    return "one with a `!reference` in it" if _has_reference(node) else describe(node)
 
 
 def _coerced(value: Value, kind: str) -> Value:

@@ -24,6 +24,12 @@ _FUNCTIONS = "expand_vars, truncate(offset,length), posix_escape, split('separat
 Value = str | bool | int | float | None | list["Value"] | dict[str, "Value"]
 
 
+class ReferenceText(str):
+    """A ``!reference`` in the value of an input: it stands in the text as YAML, to be resolved where it is put in."""
+
+    __slots__ = ()
+
+
 class InterpolationError(Exception):
     """A block cannot be replaced; the text says why."""
 
@@ -136,7 +142,19 @@ def _replacement(data: str, values: Mapping[str, Mapping[str, Value]], expand: C
 
 def shown(value: Value) -> str:
     """A value as GitLab puts it into text: a string as it is, the others as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return f"[{','.join(map(_inner, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_inner(k)}:{_inner(v)}' for k, v in value.items())}}}"
+    return json.dumps(value)
+
+
+def _inner(value: Value) -> str:
+    if isinstance(value, ReferenceText):
+        return f" {value}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else shown(value)
 
 
 def _accessed(access: str, values: Mapping[str, Mapping[str, Value]]) -> Value:
