@@ -45,16 +45,16 @@ def image_of(node: Node | None, expand: Expand) -> Image | None:
         return Image(expand(node.text))
     if not isinstance(node, Mapping_):
         return None
+    name, entrypoint = expand(text_of(node.get("name")) or ""), _words(node.get("entrypoint"))
+    return Image(name, entrypoint, *_docker(node, expand), texts_of(node.get("pull_policy")))
+
+
+def _docker(node: Mapping_, expand: Expand) -> tuple[str | None, str | None]:
+    """User and platform of a container."""
     docker = node.get("docker")
     options = docker if isinstance(docker, Mapping_) else Mapping_({}, node.span)
     user, platform = text_of(options.get("user")), text_of(options.get("platform"))
-    return Image(
-        name=expand(text_of(node.get("name")) or ""),
-        entrypoint=_words(node.get("entrypoint")),
-        user=expand(user) if user else None,
-        platform=expand(platform) if platform else None,
-        pull_policy=texts_of(node.get("pull_policy")),
-    )
+    return expand(user) if user else None, expand(platform) if platform else None
 
 
 def _words(node: Node | None) -> tuple[str, ...] | None:
@@ -75,12 +75,16 @@ def _service(node: Node, expand: Expand) -> Service:
     name = expand(text_of(node.get("name")) or "")
     given = tuple(expand(text_of(node.get("alias")) or "").replace(",", " ").split())
     variables = read_variables(node.get("variables")).values
+    user, platform = _docker(node, expand)
     return Service(
         name=name,
         aliases=(*given, *(a for a in service_aliases(name) if a not in given)),
         entrypoint=_words(node.get("entrypoint")),
         command=_words(node.get("command")),
         variables={k: expand(v) for k, v in variables.items()},
+        user=user,
+        platform=platform,
+        pull_policy=texts_of(node.get("pull_policy")),
     )
 
 

@@ -59,6 +59,13 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_OPTIONS, findings, "artifact-option")
     _note_inner(node.get("environment"), "environment", _ENVIRONMENT_NOTES, findings)
     _note_reports(node.get("artifacts"), findings)
+    if (
+        node.get("services") is not None
+        and node.get("image") is None
+        and not _is_nothing(node.entries["services"].value)
+    ):
+        message = "`services` are not started for a job without `image`: its script runs on the agent itself."
+        findings.add("services-without-image", message, node.place("services"))
 
 
 def _is_nothing(node: Node) -> bool:

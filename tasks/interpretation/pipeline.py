@@ -36,6 +36,9 @@ class Service:
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    platform: str | None = None
+    pull_policy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from errors import InputError
 from tasks.interpretation.pipeline import Image, Job, Service
 from tasks.jenkins_build.job_script import SHELL_NAME, word
 
+FUNCTIONS = Path(__file__).with_name("containers.sh").read_text(encoding="ascii").splitlines()
+PORT = "HEALTHCHECK_TCP_PORT"  # GitLab Runner looks at this port of a service instead of those its image exposes
 SCRIPT = '"$WORKSPACE_TMP/job.sh"'
 _FROM_AGENT = ("WORKSPACE", "WORKSPACE_TMP", "BUILD_NUMBER", "BUILD_URL", "BUILD_TAG", "EXECUTOR_NUMBER")
+_SCRIPT_PART = "--label gl-part=script"
+_PULL = {"always": "always", "if-not-present": "missing", "never": "never"}
 _PREDEFINED = re.compile(r"CI_|GITLAB_")
 
 
@@ -80,24 +85,34 @@ class Docker:
         """
         lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"  # for images with a user of their own']
         lines += self.secret.opened
+        lines += self._pull(self.image)
         if self.job.services:
             lines += [self._network(), f'docker network create {self._labels()} "$network" >/dev/null']
-            lines += [self._service(service, variables) for service in self.job.services]
+            for number, service in enumerate(self.job.services, start=1):
+                lines += [*self._pull(service), f"service{number}=$({self._service(service, variables)})"]
+            lines += [self._wait(*numbered, variables) for numbered in enumerate(self.job.services, start=1)]
+            lines.append("wait")
         return [*lines, self._run(network=bool(self.job.services))]
 
     def after(self) -> list[str]:
-        """Run a script in the image without services: for ``after_script``."""
+        """Run a script in the image, beside the services that are still there: for ``after_script``."""
         lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"', *self.secret.opened]
-        return [*lines, self._run(network=False)]
+        lines += [self._network()] if self.job.services else []
+        return [*lines, self._run(network=bool(self.job.services))]
 
-    def clean_up(self) -> list[str]:
-        """Remove the job's containers (an abort leaves some) and give files of other users back to the agent's."""
+    def clean_up(self, *, services: bool = True) -> list[str]:
+        """Remove the job's containers (an abort leaves some) and give files of other users back to the agent's.
+
+        Args:
+            services: Also remove its services, which ``after_script`` still uses.
+        """
+        only = "" if services else " --filter label=gl-part=script"
         lines = [
             "#!/bin/sh",
-            f'ids=$(docker ps -aq --filter "label=jenkins=$BUILD_TAG" --filter label=gl-job={self.index})',
+            f'ids=$(docker ps -aq --filter "label=jenkins=$BUILD_TAG" --filter label=gl-job={self.index}{only})',
             'test -z "$ids" || docker rm -f -v $ids >/dev/null',
         ]
-        if self.job.services:
+        if self.job.services and services:
             lines += [self._network(), 'docker network rm "$network" >/dev/null || true']
         chown = f'--entrypoint=chown {self._name(self.image.name)} -R "$(id -u):$(id -g)" "$WORKSPACE"'
         give_back = f'docker run --rm --network=none --user=0 -v "$WORKSPACE:$WORKSPACE" {chown}'
@@ -106,18 +121,32 @@ class Docker:
     def _network(self) -> str:
         return f"network=$(printf %s \"$BUILD_TAG\" | tr -c 'A-Za-z0-9_.-' '-')-{self.index}"
 
+    def _pull(self, what: Image | Service) -> list[str]:
+        """Look for the image by several policies; a single one is an option of ``docker run``."""
+        if len(what.pull_policy) < 2:
+            return []
+        return [
+            " ".join(("image_pull", self._name(what.name), word(what.platform or ""), *map(word, what.pull_policy)))
+        ]
+
+    def _wait(self, number: int, service: Service, variables: Mapping[str, str]) -> str:
+        port = service.variables.get(PORT)
+        looked_at = word(port, self.known) if port is not None else variables.get(PORT, "''")
+        run = " ".join([self._labels(), _SCRIPT_PART, *_options(self.image), self._name(self.image.name)])
+        return f'service_wait {self._name(service.name)} "$service{number}" {looked_at} {run} &'
+
     def _labels(self) -> str:
         return f'--label "jenkins=$BUILD_TAG" --label gl-job={self.index}'
 
     def _run(self, *, network: bool) -> str:
         names = (*_FROM_AGENT, *self.passed, "CI_JOB_STATUS")
         options = [
-            f"docker run --rm --init {self._labels()}",
+            f"docker run --rm --init {self._labels()} {_SCRIPT_PART}",
             *(['--network="$network"'] if network else []),
             *(f"-e {name}" for name in names if SHELL_NAME.fullmatch(name)),
             *self.secret.options,
             '-v "$WORKSPACE:$WORKSPACE" -v "$WORKSPACE_TMP:$WORKSPACE_TMP:ro" -w "$WORKSPACE"',
-            *_image_options(self.image),
+            *_options(self.image),
         ]
         image = self._name(self.image.name)
         entrypoint = [part for part in self.image.entrypoint or () if part]
@@ -131,14 +160,14 @@ class Docker:
     def _service(self, service: Service, variables: Mapping[str, str]) -> str:
         own = [(name, value) for name, value in variables.items() if not _PREDEFINED.match(name)]
         given = [(name, word(value, self.known)) for name, value in service.variables.items()]
-        options = [f'docker run -d {self._labels()} --network="$network"']
+        options = [f'docker run -d {self._labels()} --network="$network"', *_options(service)]
         options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
         options += [option for option in self.secret.options if option[3:] not in self.secret.files]
         options += [f"--env={word(name)}={value}" for name, value in dict([*own, *given]).items()]
         entrypoint = service.entrypoint or ()
         override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []
         arguments = [word(part) for part in (*entrypoint[1:], *(service.command or ()))]
-        return " ".join([*options, *override, self._name(service.name), *arguments, ">/dev/null"])
+        return " ".join([*options, *override, self._name(service.name), *arguments])
 
     def _name(self, image: str) -> str:
         if not image or image.startswith("-") or re.search(r"[\s\0]", image):
@@ -146,12 +175,13 @@ class Docker:
         return word(image, self.known)
 
 
-def _image_options(image: Image) -> list[str]:
+def _options(what: Image | Service) -> list[str]:
+    """What is said of the container. Without a policy the agent's engine pulls what it does not have."""
     options = []
-    if image.user is not None:
-        options.append(f"--user={word(image.user)}")
-    if image.platform is not None:
-        options.append(f"--platform={word(image.platform)}")
-    if image.pull_policy and image.pull_policy[0] in {"always", "never"}:
-        options.append(f"--pull={image.pull_policy[0]}")
+    if what.user is not None:
+        options.append(f"--user={word(what.user)}")
+    if what.platform is not None:
+        options.append(f"--platform={word(what.platform)}")
+    if what.pull_policy:
+        options.append(f"--pull={_PULL[what.pull_policy[0]] if len(what.pull_policy) == 1 else 'never'}")
     return options

@@ -28,7 +28,16 @@ from tasks.jenkins_build.groovy import (
 )
 from tasks.jenkins_build.job_functions import common, docker_of, own_lines, rule_values, service_variables
 from tasks.jenkins_build.names import label
-from tasks.jenkins_build.plan import Plan, clones, depth_of, manual_wait, place, retries_some, retry_kinds
+from tasks.jenkins_build.plan import (
+    Plan,
+    clones,
+    depth_of,
+    keeps_services,
+    manual_wait,
+    place,
+    retries_some,
+    retry_kinds,
+)
 
 JOBS_PER_FUNCTION = 50
 # Nodes of jobs in one function: each costs about 10 bytes of the 65,535 that a method holds.
@@ -209,7 +218,9 @@ def _shell(plan: Plan, job: Job) -> Entries:
     if job.image is not None:
         docker = docker_of(plan, job, job.image)
         yield "run", _text(docker.start(service_variables(plan, job)))
-        yield "cleanup", _text(docker.clean_up())
+        yield "cleanup", _text(docker.clean_up(services=not keeps_services(job)))
+        if keeps_services(job):
+            yield "afterCleanup", _text(docker.clean_up())
         if job.after_script:
             yield "afterRun", _text(docker.after())
 

@@ -20,11 +20,11 @@ from tasks.jenkins_build.groovy import (
     expression,
 )
 from tasks.jenkins_build.job_script import open_word, word
-from tasks.jenkins_build.plan import Plan, has_rule_variables, place
+from tasks.jenkins_build.plan import Plan, has_rule_variables, keeps_services, place
 
 SETUP = "setup"
 VARIABLES = "pipelineVariables"
-CACHE = Call("cacheFunctions")
+CACHE, CONTAINER = Call("cacheFunctions"), Call("containerFunctions")
 
 
 def functions(plan: Plan) -> list[list[Statement]]:
@@ -47,6 +47,8 @@ def common(plan: Plan, *, always: bool = False) -> list[list[Statement]]:
         paragraphs.append([_function(f"String {VARIABLES}()", variables)])
     if any(job.caches for job in plan.pipeline.jobs):
         paragraphs.append([_function(f"String {CACHE.name}()", caches.FUNCTIONS)])
+    if any(job.image for job in plan.pipeline.jobs):
+        paragraphs.append([_function(f"String {CONTAINER.name}()", containers.FUNCTIONS)])
     return paragraphs
 
 
@@ -70,10 +72,12 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
     if job.image is None:
         return
     docker = docker_of(plan, job, job.image)
-    yield [_function(f"String {stem}Run()", docker.start(service_variables(plan, job)))]
+    yield [_function(f"String {stem}Run()", docker.start(service_variables(plan, job)), (CONTAINER,))]
     if job.after_script:
         yield [_function(f"String {stem}AfterRun()", docker.after())]
-    yield [_function(f"String {stem}Cleanup()", docker.clean_up())]
+    yield [_function(f"String {stem}Cleanup()", docker.clean_up(services=not keeps_services(job)))]
+    if keeps_services(job):
+        yield [_function(f"String {stem}AfterCleanup()", docker.clean_up())]
 
 
 def docker_of(plan: Plan, job: Job, image: Image) -> containers.Docker:

@@ -33,6 +33,7 @@ from tasks.jenkins_build.plan import (
     is_delayed,
     is_manual,
     keeps_exit_code,
+    keeps_services,
     manual_wait,
     place,
     retries_some,
@@ -213,7 +214,8 @@ def _after_script(plan: Plan, job: Job) -> list[Statement]:
     body: Statement = Step("sh", (), (("label", Text("after_script")), ("script", script)))
     if job.image is not None:
         run = Step("sh", (), (("label", Text("after_script")), ("script", Code(f"{names.function}AfterRun()"))))
-        body = Step("contained", (script, Code(f"{names.function}Cleanup()")), body=(run,))
+        cleanup = Code(f"{names.function}{'After' if keeps_services(job) else ''}Cleanup()")
+        body = Step("contained", (script, cleanup), body=(run,))
     return [Step("afterScript", (Text(names.mark),), body=tuple(_with_secrets(plan, job, [body])))]
 
 

@@ -203,6 +203,11 @@ def retries_some(job: Job) -> bool:
     return bool(job.retry.max and (retry_kinds(job) or job.retry.exit_codes))
 
 
+def keeps_services(job: Job) -> bool:
+    """Whether services outlive the script: ``after_script`` uses them too."""
+    return bool(job.services and job.after_script)
+
+
 def keeps_exit_code(job: Job) -> bool:
     """Whether the exit code of the job's script decides something."""
     return bool(job.allow_failure.exit_codes) or retries_some(job)

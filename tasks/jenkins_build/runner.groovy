@@ -228,7 +228,7 @@ void work(String name, Map job, Map rule) {
         withSecrets(job) {
           if (job.run) {
             contained(text, job.cleanup) {
-              shell name, job.run
+              shell name, containerFunctions() + job.run
             }
           } else {
             shell name, text
@@ -260,7 +260,7 @@ void after(String name, Map job, Map rule, List from) {
     afterScript(name) {
       withSecrets(job) {
         if (job.afterRun) {
-          contained(text, job.cleanup) {
+          contained(text, job.afterCleanup ?: job.cleanup) {
             sh label: 'after_script', script: job.afterRun
           }
         } else {

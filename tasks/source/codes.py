@@ -152,6 +152,9 @@ _WARNINGS = {
     "deploy-job": _warning("A job that deploys by itself is left out.", "Use run_deploy_jobs to keep it."),
     "trigger": _warning("A job that starts another pipeline is left out.", "Deploy that project by its own flow."),
     "run": _warning("A job of GitLab steps is left out.", "Use `script`."),
+    "services-without-image": _warning(
+        "`services` of a job without `image` are not started.", "Give the job an `image`, also by `default`."
+    ),
     "hooks": _warning("`hooks` are ignored.", "Put the commands into `before_script`."),
     "id-tokens": _warning("Tokens GitLab would sign are not there.", "Use credentials of Jenkins."),
     "secrets": _warning("`secrets` are not fetched.", "Put them into the credentials of the Jenkins folder."),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.interpretation.pipeline import Image, Job, Service
-from tasks.jenkins_build.containers import Docker
+from tasks.jenkins_build.containers import FUNCTIONS, Docker
 from tasks.jenkins_build.job_script import AGENT_VARIABLES, START, agent_exports, commands, word
 
 pytestmark = pytest.mark.integration
@@ -28,11 +28,17 @@ class Agent:
         lines = [*START, *agent_exports(AGENT_VARIABLES), *commands(job.script), ""]
         (self.temporary / "job.sh").write_text("\n".join(lines), encoding="utf-8")
         docker = Docker(job, image, 1, AGENT_VARIABLES)
+        start = docker.start({name: word(value) for name, value in job.variables.items()})
         try:
-            done = self.sh(docker.start({name: word(value) for name, value in job.variables.items()}))
+            done = self.sh([*FUNCTIONS, *start])
+            output = done.stdout
+            if job.after_script:
+                self.sh(docker.clean_up(services=False))
+                (self.temporary / "job.sh").write_text("\n".join([*START, *job.after_script, ""]), encoding="utf-8")
+                output += self.sh(docker.after()).stdout
         finally:
             self.sh(docker.clean_up())
-        return done.returncode, "\n".join(line for line in done.stdout.splitlines() if not line.startswith("$ "))
+        return done.returncode, "\n".join(line for line in output.splitlines() if not line.startswith("$ "))
 
     def sh(self, lines: list[str]) -> subprocess.CompletedProcess[str]:
         path = self.temporary / "step.sh"
@@ -84,12 +90,40 @@ def test_another_user_can_write_to_the_workspace(agent: Agent, base: str) -> Non
 
 def test_services_answer_by_alias_and_are_gone_afterwards(agent: Agent, base: str) -> None:
     ask = "import urllib.request as u; print(u.urlopen('http://web:8080/').read().decode().strip())"
-    fetch = f'i=0; until python3 -c "{ask}" 2>/dev/null; do i=$((i+1)); test $i -lt 20; sleep 1; done'
-    serve = ("-c", 'mkdir w; echo "$GREETING" > w/index.html; exec python3 -m http.server 8080 --directory w')
+    fetch = f'python3 -c "{ask}"'
+    serve = ("-c", 'sleep 2; mkdir w; echo "$GREETING" > w/index.html; exec python3 -m http.server 8080 --directory w')
     service = Service(base, ("web",), ("sh",), serve)
-    job = Job("a", "t", (fetch,), services=(service,), variables={"GREETING": "it's $HOME"})
-    assert agent.run(job, Image(base)) == (0, "it's $HOME")
+    variables = {"GREETING": "it's $HOME", "HEALTHCHECK_TCP_PORT": "8080"}
+    job = Job("a", "t", (fetch,), services=(service,), variables=variables, after_script=(fetch,))
+    assert agent.run(job, Image(base)) == (0, "it's $HOME\nit's $HOME")
     left = agent.sh(
         [f"docker ps -aq --filter 'label=jenkins={TAG}'; docker network ls -q --filter 'label=jenkins={TAG}'"]
     )
     assert left.stdout == ""
+
+
+def test_a_service_that_does_not_start_is_only_warned_of(agent: Agent, base: str) -> None:
+    port = {"HEALTHCHECK_TCP_PORT": "81"}
+    dead = Service(base, ("dead",), ("sh",), ("-c", "echo why it ended; exit 3"), port)
+    hidden = Service(base, ("hidden",), ("python3",), ("-m", "http.server", "81", "-b", "127.0.0.1"), port)
+    code, output = agent.run(Job("a", "t", ("echo ran",), services=(dead, hidden, Service(base))), Image(base))
+    assert code == 0
+    assert sorted(line for line in output.splitlines() if line[0] != "*") == [
+        f"Service {base} exposes no port to wait for.", "ran", "why it ended",
+    ]  # fmt: skip
+    assert output.count("none of its ports (81) answered") == 2
+
+
+def test_users_platforms_and_pull_policies_of_images_and_services(agent: Agent, base: str) -> None:
+    serve = ("-c", "id -u > /tmp/index.html; exec python3 -m http.server 8080 --directory /tmp")
+    port, here = {"HEALTHCHECK_TCP_PORT": "8080"}, "linux/amd64"
+    service = Service(base, ("web",), ("sh",), serve, port, "1000", here, ("never",))
+    ask = "import urllib.request as u; print(u.urlopen('http://web:8080/').read().decode().strip())"
+    image = Image(base, user="1001", platform=here, pull_policy=("always", "if-not-present"))
+    code, output = agent.run(Job("a", "t", (f'python3 -c "{ask}"; id -u',), services=(service,)), image)
+    assert (code, output.splitlines()[-2:]) == (0, ["1000", "1001"])
+    absent = Image("no.example/absent:1", pull_policy=("never",))
+    assert agent.run(Job("a", "t", ("echo ran",)), absent) == (125, "")
+    policies = Image("localhost:1/absent:1", pull_policy=("if-not-present", "never"))
+    code, output = agent.run(Job("a", "t", ("echo ran",)), policies)
+    assert (code, output.count("WARNING: the pull policy")) == (1, 2)

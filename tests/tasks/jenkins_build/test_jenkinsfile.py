@@ -17,6 +17,7 @@ from tasks.interpretation.expressions import Equal, Match, Pattern, Text, Var
 from tasks.interpretation.pipeline import (
     AllowFailure,
     Artifacts,
+    Cache,
     Image,
     Job,
     Need,
@@ -25,6 +26,7 @@ from tasks.interpretation.pipeline import (
     Service,
     Undecided,
 )
+from tasks.jenkins_build import caches, containers
 from tasks.jenkins_build.artifacts import ant_patterns
 from tasks.jenkins_build.conditions import condition, java_pattern
 from tasks.jenkins_build.containers import aliases
@@ -402,15 +404,27 @@ def test_hostile_text_is_only_data_to_the_shell(tmp_path: Path) -> None:
     evil = "x'; touch hacked; '$(touch hacked)`touch hacked`\ntouch hacked\n"
     image = ImageBuild("r.example/a", SHA, {evil: evil}, None, evil)
     whole = pipeline(
-        Job(evil, "t", ("true",), image=Image("i", user=evil, platform=evil), services=(Service("s", (evil,)),))
+        Job(
+            evil,
+            "t",
+            ("true",),
+            image=Image("i", user=evil, platform=evil, pull_policy=("always", "never")),
+            services=(Service("s", (evil,), user=evil, platform=evil, pull_policy=("never", "always")),),
+            caches=(
+                Cache(evil, paths=(evil,), policy=evil, fallback_keys=(evil,)),
+                Cache(key_files=(evil,), paths=("x",)),
+            ),
+            variables={"HEALTHCHECK_TCP_PORT": evil},
+        )
     )
     text = render(whole, RenderSettings("u", SHA, image=image))
-    bodies = re.findall(r"return \[\n(?:    setup\(\),\n)?(.*?)    ''\n  \]", text, re.DOTALL)
-    assert len(bodies) == 5
+    bodies = re.findall(r"return \[\n(?:    \w+\(\),\n)*(.*?)    ''\n  \]", text, re.DOTALL)
+    assert len(bodies) == 9
     (tmp_path / "docker").write_text("#!/bin/sh\necho docker\n")
     (tmp_path / "docker").chmod(0o755)
     for number, body in enumerate(bodies):
         lines = [_decoded(line.strip().rstrip(",")[1:-1]) for line in body.strip().split("\n")]
+        lines = [*containers.FUNCTIONS, *caches.FUNCTIONS, *lines]
         path = tmp_path / f"{number}.sh"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "WORKSPACE": str(tmp_path), "WORKSPACE_TMP": str(tmp_path)}

@@ -38,6 +38,7 @@ class Host:
         self.result: Result | None = None
         self.restart_stage = self.restarted_folder = None
         self.test_reports: list[Path] = []
+        self.variables: dict[str, str] = {}
 
     def log(self, text: str, *_: object) -> None:
         self.console.append(text)
