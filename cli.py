@@ -76,14 +76,15 @@ def smartclide() -> None:
 def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **options: Any) -> None:
     """Turn FILE, a .gitlab-ci.yml, into a Jenkinsfile. Local includes are read from FILE's folder."""
     from console.interpret import InterpretOptions, interpret_file
+    from tasks.source.diagnostics import told
 
     result = interpret_file(file, InterpretOptions(**options))
     failed = bool(result.errors) or (strict and bool(result.warnings))
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     else:
-        for diagnostic in result.diagnostics:
-            click.echo(str(diagnostic), err=True)
+        for line in told(result.diagnostics):
+            click.echo(line, err=True)
         if result.jenkinsfile and not failed and output is None:
             click.echo(result.jenkinsfile, nl=False)
     if failed:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from tasks.interpretation.combinations import mirrors
 from tasks.interpretation.fields import text_of, texts_of
-from tasks.interpretation.ignored import note_global, note_ignored
 from tasks.interpretation.parallel import instances, written_name
 from tasks.interpretation.shapes import flattened, spliced
 from tasks.interpretation.state import JobDraft, State
@@ -19,7 +18,6 @@ _Known = tuple[dict[str, JobDraft], dict[str, int]]
 
 def check_jobs(state: State) -> State:
     """What each job needs, and which keywords exclude each other."""
-    note_global(state.root, state.findings)
     for draft in state.drafts:
         _check_work(draft, state)
         _check_stage(draft, state)
@@ -29,7 +27,6 @@ def check_jobs(state: State) -> State:
                 if draft.node.get(key) is not None:
                     message = f"`{key}` cannot be used with `rules`: move its conditions into `rules`."
                     state.findings.add("rules-and-policy", message, draft.node.place(key))
-        note_ignored(draft.node, state.findings)
     return state
 
 

@@ -21,6 +21,7 @@ from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import expand, expand_all
 from tasks.interpretation.extends import resolve_extends
 from tasks.interpretation.fields import text_of
+from tasks.interpretation.ignored import note_jobs
 from tasks.interpretation.jobs import build_jobs, decide_jobs, leave_out, wide_variables
 from tasks.interpretation.needs import link_needs
 from tasks.interpretation.pipeline import Pipeline
@@ -40,6 +41,7 @@ from tasks.source.model import CI_FILE
 from tasks.source.nodes import Mapping_, Node, Sequence
 
 _SHOWN_ERRORS = 20
+_UNDECIDED = " (files that `include:rules` may leave out are all in; say for which branch or tag)"
 
 
 def close(state: State) -> State:
@@ -73,6 +75,7 @@ PASSES: tuple[Callable[[State], State], ...] = (
     check_graph,
     decide_jobs,
     leave_out,
+    note_jobs,
     build_jobs,
     link_needs,
 )
@@ -150,7 +153,9 @@ def _finish(state: State) -> Pipeline:
     if errors := errors_of(diagnostics):
         shown = "\n".join(str(d) for d in errors[:_SHOWN_ERRORS])
         more = f"\n... and {len(errors) - _SHOWN_ERRORS} more" if len(errors) > _SHOWN_ERRORS else ""
-        raise InterpretationError(f"{state.entry} has {len(errors)} error(s):\n{shown}{more}", diagnostics=diagnostics)
+        hint = _UNDECIDED if any(d.code == "include-undecided" for d in diagnostics) else ""
+        message = f"{state.entry} has {len(errors)} error(s):{hint}\n{shown}{more}"
+        raise InterpretationError(message, diagnostics=diagnostics)
     wide = wide_variables(state)
     settled = expand_all(wide.values, wide.raw)
     used = {job.stage for job in state.jobs}

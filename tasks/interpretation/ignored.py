@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.interpretation.fields import text_of
+from tasks.interpretation.state import State
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
 
@@ -44,8 +45,19 @@ _ENVIRONMENT_NOTES = {
     "on_stop": "is ignored: nothing stops the environment here",
     "auto_stop_in": "is ignored: nothing stops the environment here",
     "kubernetes": "is ignored: the rollout step has its own cluster",
-    "deployment_tier": "is ignored",
+    "deployment_tier": "is ignored: it only sorts GitLab's list of environments",
 }
+
+
+def note_jobs(state: State) -> State:
+    """Pass: the same keyword of a job that does not run, or is left out, is not worth a word."""
+    note_global(state.root, state.findings)
+    for draft in state.drafts:
+        note_ignored(draft.node, state.findings)
+        if draft.name == "pages" and not isinstance(draft.node.get("pages"), Scalar | Mapping_):
+            message = "The job `pages` runs, but nothing is published to GitLab Pages."
+            state.findings.add("pages", message, draft.span)
+    return state
 
 
 def note_ignored(node: Mapping_, findings: Findings) -> None:
@@ -98,6 +110,3 @@ def note_global(root: Mapping_, findings: Findings) -> None:
     if isinstance(workflow, Mapping_) and workflow.get("auto_cancel") is not None:
         message = "`workflow:auto_cancel` is ignored: a newer build does not stop an older one."
         findings.add("keyword-ignored", message, workflow.place("auto_cancel"))
-    pages = root.get("pages")
-    if isinstance(pages, Mapping_) and not isinstance(pages.get("pages"), Scalar | Mapping_):
-        findings.add("pages", "The job `pages` runs, but nothing is published to GitLab Pages.", root.place("pages"))

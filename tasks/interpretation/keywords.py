@@ -105,7 +105,6 @@ REPORT_KINDS = [
     "container_scanning",
     "cluster_image_scanning",
     "dast",
-    "license_management",
     "license_scanning",
     "requirements",
     "requirements_v2",
@@ -215,24 +214,22 @@ RETRY = either(
 )
 ALLOW_FAILURE = either(Flag(), Keys({"exit_codes": _CODES}, required=("exit_codes",)))
 
-NEED = either(
-    TEXT,
-    Keys(
-        {
-            "job": TEXT,
-            "artifacts": Flag(),
-            "optional": Flag(),
-            "parallel": MATRIX,
-            "pipeline": TEXT,
-            "project": TEXT,
-            "ref": TEXT,
-        },
-        filled=("job",),
-        together=(("project", "job"), ("project", "ref"), ("ref", "project")),
-        apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
-    ),
+_NEED = Keys(
+    {
+        "job": TEXT,
+        "artifacts": Flag(),
+        "optional": Flag(),
+        "parallel": MATRIX,
+        "pipeline": TEXT,
+        "project": TEXT,
+        "ref": TEXT,
+    },
+    filled=("job",),
+    together=(("project", "job"), ("project", "ref"), ("ref", "project")),
+    apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
+    least=1,
 )
-NEEDS = either(Items(NEED, most=50), Keys({"pipeline": TEXT}, required=("pipeline",)))
+NEEDS = either(Items(either(TEXT, _NEED), most=50), _NEED)
 _TIERS = "Use production, staging, testing, development or other."
 _NAME_HINT = "Use letters, digits, blanks and `-_/${}.`, and no `/` at either end."
 _ENVIRONMENT_NAME = Text(pattern=r"^[\w${}. -]([\w${}. /-]*[\w${}. -])?$", hint=_NAME_HINT)

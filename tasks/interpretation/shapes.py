@@ -16,6 +16,10 @@ from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, desc
 
 MAX_LIST_NESTING = 10  # GitLab flattens scripts and rules up to ten lists in each other
 _SHOWN = 12
+_TAKEN_OUT = {
+    "artifacts:reports:cobertura": " GitLab 15.0 took it out: write `coverage_report`.",
+    "artifacts:reports:license_management": " GitLab 14.0 took it out: write `license_scanning`.",
+}
 
 
 @dataclass(frozen=True)
@@ -194,15 +198,8 @@ def expectation(shape: Shape) -> str:
     return words.get(type(shape), "anything")
 
 
-def _reported(node: Node, findings: Findings) -> bool:
-    """Whether it is null only because a `!reference` leads nowhere, which has been said."""
-    return any(f.span == node.span and f.code.startswith("reference-") for f in findings.items)
-
-
 def _wrong(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     hint = ""
-    if is_null(node) and _reported(node, findings):
-        return False
     if isinstance(node, Scalar) and node.kind not in ("string", "null") and _takes_text(shape):
         hint = " Put it in quotes."
     elif isinstance(shape, Text):
@@ -290,16 +287,19 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         inner = shape.table.get(entry.key)
         path = f"{name}:{entry.key}" if name else entry.key
         if inner is None:
-            hint = suggestion(entry.key, shape.table) or f" Known are: {', '.join(list(shape.table)[:_SHOWN])}."
+            hint = (
+                _TAKEN_OUT.get(path)
+                or suggestion(entry.key, shape.table)
+                or f" Known are: {', '.join(list(shape.table)[:_SHOWN])}."
+            )
             where = f" in `{name}`" if name else ""
             findings.add("unknown-keyword", f"`{entry.key}` is not a keyword{where}.{hint}", entry.span)
             good = False
         elif not is_null(entry.value):
             good = check(entry.value, inner, path, findings) and good
         elif entry.key in shape.filled:
+            findings.add("wrong-type", f"`{path}` has no value: it must be {expectation(inner)}.", entry.value.span)
             good = False
-            if not _reported(entry.value, findings):
-                findings.add("wrong-type", f"`{path}` has no value: it must be {expectation(inner)}.", entry.span)
     for key in shape.required:
         if node.get(key) is None:
             findings.add("missing-keyword", f"`{name}` needs `{key}`.", node.span)

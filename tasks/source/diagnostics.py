@@ -62,6 +62,15 @@ class Findings:
         return tuple(sorted(items, key=lambda d: (d.span, rank[d.severity], d.code, d.message)))
 
 
+def told(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    """One line for each; an info that says the same in several places is one line at the first of them."""
+    lines: dict[tuple[str, str], list[Diagnostic]] = {}
+    for count, item in enumerate(diagnostics):
+        lines.setdefault((item.code, item.message) if item.severity == "info" else ("", str(count)), []).append(item)
+    more = (f" (and {len(same) - 1} more)" if len(same) > 1 else "" for same in lines.values())
+    return [f"{same[0]}{rest}" for same, rest in zip(lines.values(), more, strict=True)]
+
+
 def errors_of(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Those that make the text invalid."""
     return tuple(d for d in diagnostics if d.severity == "error")

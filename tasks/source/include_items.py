@@ -21,6 +21,7 @@ _ONLY_WITH = {"file": "project", "ref": "project", "integrity": "remote", "cache
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_PATH = 2000
+_VARIABLE = re.compile(r"\$(?:\w{1,255}|\{\w{1,255}\})")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,12 @@ class Items:
             self.error("input-value", "`include:inputs` is larger than 1 MB.", inputs.span)
             return []
         reading = Reading(Given(inputs if isinstance(inputs, Mapping_) else None, value.span), self.expand)
-        sources = _MAKERS[kind](self, self.expand(value.text).strip(), value.span, item)
+        text = self.expand(value.text).strip()
+        if unknown := _VARIABLE.search(text):
+            message = f"`include:{kind}`: `{unknown[0][:80]}` has no value here: give it one, for example by --var."
+            self.error("include-invalid", message, value.span)
+            return []
+        sources = _MAKERS[kind](self, text, value.span, item)
         integrity = self.integrity(item)
         return [Wanted(source, reading, span, integrity) for source, span in sources]
 

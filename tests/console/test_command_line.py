@@ -76,6 +76,13 @@ def test_interpret_lists_all_errors_with_their_places_and_exits_2(project):
     assert "Traceback" not in done.stderr
 
 
+def test_the_same_info_in_several_places_is_one_line(project):
+    (project / ".gitlab-ci.yml").write_text("".join(f"{n}: {{script: [a], tags: [x]}}\n" for n in "abc"))
+    lines = run("interpret", project / ".gitlab-ci.yml").stderr.splitlines()
+    assert [line.rpartition(": info: ")[0] for line in lines] == [".gitlab-ci.yml:1:18"]
+    assert lines[0].endswith("[tags] (and 2 more)")
+
+
 def test_interpret_as_json(project):
     done = run("interpret", project / ".gitlab-ci.yml", "--json")
     answer = json.loads(done.stdout)
