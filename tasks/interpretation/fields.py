@@ -39,6 +39,11 @@ def commands_of(node: Node | None) -> tuple[str, ...]:
     return (node.text,) if isinstance(node, Scalar) and node.text else ()
 
 
+def hook_of(node: Node | None) -> tuple[str, ...]:
+    """The commands of `hooks:pre_get_sources_script`."""
+    return commands_of(node.get("pre_get_sources_script")) if isinstance(node, Mapping_) else ()
+
+
 def image_of(node: Node | None, expand: Expand) -> Image | None:
     """The value of `image`."""
     if isinstance(node, Scalar):

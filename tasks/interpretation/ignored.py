@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tasks.interpretation.fields import text_of
 from tasks.interpretation.state import State
+from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
 
@@ -15,7 +16,10 @@ JOB_NOTES = {
     ),
     "coverage": ("coverage", "`coverage` is ignored: Jenkins does not read a percentage from the log."),
     "dast_configuration": ("keyword-ignored", "`dast_configuration` is ignored: it belongs to GitLab's own scanner."),
-    "hooks": ("hooks", "`hooks` are ignored: Jenkins checks the sources out. Put the commands into `before_script`."),
+    "hooks": (
+        "hooks",
+        "`hooks` run on the agent itself, also for a job with an image, in the empty folder before the checkout.",
+    ),
     "id_tokens": ("id-tokens", "`id_tokens` are not issued: GitLab alone can sign them. The variables are not set."),
     "identity": ("id-tokens", "`identity` is ignored: use credentials of Jenkins instead."),
     "inputs": ("keyword-ignored", "`inputs` of a job are ignored: their defaults are not put in."),
@@ -32,6 +36,13 @@ JOB_NOTES = {
     "tags": ("tags", "`tags` become the labels that a Jenkins agent must have: without such an agent the job waits."),
 }
 SILENT_VALUES = {"interruptible": "false", "pages": "false"}
+# variable -> what becomes of it, unless it has one of the values after it
+_GIT_NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "GIT_CHECKOUT": ("has no effect: the commit is always checked out", ("true", "")),
+    "GIT_CLEAN_FLAGS": ("has no effect: every job begins in an empty folder", ()),
+    "GIT_CLONE_PATH": ("has no effect: Jenkins chooses the folder", ()),
+    "GIT_FETCH_EXTRA_FLAGS": ("has no effect: Jenkins fetches by its own flags", ()),
+}
 _ARTIFACT_NOTES = {
     "expose_as": "is ignored: Jenkins has no merge request to show it in",
     "access": "is ignored: who may read the build may read its artifacts",
@@ -71,6 +82,7 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_OPTIONS, findings, "artifact-option")
     _note_inner(node.get("environment"), "environment", _ENVIRONMENT_NOTES, findings)
     _note_reports(node.get("artifacts"), findings)
+    _note_git(node.get("variables"), findings)
     if (
         node.get("services") is not None
         and node.get("image") is None
@@ -96,6 +108,14 @@ def _note_inner(
             findings.add(code, f"`{name}:{entry.key}` {notes[entry.key]}.", entry.span)
 
 
+def _note_git(variables: Node | None, findings: Findings) -> None:
+    given = read_variables(variables).values
+    for entry in variables if isinstance(variables, Mapping_) else ():
+        text, fine = _GIT_NOTES.get(entry.key, ("", ()))
+        if text and given[entry.key] not in fine:
+            findings.add("git-variable", f"`{entry.key}` {text}.", entry.span)
+
+
 def _note_reports(node: Node | None, findings: Findings) -> None:
     reports = node.get("reports") if isinstance(node, Mapping_) else None
     for entry in reports if isinstance(reports, Mapping_) else ():
@@ -106,6 +126,7 @@ def _note_reports(node: Node | None, findings: Findings) -> None:
 
 def note_global(root: Mapping_, findings: Findings) -> None:
     """The same for global keywords."""
+    _note_git(root.get("variables"), findings)
     workflow = root.get("workflow")
     if isinstance(workflow, Mapping_) and workflow.get("auto_cancel") is not None:
         message = "`workflow:auto_cancel` is ignored: a newer build does not stop an older one."

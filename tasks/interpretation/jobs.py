@@ -134,6 +134,7 @@ class _Builder:
             script=fields.commands_of(node.get("script")),
             before_script=fields.commands_of(node.get("before_script")),
             after_script=fields.commands_of(node.get("after_script")),
+            pre_get_sources=fields.hook_of(node.get("hooks")),
             image=fields.image_of(node.get("image"), put),
             services=fields.services_of(node.get("services"), put),
             variables=shown,

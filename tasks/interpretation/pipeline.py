@@ -149,6 +149,7 @@ class Job:
         name: GitLab's job name, any text.
         stage: Its stage's name.
         script: Commands of ``before_script`` are in `before_script`, not here.
+        pre_get_sources: Commands of ``hooks:pre_get_sources_script``.
         variables: Job variables, then those of the matching rule, unexpanded order kept; values are final text
             (references that could be resolved are expanded, others left as shell text). Pipeline-wide variables are
             repeated here only where their value is another one for this job.
@@ -167,6 +168,7 @@ class Job:
     script: tuple[str, ...]
     before_script: tuple[str, ...] = ()
     after_script: tuple[str, ...] = ()
+    pre_get_sources: tuple[str, ...] = ()
     image: Image | None = None
     services: tuple[Service, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)

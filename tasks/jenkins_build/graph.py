@@ -12,7 +12,7 @@ from pathlib import Path
 from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job
-from tasks.jenkins_build import caches, conditions, helpers, job_script
+from tasks.jenkins_build import caches, checkouts, conditions, helpers, job_script
 from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash, sources_of
 from tasks.jenkins_build.groovy import (
     Assign,
@@ -209,6 +209,10 @@ def _shell(plan: Plan, job: Job) -> Entries:
         yield "own", _text(own)
     if plan.settings.registry_credentials_id and plan.uses_login(job):
         yield "login", Code("true")
+    if job.pre_get_sources:
+        yield "hook", _text(checkouts.hook(job))
+    if checkouts.has_submodules(plan, job):
+        yield "submodules", _text(checkouts.SUBMODULES)
     yield "script", _text(job_script.commands((*job.before_script, *job.script)))
     if job.after_script:
         yield "afterScript", _text(job_script.commands(job.after_script))

@@ -299,6 +299,26 @@ void loggedIn(Closure body) {{
 """
 
 
+def with_git(credentials_id: str | None) -> str:
+    """The function that gives a step of git's what the project is cloned with."""
+    if credentials_id is None:
+        return """
+// The project is public: its submodules are cloned without a login.
+void withGit(Closure body) {
+  body()
+}
+"""
+    names = "usernameVariable: 'JENKINS_GIT_USERNAME', passwordVariable: 'JENKINS_GIT_PASSWORD'"
+    return f"""
+// What the project is cloned with, for its submodules.
+void withGit(Closure body) {{
+  withCredentials([usernamePassword(credentialsId: {literal(credentials_id)}, {names})]) {{
+    body()
+  }}
+}}
+"""
+
+
 def with_variables(variables: Iterable[BoundVariable]) -> str:
     """The function that gives a job the project's secret variables."""
     lines = [

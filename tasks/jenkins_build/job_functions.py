@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.interpretation.pipeline import Image, Job, Undecided
-from tasks.jenkins_build import caches, conditions, containers, job_script
+from tasks.jenkins_build import caches, checkouts, conditions, containers, helpers, job_script
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -24,7 +24,7 @@ from tasks.jenkins_build.plan import Plan, has_rule_variables, keeps_services, p
 
 SETUP = "setup"
 VARIABLES = "pipelineVariables"
-CACHE, CONTAINER = Call("cacheFunctions"), Call("containerFunctions")
+CACHE, CONTAINER, CHECKOUT = Call("cacheFunctions"), Call("containerFunctions"), Call("checkoutFunctions")
 
 
 def functions(plan: Plan) -> list[list[Statement]]:
@@ -45,10 +45,14 @@ def common(plan: Plan, *, always: bool = False) -> list[list[Statement]]:
     paragraphs = [begin]
     if variables or always:
         paragraphs.append([_function(f"String {VARIABLES}()", variables)])
-    if any(job.caches for job in plan.pipeline.jobs):
+    jobs = plan.pipeline.jobs
+    if any(job.caches for job in jobs):
         paragraphs.append([_function(f"String {CACHE.name}()", caches.FUNCTIONS)])
-    if any(job.image for job in plan.pipeline.jobs):
+    if any(job.image for job in jobs):
         paragraphs.append([_function(f"String {CONTAINER.name}()", containers.FUNCTIONS)])
+    if any(checkouts.has_submodules(plan, job) for job in jobs):
+        paragraphs.append([_function(f"String {CHECKOUT.name}()", checkouts.FUNCTIONS)])
+        paragraphs.append([Source(helpers.with_git(plan.settings.git_credentials_id))])
     return paragraphs
 
 
@@ -66,6 +70,10 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
     yield [title, _script_function(plan, job, f"{stem}Script", script)]
     if job.after_script:
         yield [_script_function(plan, job, f"{stem}AfterScript", job_script.commands(job.after_script))]
+    if job.pre_get_sources:
+        yield [_script_function(plan, job, f"{stem}Hook", checkouts.hook(job))]
+    if checkouts.has_submodules(plan, job):
+        yield [_script_function(plan, job, f"{stem}Submodules", checkouts.SUBMODULES, CHECKOUT)]
     if job.caches:
         yield [_script_function(plan, job, f"{stem}Restore", caches.restore(job), CACHE)]
         yield [_script_function(plan, job, f"{stem}Save", caches.save(job), CACHE)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.interpretation.pipeline import Job
-from tasks.jenkins_build import image_stage
+from tasks.jenkins_build import checkouts, image_stage
 from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash
 from tasks.jenkins_build.groovy import (
     Block,
@@ -141,7 +141,28 @@ def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
 
 def _prepare(plan: Plan, job: Job) -> list[Statement]:
     name = sources_name(plan, depth_of(plan, job)) if clones(plan, job) else "deleteDir"
-    return [Step(name), *_cached(plan, job, "Restore"), *fetch(plan, plan.fetched(job))]
+    return [
+        *_hook(plan, job),
+        Step(name),
+        *_submodules(plan, job),
+        *_cached(plan, job, "Restore"),
+        *fetch(plan, plan.fetched(job)),
+    ]
+
+
+def _hook(plan: Plan, job: Job) -> list[Statement]:
+    """Runs what the job wants to be run before its sources are fetched."""
+    if not job.pre_get_sources:
+        return []
+    named = (("label", Text("pre_get_sources_script")), ("script", _script_call(plan, job, "Hook")))
+    return [Step("deleteDir"), *_with_secrets(plan, job, [Step("sh", (), named)])]
+
+
+def _submodules(plan: Plan, job: Job) -> list[Statement]:
+    if not checkouts.has_submodules(plan, job):
+        return []
+    named = (("label", Text("submodules")), ("script", _script_call(plan, job, "Submodules")))
+    return [Step("withGit", body=(Step("sh", (), named),))]
 
 
 def _cached(plan: Plan, job: Job, what: str) -> list[Statement]:

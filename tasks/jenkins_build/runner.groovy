@@ -217,11 +217,7 @@ void work(String name, Map job, Map rule) {
   node(job.label ?: '') {
     try {
       runJob(name, options, {
-        if (job.depth == null) {
-          deleteDir()
-        } else {
-          sources(job.depth)
-        }
+        prepare(job, rule, from)
         caches(name, job, 'restore', rule, from)
         fetch(stashesOf(from))
         String text = shellText(job, rule.variables ?: '', reported(from), job.script)
@@ -240,6 +236,27 @@ void work(String name, Map job, Map rule) {
       })
     } finally {
       keep(name, job)
+    }
+  }
+}
+
+// The sources, with what goes before and after them.
+void prepare(Map job, Map rule, List from) {
+  String variables = rule.variables ?: ''
+  if (job.hook) {
+    deleteDir()
+    withSecrets(job) {
+      sh label: 'pre_get_sources_script', script: shellText(job, variables, reported(from), job.hook)
+    }
+  }
+  if (job.depth == null) {
+    deleteDir()
+  } else {
+    sources(job.depth)
+  }
+  if (job.submodules) {
+    withGit {
+      sh label: 'submodules', script: shellText(job, variables, reported(from), checkoutFunctions() + job.submodules)
     }
   }
 }

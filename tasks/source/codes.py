@@ -155,7 +155,6 @@ _WARNINGS = {
     "services-without-image": _warning(
         "`services` of a job without `image` are not started.", "Give the job an `image`, also by `default`."
     ),
-    "hooks": _warning("`hooks` are ignored.", "Put the commands into `before_script`."),
     "id-tokens": _warning("Tokens GitLab would sign are not there.", "Use credentials of Jenkins."),
     "secrets": _warning("`secrets` are not fetched.", "Put them into the credentials of the Jenkins folder."),
     "pages": _warning("Nothing is published to GitLab Pages.", "Publish in the script."),
@@ -172,6 +171,11 @@ _NOTES = {
     "cache": _info(
         "Caches are kept on the agent that ran the job, for as long as some build uses them once a month.",
         "Nothing; give jobs that share a cache the same `tags` where there are several agents.",
+    ),
+    "git-variable": _info("A variable that steers git on GitLab has no effect.", "Nothing, or do it in the script."),
+    "hooks": _info(
+        "`hooks:pre_get_sources_script` runs on the agent, before the checkout.",
+        "See that the agent has what it calls.",
     ),
     "artifact-option": _info("`artifacts:name` and `expire_in` are ignored.", "Nothing."),
     "coverage": _info("`coverage` is ignored.", "Read it in the log."),

@@ -60,6 +60,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Job, "script"): ("false",),
     (Job, "before_script"): ("x",),
     (Job, "after_script"): ("x",),
+    (Job, "pre_get_sources"): ("x",),
     (Job, "image"): None,
     (Job, "services"): (),
     (Job, "variables"): {"V": "2"},

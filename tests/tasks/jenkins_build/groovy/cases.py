@@ -402,6 +402,23 @@ CASES: dict[str, Case] = {
         ),
         parameters={"SMARTCLIDE_CACHE_DIR": "../caches"},
     ),
+    "around the checkout": Case(
+        (
+            job(
+                "hook",
+                "a",
+                "echo out:$(cat file)",
+                pre_get_sources=('echo "out:$V $(ls -A | wc -l)"',),
+                variables={"V": HOSTILE, "GIT_SUBMODULE_STRATEGY": "recursive"},
+            ),
+            job("bare", "a", "ls -A", pre_get_sources=("touch left",), variables={"GIT_STRATEGY": "none"}),
+            job("wrong", "b", variables={"GIT_SUBMODULE_STRATEGY": "all"}, allow_failure=ALLOWED),
+            job("failing", "b", "echo out:no", pre_get_sources=("exit 3",), allow_failure=ALLOWED),
+        ),
+        {"hook": "success", "bare": "success", "wrong": "unstable", "failing": "unstable"},
+        ("hello", f"{HOSTILE} 0"),
+        settings={"git_credentials_id": "robot"},
+    ),
     "login": Case(
         (
             job("push", "a", 'echo "out:${#CI_REGISTRY_USER} $CI_REGISTRY_PASSWORD"'),
