@@ -49,8 +49,8 @@ _ARTIFACT_NOTES = {
     "public": "is ignored: who may read the build may read its artifacts",
 }
 _ARTIFACT_OPTIONS = {
-    "name": "is ignored: Jenkins keeps files under their own names",
-    "expire_in": "is ignored: Jenkins keeps artifacts as long as their build",
+    "name": "is ignored: Jenkins keeps files one by one under their own names, in no archive",
+    "expire_in": "is ignored: Jenkins keeps artifacts as long as their build, see the job's retention",
 }
 _ENVIRONMENT_NOTES = {
     "on_stop": "is ignored: nothing stops the environment here",
@@ -120,7 +120,9 @@ def _note_reports(node: Node | None, findings: Findings) -> None:
     reports = node.get("reports") if isinstance(node, Mapping_) else None
     for entry in reports if isinstance(reports, Mapping_) else ():
         if entry.key not in ("junit", "dotenv"):
-            message = f"`artifacts:reports:{entry.key}` is kept as files: Jenkins does not show such a report."
+            message = (
+                f"`artifacts:reports:{entry.key}` is kept with the build as files: Jenkins does not show such a report."
+            )
             findings.add("report-as-files", message, entry.span)
 
 

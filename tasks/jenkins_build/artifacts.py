@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tasks.interpretation.pipeline import Job, Pipeline
 
 _PROJECT_DIR = re.compile(r"^\$(?:CI_PROJECT_DIR|\{CI_PROJECT_DIR\})(?:/|$)")
+SHOWN = ("junit", "dotenv")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 # Ant separates patterns by commas, has no character classes and takes a backslash for a slash: one `?` each.
 _NOT_IN_ANT = re.compile(r"\[[^\]/]+\]|[,\\]|^ | $")
@@ -25,6 +26,20 @@ def ant_patterns(paths: Iterable[str]) -> str:
 def file_patterns(paths: Iterable[str]) -> str:
     """Patterns for files only (reports): no folder stands for what is below it, unless it says so by a slash."""
     return ",".join(dict.fromkeys(found[0] for path in paths for found in map(_with_folder, _plain(path))))
+
+
+def exclude_patterns(paths: Iterable[str]) -> str:
+    """Patterns of what is left out. GitLab does not go into folders there: ``out`` leaves out no file below it.
+
+    >>> exclude_patterns(["out/", "*.o", "a/**"])
+    'out,*.o,a/**'
+    """
+    return ",".join(dict.fromkeys(plain.rstrip("/") or "**" for path in paths for plain in _plain(path)))
+
+
+def other_reports(job: Job) -> tuple[str, ...]:
+    """Files of the reports that Jenkins does not show: they are kept with the build."""
+    return tuple(path for kind, paths in job.artifacts.reports.items() if kind not in SHOWN for path in paths)
 
 
 def _patterns(path: str) -> list[str]:

@@ -13,7 +13,14 @@ from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job
 from tasks.jenkins_build import caches, checkouts, conditions, helpers, job_script
-from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash, sources_of
+from tasks.jenkins_build.artifacts import (
+    ant_patterns,
+    exclude_patterns,
+    file_patterns,
+    has_stash,
+    other_reports,
+    sources_of,
+)
 from tasks.jenkins_build.groovy import (
     Assign,
     Block,
@@ -236,11 +243,13 @@ def _kept(plan: Plan, job: Job) -> Entries:
         yield "keep", _texts(_KEEP[artifacts.when])
         yield "includes", Text(ant_patterns(artifacts.paths))
         if artifacts.exclude:
-            yield "excludes", Text(ant_patterns(artifacts.exclude))
+            yield "excludes", Text(exclude_patterns(artifacts.exclude))
         if artifacts.untracked:
             yield "untracked", Code("true")
     if artifacts.reports.get("junit"):
         yield "junit", Text(file_patterns(artifacts.reports["junit"]))
+    if others := other_reports(job):
+        yield "reports", Text(file_patterns(others))
     if _dotenv(job):
         yield "dotenv", _texts(_dotenv(job))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tasks.interpretation.pipeline import Job
 from tasks.jenkins_build import checkouts, image_stage
-from tasks.jenkins_build.artifacts import ant_patterns, file_patterns, has_stash
+from tasks.jenkins_build.artifacts import ant_patterns, exclude_patterns, file_patterns, has_stash, other_reports
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -255,7 +255,7 @@ def _artifacts(plan: Plan, job: Job) -> list[Statement]:
     if artifacts.untracked:
         known = Text(ant_patterns(artifacts.paths))
         includes = Call("untracked", (known,))
-    excludes = [("excludes", Text(ant_patterns(artifacts.exclude)))] if artifacts.exclude else []
+    excludes = [("excludes", Text(exclude_patterns(artifacts.exclude)))] if artifacts.exclude else []
     stash = (("name", Text(names.stash)), ("includes", includes), *excludes)
     archive = (("artifacts", includes), *excludes)
     steps = (
@@ -275,6 +275,9 @@ def _reports(plan: Plan, job: Job) -> Iterator[Statement]:
         results = ("testResults", Text(file_patterns(reports["junit"])))
         flags = ("allowEmptyResults", "skipPublishingChecks", "skipMarkingBuildUnstable")
         yield Step("junit", (), (results, *((flag, Code("true")) for flag in flags)))
+    if others := other_reports(job):
+        named = (("artifacts", Text(file_patterns(others))), ("allowEmptyArchive", Code("true")))
+        yield Step("archiveArtifacts", (), (*named, ("defaultExcludes", Code("false"))))
     for path in reports.get("dotenv", ()):
         read = Source(f"dotenv[{mark}] = (dotenv[{mark}] ?: '') + exportsOf(readFile({literal(path)}))")
         yield Block(f"if (fileExists({literal(path)}))", (read,))

@@ -300,6 +300,9 @@ void keep(String name, Map job) {
   if (job.junit) {
     junit testResults: job.junit, allowEmptyResults: true, skipPublishingChecks: true, skipMarkingBuildUnstable: true
   }
+  if (job.reports) {
+    archiveArtifacts artifacts: job.reports, allowEmptyArchive: true, defaultExcludes: false
+  }
   for (path in (job.dotenv ?: [])) {
     if (fileExists(path)) {
       dotenv[name] = (dotenv[name] ?: '') + exportsOf(readFile(path))

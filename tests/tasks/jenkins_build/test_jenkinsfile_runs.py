@@ -252,6 +252,19 @@ def test_files_and_variables_are_handed_on(runner: Runner) -> None:
     assert "it\nmore\nu V=it's $5 = x use -\n" in console
 
 
+def test_reports_are_kept_whatever_came_of_the_job_and_not_handed_on(runner: Runner) -> None:
+    reports = {"coverage_report": ("c/cobertura.xml",), "sast": ("*.json", "none.json")}
+    _, states, _ = runner.run(
+        job(
+            "make", "a", "mkdir c; echo > c/cobertura.xml; echo > s.json; exit 1", artifacts=Artifacts(reports=reports)
+        ),
+        job("see", "b", "test ! -e s.json -a ! -e c", when="always"),
+    )
+    assert states == {"make": "failed", "see": "success"}
+    kept = sorted(path.name for path in runner.folder.rglob("archive/**/*") if path.is_file())
+    assert kept == ["cobertura.xml", "s.json"]
+
+
 def test_manual_and_delayed_jobs(runner: Runner) -> None:
     later = job("soon", "b", when="delayed", start_in_seconds=1)
     _, states, _ = runner.run(PLAY, later, answers={"Job-1": "run"})

@@ -369,6 +369,12 @@ CASES: dict[str, Case] = {
                     Cache("z", paths=("none",)),
                 ),
             ),
+            job(
+                "reports",
+                "b",
+                "mkdir r; echo > r/a.xml",
+                artifacts=Artifacts(reports={"sast": ("r/",), "metrics": ("none.txt",)}),
+            ),
             job("no", "b", "test ! -e z", caches=(Cache("w", paths=("z",)),)),
             job(
                 "contained",
@@ -391,6 +397,7 @@ CASES: dict[str, Case] = {
             "bad": "unstable",
             "worse": "unstable",
             "use": "success",
+            "reports": "success",
             "no": "success",
             "contained": "success",
             "see": "success",
