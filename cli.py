@@ -156,15 +156,19 @@ def interpreter_serve(host: str, port: int, **options: Any) -> None:
 @click.option("--run-deploy-jobs", is_flag=True, help="Keep jobs that deploy by themselves.")
 @click.option("--generate-pipeline", is_flag=True, help="Build the image only, where there is no .gitlab-ci.yml.")
 @click.option("--strict", is_flag=True, help="Treat the interpreter's warnings as errors.")
+@click.option(
+    "--manual-jobs", type=click.Choice(["skip", "ask"]), help="Optional manual jobs; default: as the Environment says."
+)
 @_LOCAL
 @_NO_WAIT
 @_JSON
-def deploy(project: str, ref: str, environment: str, settings: Sequence[str], **options: bool) -> None:
+def deploy(project: str, ref: str, environment: str, settings: Sequence[str], **options: Any) -> None:
     """Take PROJECT at REF (default: its default branch) to a running service in an Environment."""
     from console.runs import run
     from console.settings import parse_settings
 
     how = {name: options.pop(name) for name in ("local", "no_wait", "as_json")}
+    options = {name: value for name, value in options.items() if value is not None}
     parameters = {
         "project": project, "ref": ref, "environment": environment, "descriptor": parse_settings(settings),
         "options": options,
@@ -204,6 +208,54 @@ def undeploy(service: str, environment: str, purge: bool, **how: bool) -> None:
 
     parameters = {"service": service, "environment": environment, "purge": purge}
     run("undeploy", parameters, **how)
+
+
+_COMMENT = click.option("--comment", default="", help="Why; kept with the release.")
+_SUBMITTER = click.option("--submitter", help="Who decides; default: your login name.")
+_VALUES = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="What the build asks for beside yes or no."
+)
+
+
+@smartclide.command(**_example("smartclide approve\nsmartclide approve 6f1c... --comment 'tested on staging'"))
+@click.argument("run", required=False)
+@_COMMENT
+@_SUBMITTER
+@_VALUES
+@_JSON
+def approve(run: str | None, comment: str, submitter: str | None, settings: Sequence[str], as_json: bool) -> None:
+    """Say yes to what a running build asks; without RUN, list what waits.
+
+    RUN is the id of the paused run, or of the deployment that waits for it.
+    """
+    from console.approvals import show_waiting
+
+    if run is None:
+        show_waiting(as_json)
+    else:
+        _answer(run, "approve", (comment, submitter, settings), as_json)
+
+
+@smartclide.command(**_example("smartclide reject 6f1c... --comment 'not before Monday'"))
+@click.argument("run")
+@_COMMENT
+@_SUBMITTER
+@_JSON
+def reject(run: str, comment: str, submitter: str | None, as_json: bool) -> None:
+    """Say no to what a running build asks: an optional manual job is skipped, any other ends the build."""
+    _answer(run, "reject", (comment, submitter, ()), as_json)
+
+
+def _answer(run: str, decision: str, by: tuple[str, str | None, Sequence[str]], as_json: bool) -> None:
+    from console.approvals import answer
+    from console.settings import parse_pairs
+
+    comment, submitter, settings = by
+    one = answer(run, decision, comment, submitter, parse_pairs(settings))
+    if as_json:
+        click.echo(json.dumps({"flow_run_id": one.id, "question": one.question, "decision": decision}))
+    else:
+        click.echo(f"{one.question} ({one.build}): {decision}")
 
 
 @smartclide.command(**_example("smartclide monitor -e staging --samples 3 --interval 10"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
@@ -34,6 +36,17 @@ class Environment(Block):
     )
     build_timeout_seconds: int = Field(
         default=3600, gt=0, title="Build timeout", description="Seconds a Jenkins build may take."
+    )
+    approval_timeout_seconds: int = Field(
+        default=3600,
+        gt=0,
+        title="Approval timeout",
+        description="Seconds an answer to a manual job is waited for; no answer is a no.",
+    )
+    manual_jobs: Literal["skip", "ask"] = Field(
+        default="skip",
+        title="Optional manual jobs",
+        description="skip: a deployment leaves them out. ask: people are asked whether they run.",
     )
     rollout_timeout_seconds: int = Field(
         default=600, gt=0, title="Rollout timeout", description="Seconds a rollout may take."

@@ -36,3 +36,19 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
                 raise InputError(f"--set {setting!r} contradicts an earlier --set of {name}.")
         place[names[-1]] = value
     return result
+
+
+def parse_pairs(settings: Sequence[str]) -> dict[str, str]:
+    """Plain text by name.
+
+    >>> parse_pairs(["TARGET=eu=west"])
+    {'TARGET': 'eu=west'}
+
+    Raises:
+        InputError: A setting is not ``NAME=VALUE``.
+    """
+    pairs = [setting.partition("=") for setting in settings]
+    for setting, (name, separator, _) in zip(settings, pairs, strict=True):
+        if not name or not separator:
+            raise InputError(f"--set {setting!r} is not NAME=VALUE.")
+    return {name: value for name, _, value in pairs}

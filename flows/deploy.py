@@ -8,7 +8,8 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from blocks.environment import Environment, load_environment
-from flows.parameters import DeployOptions, DescriptorOverrides, Name
+from flows.approve import Approver
+from flows.parameters import AS_ENVIRONMENT, DeployOptions, DescriptorOverrides, Name
 from tasks.image.engine import EngineBuild
 from tasks.image.reference import ImageReference, parse
 from tasks.image.task import build_image_with_engine, confirm_image
@@ -16,8 +17,8 @@ from tasks.interpretation.task import InterpretationOptions, include_decisions, 
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.outcome import BuildOutcome
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
-from tasks.jenkins_build.specification import Specification, specify
-from tasks.jenkins_build.task import lint_jenkinsfile, run_build
+from tasks.jenkins_build.specification import Specification, Terms, specify
+from tasks.jenkins_build.task import Wishes, lint_jenkinsfile, run_build
 from tasks.jenkins_build.variables import variable_store
 from tasks.rollout.descriptor import Descriptor, resolve
 from tasks.rollout.manifest import Origin
@@ -68,15 +69,19 @@ async def deploy(
     how = resolve(snapshot.files.get(DESCRIPTOR_FILE), descriptor, commit.project_path)
     pipeline = await interpret_pipeline(snapshot, terms)
     secrets = variable_store((commit.project_path, commit.project_id), variables, environment)
-    made = specify(snapshot, pipeline, (place.gitlab, place.registry), how.image, secrets)
+    manual = place.manual_jobs if options.manual_jobs == AS_ENVIRONMENT else options.manual_jobs
+    policy = Terms(secrets, manual, place.approval_timeout_seconds)
+    made = specify(snapshot, pipeline, (place.gitlab, place.registry), how.image, policy)
     await publish_jenkinsfile(made.jenkinsfile, pipeline.diagnostics)
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
     if options.dry_run:
         return await _plan(place, snapshot, how, made)
-    outcome = await run_build(place.jenkins, made.job, Limits(build=place.build_timeout_seconds), options.rebuild)
+    approver = Approver()
+    limits = Limits(build=place.build_timeout_seconds, approval=place.approval_timeout_seconds)
+    outcome = await run_build(place.jenkins, made.job, limits, Wishes(options.rebuild, approver))
     await publish_build(outcome)
     image = await _image(place, snapshot, (how, made, outcome), options.rebuild)
-    release = _release(place, snapshot, how, made, image.pinned)
+    release = _release(place, snapshot, (how, made), image.pinned, approver.summary)
     rollouts = Rollouts(place.cluster, place.registry, release.identity, place.rollout_timeout_seconds)
     again = options.redeploy or options.rebuild
     done = await rollouts.roll_out(release, run_holder(), again=again)
@@ -86,7 +91,7 @@ async def deploy(
 
 async def _plan(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification) -> dict[str, Any]:
     """A dry run: the image is named by tag, as its digest is known only when it is built."""
-    release = _release(place, snapshot, how, made, made.image)
+    release = _release(place, snapshot, (how, made), made.image)
     return await publish_plan(release.identity, await plan_release(place.cluster, place.registry, release))
 
 
@@ -103,9 +108,11 @@ async def _image(
     return await confirm_image(place.registry, made.image)
 
 
-def _release(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification, image: str) -> Release:
-    commit = snapshot.commit
+def _release(
+    place: Environment, snapshot: Snapshot, what: tuple[Descriptor, Specification], image: str, approvals: str = ""
+) -> Release:
+    commit, (how, made) = snapshot.commit, what
     identity = Identity(how.name, place.namespace, place.name, commit.project_path)
     key = release_key(made.job.build_key, identity, how, image)
-    origin = Origin(commit.sha, commit.ref, made.job.build_key, key, str(flow_run.id or ""))
+    origin = Origin(commit.sha, commit.ref, made.job.build_key, key, str(flow_run.id or ""), approvals)
     return Release(identity, how, image, origin, has_login=place.registry.login() is not None)

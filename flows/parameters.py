@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1)]
 DescriptorOverrides = dict[str, Any]
+AS_ENVIRONMENT: Literal["as the Environment says"] = "as the Environment says"
 
 
 class DeployOptions(BaseModel):
@@ -24,6 +25,11 @@ class DeployOptions(BaseModel):
         False,
         title="Run deploy jobs",
         description="Keep jobs of the pipeline that deploy by themselves (environment:).",
+    )
+    manual_jobs: Literal["as the Environment says", "skip", "ask"] = Field(
+        AS_ENVIRONMENT,
+        title="Optional manual jobs",
+        description="skip: leave them out. ask: pause until somebody says yes or no.",
     )
     generate_pipeline: bool = Field(
         False, title="Generate pipeline", description="Only build the image where the project has no .gitlab-ci.yml."

@@ -31,8 +31,7 @@ _POLL = 0.02  # seconds between looks at an event or a free executor
 class Host:
     """`sandbox.jenkins.model.BuildHost` for one build.
 
-    Beyond the protocol: `restart_stage` names the stage a restarted declarative build begins at (None otherwise), and
-    `declare_parameters` writes the parameters of a Jenkinsfile into the job's config.xml.
+    Beyond the protocol: `declare_parameters` writes the parameters of a Jenkinsfile into the job's config.xml.
     """
 
     def __init__(self, controller: Controller, build: Build, script: str) -> None:

@@ -90,6 +90,8 @@ class BuildHost(Protocol):
     aborted: threading.Event  # set by stop/term: the executor interrupts steps (SIGTERM to processes), runs post
     variables: dict[str, str]  # what the build sets on `env`; later builds see them as buildVariables
     killed: threading.Event  # set by kill: the executor gives up at once
+    restart_stage: str | None  # the top-level stage a restarted declarative build begins at
+    restarted_folder: Path | None  # the folder of the build it was restarted from
 
     def log(self, text: str, note: Note | None = None) -> None:
         """Append to the console (text with its own line ends; masking is done by the executor).

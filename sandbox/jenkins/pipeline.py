@@ -45,10 +45,30 @@ class DeclarativeRun:
         self._wrapped(model, lambda: self._on_agent(agent, lambda: self._with_environment(model, self._root)))
 
     def _root(self) -> None:
-        failure = self._sequence(self.model.stages or [], None)
+        failure = self._sequence(self._restarted(), None)
         failure = self._root_post(failure)
         if failure is not None:
             raise failure
+
+    def _restarted(self) -> list[Stage]:
+        """The top-level stages that run; a restarted build passes over those before the one it begins at."""
+        stages, first = self.model.stages or [], self.build.host.restart_stage
+        if first is None:
+            return stages
+        self._take_stashes()
+        place = next(index for index, stage in enumerate(stages) if stage.name == first)
+        for stage in stages[:place]:
+            self._skip(stage, f'this build restarting at stage "{first}"', None)
+        return stages[place:]
+
+    def _take_stashes(self) -> None:
+        """Those of the build before, where the Jenkinsfile preserves them for as many builds."""
+        host, before = self.build.host, self.build.host.restarted_folder
+        for option in self.model.options:
+            if option.name == "preserveStashes" and before is not None and (before / "stashes").is_dir():
+                _, named = self._arguments(option)
+                if host.number - int(before.name) <= named.get("buildCount", 1):
+                    shutil.copytree(before / "stashes", host.folder / "stashes", dirs_exist_ok=True)
 
     def _root_post(self, failure: GroovyError | None) -> GroovyError | None:
         if not self._matching(self.model.post, failure):

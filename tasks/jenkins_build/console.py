@@ -23,6 +23,7 @@ _MARKER = re.compile(_STAMP + r"gl-job name=(\S+) state=(running|success|failed|
 _STEP = re.compile(_STAMP + r"\[Pipeline\] (.*)")
 _SKIPPED = re.compile(_STAMP + r'Stage "(.+)" skipped due to .*')
 _EXIT = re.compile(r".*(?:script returned exit code -?\d+|timed out).*")
+_ANSWERED = re.compile(_STAMP + r"((?:Approved|Rejected) by .+)")
 _ERROR = re.compile(_STAMP + r"(?:ERROR: |.*Exception: |WorkflowScript: )\S.*")
 _STATES: dict[str, StageStatus] = {"canceled": "aborted", "running": "running", "success": "success",
                                    "failed": "failed", "unstable": "unstable", "skipped": "skipped"}  # fmt: skip
@@ -71,11 +72,15 @@ class Console:
         stages: Status by name of GitLab job (and of the image stage), in the order they began.
         tail: The last lines that are not noise.
         failure: The first job that failed, and the lines before that.
+        asked: How many `input` steps have begun to wait for somebody.
+        answers: Lines that say who answered one.
     """
 
     stages: dict[str, StageStatus] = field(default_factory=dict)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     failure: Failure | None = None
+    asked: int = 0
+    answers: list[str] = field(default_factory=list)
 
     def read(self, line: str) -> StageOutcome | None:
         """Take one line in.
@@ -83,6 +88,7 @@ class Console:
         Returns:
             The job whose state the line changed, or None.
         """
+        self._hear(line)
         change = stage_change(line)
         if change is not None and self.stages.get(change.name) != change.status:
             self.stages[change.name] = change.status
@@ -92,6 +98,12 @@ class Console:
         if change is None and not is_noise(line) and line.strip():
             self.tail.append(line)
         return None
+
+    def _hear(self, line: str) -> None:
+        if (step := _STEP.fullmatch(line)) and step[1] == "input":
+            self.asked += 1
+        elif answer := _ANSWERED.fullmatch(line):
+            self.answers.append(answer[1])
 
     def close(self, succeeded: bool) -> None:
         """The build is over: what still runs has its end, and a failure without a marker gets its lines."""

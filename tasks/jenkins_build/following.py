@@ -9,10 +9,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from errors import BuildFailedError, DeadlineError, NotFoundError, UnavailableError
+from tasks.jenkins_build.approvals import Approvals, Ask
 from tasks.jenkins_build.console import Console, LineAssembler, is_noise
+from tasks.jenkins_build.inputs import Inputs
 from tasks.jenkins_build.outcome import (
     BuildOutcome,
     BuildRef,
@@ -39,13 +41,15 @@ class Limits:
 
     Attributes:
         queue: Until the build must have left the queue.
-        build: Until it must have ended, from then on.
+        build: Until it must have ended, from then on, without the time it waits for somebody's approval.
+        approval: How long somebody's answer is waited for; then it is a "no".
         outage: How long Jenkins may be out of reach in between (it restarts, and the build goes on).
         poll: Shortest and longest pause between two looks at a build; see `tasks.jenkins_build.pacing`.
     """
 
     queue: float = 900.0
     build: float = 3600.0
+    approval: float = 3600.0
     outage: float = 300.0
     poll: tuple[float, float] = (0.3, 2.7)
 
@@ -59,6 +63,8 @@ class Follower:
     limits: Limits
     log: Logger
     console: Console = field(default_factory=Console)
+    ask: Ask | None = None
+    _approvals: Approvals | None = None
     _estimate: float | None = None
     _down_since: float | None = None
     _faults: int = 0
@@ -88,12 +94,14 @@ class Follower:
             raise
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
             self.log.warning("cancelled (%s): stopping %s", type(error).__name__, self.ref)
-            await stop_build(self.jenkins, self.ref, self.log)
+            await asyncio.gather(self._close_approvals("cancelled"), stop_build(self.jenkins, self.ref, self.log))
             raise
         except BaseException as error:
             if not isinstance(error, (Exception, GeneratorExit)):  # Prefect's TerminationSignal
                 await stop_build(self.jenkins, self.ref, self.log)
             raise
+        finally:
+            await self._close_approvals("elsewhere")
 
     async def _leave_queue(self) -> int:
         deadline, shown, pause = time.monotonic() + self.limits.queue, "", self.limits.poll[0]
@@ -170,6 +178,9 @@ class Follower:
         began, start = time.monotonic(), 0
         lines = LineAssembler()
         quiet = self.ref.reused  # its console was shown when it ran
+        if self.ask is not None:
+            inputs = Inputs(self.jenkins, self.ref, self._patiently)
+            self._approvals = Approvals(self.ask, inputs, self.limits.approval, self.log)
         while True:
             chunk = await self._tolerant(lambda at=start: self._call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
             self._show(lines.feed(chunk.text), quiet)
@@ -179,13 +190,19 @@ class Follower:
                 if not state.building and state.result is not None:
                     self._show(lines.finish(), quiet)
                     return state
-            age = time.monotonic() - began
+            elif self._approvals is not None:
+                await self._approvals.see(self.console)
+            age = time.monotonic() - began - (self._approvals.waited if self._approvals else 0.0)
             if age > self.limits.build:
                 raise DeadlineError(
                     f"Build {self.ref} did not end within {self.limits.build:.0f} s, and was stopped.",
                     remedy="Raise the Environment's build timeout, or make the pipeline faster.",
                 )
             await asyncio.sleep(next_look(age, self._estimate, self.limits.poll, self.poller.followers))
+
+    async def _close_approvals(self, way: Literal["elsewhere", "cancelled"]) -> None:
+        if self._approvals is not None:
+            await self._approvals.close(self.console, way)
 
     def _show(self, lines: list[str], quiet: bool) -> None:
         shown: list[str] = []
@@ -208,6 +225,7 @@ class Follower:
     async def _outcome(self, state: BuildState) -> BuildOutcome:
         outcome = BuildOutcome(self.ref, state.result, state.duration_seconds)  # type: ignore[arg-type]
         self.console.close(passed(outcome))
+        await self._close_approvals("elsewhere")
         stages = await self._tolerant(lambda: self._call(self.jenkins.stages, self.ref.job, state.number))
         outcome = replace(
             outcome,
@@ -215,6 +233,7 @@ class Follower:
             log_tail=tuple(self.console.tail),
             failure=self.console.failure,
             rewritten=self.console.rewritten,
+            decisions=tuple(map(str, self._approvals.decisions)) if self._approvals else (),
         )
         if not passed(outcome):
             raise failed_error(outcome)
@@ -224,6 +243,9 @@ class Follower:
 
     async def _call(self, method: Callable[..., T], *arguments: Any) -> T:
         return await self.poller.call(method, *arguments)
+
+    async def _patiently(self, method: Callable[..., T], *arguments: Any) -> T:
+        return await self._tolerant(lambda: self._call(method, *arguments))
 
     async def _tolerant(self, look: Callable[[], Awaitable[T]]) -> T:
         while True:

@@ -88,6 +88,7 @@ class BuildOutcome:
         log_tail: The last lines of the console, secrets masked by Jenkins.
         failure: Where it failed; None unless it did.
         rewritten: The job's guard stopped the build because the job was rewritten for another commit meanwhile.
+        decisions: What people decided of what it asked, a sentence each.
     """
 
     ref: BuildRef
@@ -99,6 +100,7 @@ class BuildOutcome:
     log_tail: tuple[str, ...] = ()
     failure: Failure | None = None
     rewritten: bool = False
+    decisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,5 +204,6 @@ def failed_error(outcome: BuildOutcome) -> BuildFailedError:
     why = f": {cause.exit_line}" if cause and cause.exit_line else ""
     lines = "".join(f"\n    {line}" for line in cause.lines) if cause else ""
     word = {"ABORTED": "was aborted", "NOT_BUILT": "was not built"}.get(outcome.result, "failed")
-    message = f"{ref} {word}{where}{why}.{lines}" + ("\n" if lines else "")
+    said = "".join(f" {decision}." for decision in outcome.decisions)
+    message = f"{ref} {word}{where}{why}.{said}{lines}" + ("\n" if lines else "")
     return BuildFailedError(message, outcome=outcome, remedy=f"See {outcome.ref.url}console")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import SecretStr
 
@@ -20,7 +20,7 @@ from tasks.jenkins_build.jenkinsfile import parameter_names, render
 from tasks.jenkins_build.job_config import ParameterDefinition, job_config
 from tasks.jenkins_build.jobs import Credential
 from tasks.jenkins_build.outcome import build_key
-from tasks.jenkins_build.settings import ImageBuild, RenderSettings
+from tasks.jenkins_build.settings import HOUR_SECONDS, ImageBuild, RenderSettings
 from tasks.jenkins_build.task import JobSpec
 from tasks.jenkins_build.variables import VariableStore
 from tasks.source.model import Snapshot
@@ -29,6 +29,7 @@ from tasks.source.snapshot import check_dockerfile
 GIT_USER = "oauth2"  # GitLab takes any user name with a token; this one by its documentation
 GITLAB_CREDENTIALS = "smartclide-gitlab"
 REGISTRY_CREDENTIALS = "smartclide-registry"
+_GRACE_SECONDS = 120
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -53,6 +54,21 @@ class ImageChoice(Protocol):
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What the project and the Environment say of every build.
+
+    Attributes:
+        secrets: The project's secret CI/CD variables; None = it has none.
+        manual: What becomes of optional manual jobs: people are asked, or they are skipped.
+        manual_seconds: How long an answer is waited for.
+    """
+
+    secrets: VariableStore | None = None
+    manual: Literal["ask", "skip"] = "skip"
+    manual_seconds: int = HOUR_SECONDS
+
+
+@dataclass(frozen=True)
 class Specification:
     """A build, ready to be triggered.
 
@@ -72,7 +88,7 @@ def specify(
     pipeline: Pipeline,
     servers: tuple[GitLabServer, ImageRegistry],
     choice: ImageChoice,
-    secrets: VariableStore | None = None,
+    terms: Terms = Terms(),
 ) -> Specification:
     """Decide what Jenkins builds.
 
@@ -81,13 +97,14 @@ def specify(
         pipeline: What its pipeline definition means.
         servers: Where it comes from and where its image goes.
         choice: How the image is made.
-        secrets: The project's secret CI/CD variables; None = it has none.
+        terms: What holds for every build of it.
 
     Raises:
         NotFoundError: There is no Dockerfile in the main folder, and no job makes the image.
         InputError: ``image.from_job`` names no job that runs; or the pipeline does not fit into a Jenkinsfile.
     """
-    commit, variables = snapshot.commit, secrets or VariableStore(snapshot.commit.project_path, 0)
+    commit, secrets = snapshot.commit, terms.secrets
+    variables = secrets or VariableStore(snapshot.commit.project_path, 0)
     gitlab, registry = servers
     repository = registry.image_name(commit.project_path)
     credentials = _credentials(gitlab, registry)
@@ -103,7 +120,9 @@ def specify(
             git_credentials_id=next((i for i in sorted(ids) if i.startswith(GITLAB_CREDENTIALS)), None),
             image=build,
             source=snapshot.ci_path,
-            manual="skip",
+            manual=terms.manual,
+            # Jenkins' own deadline is for the case that nobody follows the build any more
+            manual_wait_seconds=terms.manual_seconds + _GRACE_SECONDS,
             registry_credentials_id=registry_id,
             registry_job=choice.from_job,
             bound_variables=tuple(stored.bound for stored in variables.stored),

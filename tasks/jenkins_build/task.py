@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.jenkins_server import JenkinsServer
 from errors import BuildFailedError, InputError, NotFoundError, UnavailableError
+from tasks.jenkins_build.approvals import Ask
 from tasks.jenkins_build.following import Follower, Limits
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
 from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, counting, decide
@@ -149,10 +150,15 @@ async def _confirmed(poller: Poller, ref: BuildRef) -> BuildRef | None:
 
 
 @task(name="follow Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
-async def follow_build(jenkins: JenkinsServer, ref: BuildRef, limits: Limits | None = None) -> BuildOutcome:
-    """Wait for the end of a build, its console in this task's log. Cancelling it stops the build. See `Follower`."""
+async def follow_build(
+    jenkins: JenkinsServer, ref: BuildRef, limits: Limits | None = None, ask: Ask | None = None
+) -> BuildOutcome:
+    """Wait for the end of a build, its console in this task's log. Cancelling it stops the build. See `Follower`.
+
+    What the build asks people is asked by `ask`; without it, it can be answered in Jenkins only.
+    """
     async with polling(jenkins) as poller:
-        return await Follower(poller, ref, limits or Limits(), task_logger()).follow()
+        return await Follower(poller, ref, limits or Limits(), task_logger(), ask=ask).follow()
 
 
 @task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
@@ -162,8 +168,21 @@ async def stop_jenkins_build(jenkins: JenkinsServer, ref: BuildRef) -> None:
         await stop_build(poller.jenkins, ref, task_logger())
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What a run wants of its build besides its result.
+
+    Attributes:
+        rebuild: Build again although it was built already.
+        ask: Asks people what the build asks.
+    """
+
+    rebuild: bool = False
+    ask: Ask | None = None
+
+
 async def run_build(
-    jenkins: JenkinsServer, spec: JobSpec, limits: Limits | None = None, rebuild: bool = False
+    jenkins: JenkinsServer, spec: JobSpec, limits: Limits | None = None, wishes: Wishes = Wishes()
 ) -> BuildOutcome:
     """Prepare, trigger and follow, by the tasks above; once more where another run got in between.
 
@@ -173,13 +192,14 @@ async def run_build(
     async with polling(jenkins):  # its connections are kept for all of them
         for _ in range(_REWRITTEN_TRIES - 1):
             await ensure_job(jenkins, spec)
-            ref = await trigger_build(jenkins, spec, rebuild)
+            ref = await trigger_build(jenkins, spec, wishes.rebuild)
             try:
-                return await follow_build(jenkins, ref, limits)
+                return await follow_build(jenkins, ref, limits, wishes.ask)
             except BuildFailedError as error:
                 if not (isinstance(error.outcome, BuildOutcome) and error.outcome.rewritten):
                     raise
             except NotFoundError as error:
                 task_logger().warning("%s", error)
         await ensure_job(jenkins, spec)
-        return await follow_build(jenkins, await trigger_build(jenkins, spec, rebuild), limits)
+        ref = await trigger_build(jenkins, spec, wishes.rebuild)
+        return await follow_build(jenkins, ref, limits, wishes.ask)

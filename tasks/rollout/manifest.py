@@ -30,6 +30,7 @@ class Origin:
         build_key: Key of the Jenkins build.
         release_key: Key of this release: build key, Environment and descriptor.
         flow_run_id: Prefect's flow run, or empty.
+        approvals: What people decided on the way, in sentences, or empty.
     """
 
     commit_sha: str
@@ -37,6 +38,7 @@ class Origin:
     build_key: str
     release_key: str
     flow_run_id: str = ""
+    approvals: str = ""
 
 
 @dataclass(frozen=True)

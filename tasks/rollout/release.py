@@ -53,6 +53,7 @@ class Release:
             manifests=self.manifests(revision),
             started=utc_now(),
             flow_run_id=self.origin.flow_run_id,
+            approvals=self.origin.approvals,
         )
 
 

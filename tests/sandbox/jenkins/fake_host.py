@@ -22,6 +22,7 @@ class FakeHost:
         self.test_reports = []
         self.variables = {}
         self.earlier = None
+        self.restart_stage = self.restarted_folder = None
         self.credentials = {credential.id: credential for credential in credentials}
         self.nodes: list[FlowNode] = []
         self.triggered = []

@@ -118,3 +118,51 @@ def test_the_first_run_declares_the_parameters_of_the_jenkinsfile(tmp_path: Path
     assert (trapped.status_code, second.status_code) == (500, 201)
     assert "who=dflt a\n" in consoles[0]
     assert "who=me a\n" in consoles[1]
+
+
+RESTARTED = """pipeline {
+  agent any
+  options { preserveStashes(buildCount: 2) }
+  stages {
+    stage('one') { steps { sh 'echo kept > file'; stash 'files' } }
+    stage('two') { steps { echo 'two'; deleteDir(); unstash 'files' } }
+    stage('three') { steps { sh 'test -e ../rst.ok' } }
+    stage('four') { steps { echo 'four' } }
+  }
+}
+"""
+
+
+def test_a_restarted_build_begins_at_its_stage_as_recorded(tmp_path: Path) -> None:
+    server: AppServer
+    stand_in = Jenkins(tmp_path, lambda: server.url, {"admin": "token"}, "/usr/bin:/bin")
+    server = AppServer(stand_in.app, name="jenkins").start()
+    with requests.Session() as http:
+        http.auth = ("admin", "token")
+        config = job(script=html.escape(RESTARTED)).encode()
+        http.post(f"{server.url}/createItem?name=rst", data=config, headers={"Content-Type": "text/xml"}, timeout=5)
+        http.post(f"{server.url}/job/rst/build?delay=0sec", timeout=5)
+        _ended(http, f"{server.url}/job/rst/1")
+        refused = http.post(
+            f"{server.url}/job/rst/1/restart/restart", data={"json": '{"stageName": "four"}'}, timeout=5
+        )
+        answer = http.post(
+            f"{server.url}/job/rst/1/restart/restart",
+            data={"json": '{"stageName": "two"}'},
+            timeout=5,
+            allow_redirects=False,
+        )
+        _ended(http, f"{server.url}/job/rst/2")
+        console = http.get(f"{server.url}/job/rst/2/consoleText", timeout=5).text
+        stages = http.get(f"{server.url}/job/rst/2/wfapi/describe", timeout=5).json()["stages"]
+    stand_in.close()
+    server.stop()
+    assert (refused.status_code, answer.status_code) == (400, 302)
+    assert console.startswith(
+        "Started by user admin\nRestarted from build #1, stage two\n[Pipeline] Start of Pipeline\n"
+    )
+    assert '[Pipeline] { (one)\nStage "one" skipped due to this build restarting at stage "two"\n' in console
+    assert "ERROR: script returned exit code 1\nFinished: FAILURE\n" in console, "the stash was there"
+    assert [(stage["name"], stage["status"]) for stage in stages] == [
+        ("one", "NOT_EXECUTED"), ("two", "SUCCESS"), ("three", "FAILED"), ("four", "FAILED"),
+    ]  # fmt: skip
