@@ -90,6 +90,15 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
     ):
         message = "`services` are not started for a job without `image`: its script runs on the agent itself."
         findings.add("services-without-image", message, node.place("services"))
+    elif any("dind" in name for name in _names(node.get("services"))):
+        message = "Docker in Docker runs in a privileged container on the agent, as it does on GitLab's runners."
+        findings.add("privileged-service", message, node.place("services"))
+
+
+def _names(services: Node | None) -> list[str]:
+    items = services.items if isinstance(services, Sequence) else ()
+    found = (text_of(item.get("name") if isinstance(item, Mapping_) else item) for item in items)
+    return [name for name in found if name]
 
 
 def _is_nothing(node: Node) -> bool:

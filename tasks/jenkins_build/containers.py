@@ -38,6 +38,17 @@ def aliases(service: Service) -> tuple[str, ...]:
     return tuple(dict.fromkeys([name.replace("/", "__"), name.replace("/", "-"), *service.aliases]))
 
 
+def is_engine(service: Service) -> bool:
+    """Whether a service is Docker in Docker, which needs a privileged container and hands certificates to the job.
+
+    Source: https://docs.gitlab.com/ci/docker/using_docker_build/#use-docker-in-docker
+
+    >>> [is_engine(Service(name)) for name in ("docker:dind", "mirror.example/docker:27-dind", "postgres:15")]
+    [True, True, False]
+    """
+    return "dind" in service.name.rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class Secret:
     """Variables of the agent with secret values: all `names`, and the `files` among them, which hold paths."""
@@ -114,6 +125,7 @@ class Docker:
         ]
         if self.job.services and services:
             lines += [self._network(), 'docker network rm "$network" >/dev/null || true']
+            lines += ['docker volume rm "$network-certs" >/dev/null || true'] if self._has_engine() else []
         chown = f'--entrypoint=chown {self._name(self.image.name)} -R "$(id -u):$(id -g)" "$WORKSPACE"'
         give_back = f'docker run --rm --network=none --user=0 -v "$WORKSPACE:$WORKSPACE" {chown}'
         return [*lines, f'test "$(id -u)" = 0 || {give_back} || echo "files of other users stay in the workspace" >&2']
@@ -135,6 +147,13 @@ class Docker:
         run = " ".join([self._labels(), _SCRIPT_PART, *_options(self.image), self._name(self.image.name)])
         return f'service_wait {self._name(service.name)} "$service{number}" {looked_at} {run} &'
 
+    def _has_engine(self) -> bool:
+        return any(map(is_engine, self.job.services))
+
+    def _certificates(self, mode: str) -> str:
+        """Where an engine in a container leaves the certificates that its clients need."""
+        return f'-v "$network-certs:/certs/client:{mode}"'
+
     def _labels(self) -> str:
         return f'--label "jenkins=$BUILD_TAG" --label gl-job={self.index}'
 
@@ -148,19 +167,22 @@ class Docker:
             '-v "$WORKSPACE:$WORKSPACE" -v "$WORKSPACE_TMP:$WORKSPACE_TMP:ro" -w "$WORKSPACE"',
             *_options(self.image),
         ]
+        options += [self._certificates("ro")] if self._has_engine() else []
         image = self._name(self.image.name)
         entrypoint = [part for part in self.image.entrypoint or () if part]
-        if not entrypoint:
+        if self.image.entrypoint is not None and not entrypoint:
             return " ".join([*options, f"--entrypoint=sh {image} {SCRIPT}"])
-        # The shell is the entrypoint's argument and reads its first line from standard input, as GitLab Runner does
-        # it: so `["/bin/bash", "-c"]` works as well as `["tini", "--"]`.
-        line = [*options, "-i", f"--entrypoint={word(entrypoint[0])}", image, *map(word, entrypoint[1:]), "sh"]
+        # The shell is the argument of the entrypoint, the job's or else the image's own, and reads its first line from
+        # standard input, as GitLab Runner does it: so `["/bin/bash", "-c"]` works as well as `["tini", "--"]`.
+        override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []
+        line = [*options, "-i", *override, image, *map(word, entrypoint[1:]), "sh"]
         return f"echo 'exec sh {SCRIPT}' | " + " ".join(line)
 
     def _service(self, service: Service, variables: Mapping[str, str]) -> str:
         own = [(name, value) for name, value in variables.items() if not _PREDEFINED.match(name)]
         given = [(name, word(value, self.known)) for name, value in service.variables.items()]
         options = [f'docker run -d {self._labels()} --network="$network"', *_options(service)]
+        options += ["--privileged", self._certificates("rw")] if is_engine(service) else []
         options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
         options += [option for option in self.secret.options if option[3:] not in self.secret.files]
         options += [f"--env={word(name)}={value}" for name, value in dict([*own, *given]).items()]

@@ -180,6 +180,10 @@ _NOTES = {
     "artifact-option": _info("`artifacts:name` and `expire_in` are ignored.", "Nothing."),
     "coverage": _info("`coverage` is ignored.", "Read it in the log."),
     "interruptible": _info("`interruptible` is ignored.", "Nothing."),
+    "privileged-service": _info(
+        "Docker in Docker gets a privileged container on the agent; its client certificates are at `/certs/client`.",
+        "Nothing, on agents you trust the project with; else build by the descriptor's `image`, or with kaniko.",
+    ),
     "report-as-files": _info("A report is kept as files.", "Download it from the build."),
 }
 

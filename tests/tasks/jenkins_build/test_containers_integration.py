@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,16 @@ def agent(tmp_path: Path) -> Agent:
     return Agent(workspace, temporary)
 
 
+@contextmanager
+def built(*dockerfile: str, tag: str = "prepared:1") -> Iterator[str]:
+    """An image of those instructions, in this machine's engine."""
+    name = f"containers-test/{tag}"
+    text = "\n".join([*dockerfile, ""])
+    subprocess.run(["docker", "build", "-q", "-t", name, "-"], input=text, check=True, text=True, capture_output=True)
+    yield name
+    subprocess.run(["docker", "rmi", "-f", name], check=True, capture_output=True)
+
+
 @pytest.fixture
 def base() -> str:
     for name in ("DOCKER_HOST", "SMARTCLIDE_TEST_BASE_IMAGE"):
@@ -81,6 +93,25 @@ def test_the_script_runs_in_the_image_and_its_exit_code_counts(agent: Agent, bas
 @pytest.mark.parametrize("entrypoint", [None, ("",), ("/bin/sh", "-c"), ("/bin/sh", "-c", 'exec "$@"', "x")])
 def test_entrypoints(agent: Agent, base: str, entrypoint: tuple[str, ...] | None) -> None:
     assert agent.run(Job("a", "t", ("echo ran",)), Image(base, entrypoint=entrypoint)) == (0, "ran")
+
+
+def test_the_entrypoint_of_the_image_itself_prepares_the_job(agent: Agent, base: str) -> None:
+    """GitLab Runner keeps it: images activate an environment there, `docker` finds its engine."""
+    with built(f"FROM {base}", """ENTRYPOINT ["sh", "-c", "PREPARED=yes exec \\"$@\\"", "x"]""") as image:
+        assert agent.run(Job("a", "t", ('echo "$PREPARED"',)), Image(image)) == (0, "yes")
+        assert agent.run(Job("a", "t", ('echo "[$PREPARED]"',)), Image(image, entrypoint=("",))) == (0, "[]")
+
+
+def test_docker_in_docker_is_privileged_and_hands_its_certificates_to_the_job(agent: Agent, base: str) -> None:
+    tried = ["docker", "run", "--rm", "--privileged", base, "true"]
+    if subprocess.run(tried, check=False, capture_output=True).returncode:
+        pytest.skip("this Docker engine starts no privileged containers")
+    engine = "mount -t tmpfs none /mnt && echo certificate >/certs/client/ca.pem; exec python3 -m http.server 2376"
+    with built(f"FROM {base}", "RUN mkdir -p /certs/client", f"CMD {engine}", tag="docker:27-dind") as image:
+        services = (Service(image, variables={"HEALTHCHECK_TCP_PORT": "2376"}),)
+        job = Job("a", "t", ("cat /certs/client/ca.pem",), services=services)
+        assert agent.run(job, Image(base)) == (0, "certificate")
+    assert agent.sh(["docker volume ls -q --filter name=jenkins-part"]).stdout == ""
 
 
 def test_another_user_can_write_to_the_workspace(agent: Agent, base: str) -> None:

@@ -29,7 +29,7 @@ from tasks.interpretation.pipeline import (
 from tasks.jenkins_build import caches, containers
 from tasks.jenkins_build.artifacts import ant_patterns
 from tasks.jenkins_build.conditions import condition, java_pattern
-from tasks.jenkins_build.containers import aliases
+from tasks.jenkins_build.containers import Docker, aliases
 from tasks.jenkins_build.graph import RUNNER
 from tasks.jenkins_build.jenkinsfile import ImageBuild, RenderSettings, parameter_names, render
 from tasks.jenkins_build.names import label
@@ -294,6 +294,21 @@ def test_tags_become_labels() -> None:
 )
 def test_host_names_of_services(name: str, expected: tuple[str, ...]) -> None:
     assert aliases(Service(name)) == expected
+
+
+def test_docker_in_docker_is_privileged_and_shares_its_certificates() -> None:
+    job = Job("build", "t", ("docker build .",), services=(Service("docker:27-dind"),), after_script=("docker ps",))
+    docker = Docker(job, Image("docker:27"), 3, {})
+    [engine] = [line for line in docker.start() if "docker run -d" in line]
+    [run] = [line for line in docker.start() if "docker run --rm" in line]
+    assert ' --privileged -v "$network-certs:/certs/client:rw" --network-alias=docker ' in engine
+    assert ' -v "$network-certs:/certs/client:ro" -i docker:27 sh' in run
+    assert run in docker.after()
+    assert "--privileged" not in run
+    assert 'docker volume rm "$network-certs" >/dev/null || true' in docker.clean_up()
+    assert not [line for line in docker.clean_up(services=False) if "volume" in line]
+    plain = Docker(Job("t", "t", ("x",), services=(Service("postgres:16"),)), Image("docker:27"), 3, {})
+    assert not [line for line in [*plain.start(), *plain.clean_up()] if "certs" in line or "--privileged" in line]
 
 
 @pytest.mark.parametrize("name", ["--privileged", "", "a b", "a\nb"])
