@@ -13,10 +13,11 @@ from dataclasses import replace
 
 from errors import InterpretationError
 from tasks.interpretation.checks import check_graph, check_jobs
+from tasks.interpretation.children import ABSENT, inline_children
 from tasks.interpretation.combinations import check_combinations
 from tasks.interpretation.condition_keywords import INCLUDE_RULES
 from tasks.interpretation.context import Context
-from tasks.interpretation.diagnostics import Findings, Span, errors_of
+from tasks.interpretation.diagnostics import Diagnostic, Findings, Span, errors_of
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import expand, expand_all
 from tasks.interpretation.extends import resolve_extends
@@ -36,7 +37,7 @@ from tasks.interpretation.setup import (
 )
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import State
-from tasks.source.includes import IncludeOptions, Needed, close_includes, further_files
+from tasks.source.includes import IncludeOptions, Needed, close_child, close_includes, further_files
 from tasks.source.model import CI_FILE
 from tasks.source.nodes import Mapping_, Node, Sequence
 
@@ -61,6 +62,24 @@ def refer(state: State) -> State:
     return replace(state, root=resolve_references(state.root, state.findings))
 
 
+def inline(state: State) -> State:
+    """Inline child pipelines, which take the same way."""
+    return inline_children(state, _child)
+
+
+def _child(state: State, trigger: Mapping_) -> State | Diagnostic:
+    found = Findings()
+    root = close_child(state.files, trigger, found, include_options(state.context, found), state.family.memo)
+    absent = [item for item in found.items if item.code in ABSENT]
+    state.findings.items += [item for item in found.items if item not in absent]
+    if absent or root is None:
+        return absent[0] if absent else state
+    state = replace(state, root=root)
+    for run in PASSES[1:]:
+        state = run(state)
+    return state
+
+
 PASSES: tuple[Callable[[State], State], ...] = (
     close,
     extend,
@@ -78,6 +97,7 @@ PASSES: tuple[Callable[[State], State], ...] = (
     note_jobs,
     build_jobs,
     link_needs,
+    inline,
 )
 
 
@@ -127,6 +147,7 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
     judge, elsewhere = Judge(now, findings), Judge(replace(now, tree=None), findings)
     known = {**(context.variables or {}), **context.overrides}
     known = {name: value for name, value in known.items() if name not in context.secrets}
+    child = {**known, "CI_PIPELINE_SOURCE": "parent_pipeline"}
     scope = Scope(known, context.variables is not None, context.unknown, context.secrets)
 
     def active(rules: Node, other_project: bool) -> bool:
@@ -145,6 +166,7 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
         tree=context.tree,
         absent=context.absent,
         inputs=context.inputs,
+        expand_for=lambda variables: lambda text: expand(text, {**child, **variables}),
     )
 
 

@@ -15,6 +15,8 @@ class Context:
             pipeline is one to keep, and what its rules depend on is left undecided.
         overrides: Variables stronger than those of the YAML text: the project's, a trigger's, a schedule's.
         raw_overrides: Names in `overrides` whose text is not expanded.
+        pipeline_variables: Names in `overrides` that were given to this very pipeline, not to the project: child
+            pipelines get them only by `trigger:forward`.
         secrets: Variables as strong as `overrides` that decide rules, and do nothing else: no text is ever made of
             them. References to them stay as they are, for the shell that runs the job.
         unknown: Names that are not known although `variables` are.
@@ -30,6 +32,7 @@ class Context:
     variables: Mapping[str, str] | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     raw_overrides: frozenset[str] = frozenset()
+    pipeline_variables: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     unknown: frozenset[str] = frozenset()
     run_deploy_jobs: bool = False

@@ -16,7 +16,8 @@ from tasks.interpretation.rules import Decision, Judge, Outcome, allow_failure_o
 from tasks.interpretation.state import JobDraft, LeftOut, State
 from tasks.interpretation.variables import Variables, inherited
 from tasks.source.diagnostics import Findings
-from tasks.source.nodes import Mapping_
+from tasks.source.includes import is_static
+from tasks.source.nodes import Mapping_, Node
 
 
 def decide_jobs(state: State) -> State:
@@ -65,9 +66,9 @@ def leave_out(state: State) -> State:
 
 def _reason_to_leave_out(draft: JobDraft, state: State) -> tuple[str, str, str] | None:
     node = draft.node
-    if node.get("trigger") is not None:
-        message = f"The job `{draft.name}` is left out: `trigger` starts another pipeline, which is not translated."
-        return "trigger", message, "trigger"
+    trigger = node.get("trigger")
+    if trigger is not None and not is_static(trigger):
+        return "trigger", f"The job `{draft.name}` is left out: {_elsewhere(trigger)}", "trigger"
     if node.get("run") is not None:
         message = f"The job `{draft.name}` is left out: `run` needs GitLab's step runner. Use `script`."
         return "run", message, "run"
@@ -87,6 +88,18 @@ def _reason_to_leave_out(draft: JobDraft, state: State) -> tuple[str, str, str] 
     return "deploy-job", message, "environment"
 
 
+def _elsewhere(trigger: Node) -> str:
+    if isinstance(trigger, Mapping_) and trigger.get("include") is not None:
+        return (
+            "the files of its child pipeline are made by a job, and a Jenkinsfile is written before any job runs. "
+            "Put the files into the repository, or use `parallel:matrix` for what the job generates."
+        )
+    return (
+        "it starts a pipeline of another project. Deploy that project by its own flow, or let a job's script start it "
+        "through GitLab's API."
+    )
+
+
 def _when(draft: JobDraft, outcome: Outcome) -> When:
     return outcome.when or cast(When, fields.text_of(draft.node.get("when")) or "on_success")
 
@@ -102,6 +115,17 @@ def build_jobs(state: State) -> State:
         names[draft.name] = tuple(i for i in made if not draft.decided(i.name).decision.never)
         jobs += [builder.job(draft.decided(instance.name), instance) for instance in names[draft.name]]
     return replace(state, jobs=tuple(jobs), instances=names)
+
+
+def forwarded(state: State, draft: JobDraft, instance: Instance) -> Variables:
+    """The variables a trigger job has from the text, with what is known put in: its child pipeline gets them."""
+    wide = wide_variables(state)
+    outcome = draft.decision.certain or Outcome()
+    own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
+    names = {k: v for k, v in _job_names(draft, instance).items() if k not in own.values}
+    expanded = expand_all({**wide.values, **names, **own.values}, own.over(wide).raw | names.keys())
+    values = {name: expanded.values[name] for name in own.values}
+    return Variables(values, frozenset(values.keys() - expanded.unresolved))
 
 
 def wide_variables(state: State) -> Variables:

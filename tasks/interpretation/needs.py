@@ -7,7 +7,8 @@ from collections.abc import Sequence as Listed
 from dataclasses import dataclass, field, replace
 
 from tasks.interpretation.checks import need_name
-from tasks.interpretation.fields import flag_of, texts_of
+from tasks.interpretation.expansion import references
+from tasks.interpretation.fields import flag_of, text_of, texts_of
 from tasks.interpretation.parallel import Instance, filled, has_expressions, matrix_rows, written_name
 from tasks.interpretation.pipeline import Job, Need
 from tasks.interpretation.shapes import spliced
@@ -42,6 +43,14 @@ def _needs_node(draft: JobDraft, state: State) -> Node | None:
     return draft.node.get("needs")
 
 
+def parent_job(item: Node, state: State) -> str | None:
+    """The job of the pipeline around a child pipeline whose artifacts an item of `needs` asks for."""
+    pipeline = text_of(item.get("pipeline")) if isinstance(item, Mapping_) else None
+    if not isinstance(item, Mapping_) or pipeline is None or state.parent_ids.isdisjoint(references(pipeline)):
+        return None
+    return text_of(item.get("job"))
+
+
 @dataclass
 class _Linker:
     state: State
@@ -74,6 +83,8 @@ class _Linker:
 
     def resolved(self, draft: JobDraft, item: Node) -> Listed[Need]:
         name = need_name(item)
+        if name is None and parent_job(item, self.state) is not None:
+            return ()  # its artifacts are taken, see `children`
         if name is None:
             message = "`needs` on another pipeline or project is ignored: its artifacts are not fetched."
             self.state.findings.add("needs-elsewhere", message, item.span)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from tasks.interpretation.diagnostics import Diagnostic, Span
@@ -118,6 +119,22 @@ class JobEnvironment:
     action: str = "start"
 
 
+@dataclass(frozen=True)
+class Child:
+    """The child pipeline that a job starts (``trigger:include``); its jobs are those whose `parent` is that job.
+
+    Attributes:
+        stages: Names of its stages in order, in the form the jobs of the model have them; () = nothing runs.
+        waits: Whether the job ends as its child does (``strategy``); else it succeeds at once, and what becomes of the
+            child is of no weight for the pipeline around it.
+        refused: Why GitLab would not create it, so that the job fails; None = it is created.
+    """
+
+    stages: tuple[str, ...] = ()
+    waits: bool = False
+    refused: str | None = None
+
+
 # A condition that could not be decided without values that are known only when the build runs.
 # Terms are built by `tasks.interpretation.expressions`; the renderer turns them into a `when { expression }`.
 @dataclass(frozen=True)
@@ -156,6 +173,11 @@ class Job:
         unresolved_variables: Names in `variables` whose text still refers to something only the build knows
             (``$NAME``, ``${NAME}``); in those texts, ``$$`` stands for a dollar. All other texts are literal.
         excluded_variables: Pipeline-wide variables this job must not get (``inherit:variables``).
+        child: The child pipeline it starts; it has no script then.
+        parent: Name of the job whose child pipeline it belongs to; None = the pipeline itself.
+        own_name: The name its text gives it, where `name` is another one: that of a child's job begins with its parent.
+        own_stage: Likewise for `stage`.
+        taken: Jobs of the pipeline around its own whose artifacts it takes (``needs:pipeline``); it waits for none.
         needs: None = all jobs of earlier stages; () = none.
         dependencies: None = artifacts of all earlier stages (or of `needs`); () = none.
         rules: Undecided rules in order, first match wins; empty = decided, `when` holds.
@@ -190,6 +212,11 @@ class Job:
     span: Span = _WHOLE_FILE
     unresolved_variables: frozenset[str] = frozenset()
     excluded_variables: tuple[str, ...] = ()
+    child: Child | None = None
+    parent: str | None = None
+    own_name: str | None = None
+    own_stage: str | None = None
+    taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,8 +225,8 @@ class Pipeline:
 
     Attributes:
         name: ``workflow:name``, or None.
-        stages: Stage names in order; only stages with jobs.
-        jobs: In the order of the text.
+        stages: Stage names in order; only stages with jobs. Those of child pipelines are in their `Child`.
+        jobs: In the order of the text, those of a child pipeline behind the job that starts it.
         variables: Pipeline-wide variables (global ``variables:`` and the predefined ones that are known), exported
             to every job before its own.
         unresolved_variables: As in `Job`, for `variables`.
@@ -217,3 +244,17 @@ class Pipeline:
     diagnostics: tuple[Diagnostic, ...] = ()
     unresolved_variables: frozenset[str] = frozenset()
     created: bool = True
+
+    @cached_property
+    def lanes(self) -> Mapping[str | None, tuple[str, ...]]:
+        """The stages of this pipeline (under None) and of its child pipelines (under the job that starts one)."""
+        lanes: dict[str | None, tuple[str, ...]] = {None: self.stages}
+        for job in self.jobs:
+            if job.child is not None:
+                lanes[job.name] = job.child.stages
+        return lanes
+
+    def earlier(self, job: Job) -> tuple[str, ...]:
+        """Stages before the job's own, in its own pipeline."""
+        lane = self.lanes[job.parent]
+        return lane[: lane.index(job.stage)]

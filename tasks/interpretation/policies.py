@@ -33,6 +33,7 @@ _SOURCES = {
     "external": ("external",),
     "external_pull_requests": ("external_pull_request_event",),
     "merge_requests": ("merge_request_event",),
+    "parent_pipelines": ("parent_pipeline",),
     "pipelines": ("pipeline",),
     "pushes": ("push",),
     "schedules": ("schedule",),

@@ -89,8 +89,9 @@ def decide_workflow(state: State) -> State:
 def _apply_workflow(state: State, rules: Sequence) -> State:
     decision = Judge(state.context, state.findings).decide(flattened(rules), state.scope, "workflow:rules")
     if decision.never:
-        message = "`workflow:rules` let no pipeline run here, so nothing is built. Choose another ref, or add a rule."
-        state.findings.add("workflow-never", message, rules.span)
+        what = "no child pipeline run here: the job that starts it fails." if state.depth else "no pipeline run here,"
+        rest = "" if state.depth else " so nothing is built. Choose another ref, or add a rule."
+        state.findings.add("workflow-never", f"`workflow:rules` let {what}{rest}", rules.span)
         return replace(state, workflow=False)
     if decision.certain is not None:
         extra = Variables(decision.certain.variables)

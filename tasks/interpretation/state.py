@@ -13,6 +13,7 @@ from tasks.interpretation.pipeline import Job
 from tasks.interpretation.rules import Decision
 from tasks.interpretation.variables import Variables
 from tasks.source.diagnostics import Findings, Span
+from tasks.source.includes import Memo
 from tasks.source.nodes import Mapping_
 
 NOTHING = Mapping_({}, Span(""))
@@ -49,6 +50,15 @@ class LeftOut:
     reason: str
 
 
+@dataclass
+class Family:
+    """What a pipeline shares with its children: files that were read; how many pipelines, and jobs of children."""
+
+    memo: Memo = field(default_factory=dict)
+    pipelines: int = 1
+    jobs: int = 0
+
+
 @dataclass(frozen=True)
 class State:
     """A pipeline on its way.
@@ -70,6 +80,9 @@ class State:
         declared: The stage of every job there is, whether it runs or not.
         jobs: The finished jobs.
         instances: The jobs that each draft became.
+        depth: How many pipelines are around it: 0, or for a child pipeline 1 or 2.
+        parent_ids: Variables that hold the id of the pipeline around it, for `needs:pipeline`.
+        family: Shared by all pipelines of a tree.
     """
 
     files: Mapping[str, str]
@@ -88,3 +101,6 @@ class State:
     jobs: tuple[Job, ...] = ()
     declared: Mapping[str, str] = field(default_factory=dict)
     instances: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)
+    depth: int = 0
+    parent_ids: frozenset[str] = frozenset()
+    family: Family = field(default_factory=Family)

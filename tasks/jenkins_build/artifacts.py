@@ -72,13 +72,19 @@ def has_stash(job: Job) -> bool:
     return bool(job.artifacts.paths) or job.artifacts.untracked
 
 
+def givers_of(pipeline: Pipeline) -> tuple[Job, ...]:
+    """The jobs whose files a job behind all others takes; those of child pipelines stay there."""
+    return tuple(job for job in pipeline.jobs if has_stash(job) and job.parent is None)
+
+
 def sources_of(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:
     """The jobs whose artifacts GitLab would put into this job's folder, in the order of the pipeline."""
     if job.needs is not None:
         names = {need.job for need in job.needs if need.artifacts}
     else:
-        earlier = pipeline.stages[: pipeline.stages.index(job.stage)]
+        earlier = pipeline.earlier(job)
         names = {other.name for other in pipeline.jobs if other.stage in earlier}
     if job.dependencies is not None:
         names &= set(job.dependencies)
+    names |= set(job.taken)
     return tuple(other for other in pipeline.jobs if other.name in names)

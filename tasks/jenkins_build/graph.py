@@ -6,12 +6,12 @@ The fixed part is `RUNNER`. Jobs are maps in functions of a few dozen each, as a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from errors import InputError
 from tasks.interpretation import expressions as terms
-from tasks.interpretation.pipeline import Job
+from tasks.interpretation.pipeline import Child, Job
 from tasks.jenkins_build import caches, checkouts, conditions, helpers, job_script
 from tasks.jenkins_build.artifacts import (
     ant_patterns,
@@ -60,7 +60,7 @@ _FIXED = (
     helpers.LIMITED,
     helpers.ATTEMPT,
     helpers.TRIED_AGAIN,
-    helpers.run_job(retries=True, some_retries=True, exit_codes=True, stages=True),
+    helpers.run_job(retries=True, some_retries=True, exit_codes=True, stages=True, children=True),
     helpers.DECIDED,
     helpers.RUNS_WHEN,
     helpers.APPROVED,
@@ -128,12 +128,12 @@ def _project(plan: Plan) -> Statement:
 
 
 def _parts(plan: Plan) -> Iterator[list[Statement]]:
-    ranks = {name: rank for rank, name in enumerate(plan.pipeline.stages)}
+    ranks = _ranks(plan)
     part: list[Statement] = []
     jobs = nodes = 0
     texts: set[str] = set()
     for job in plan.pipeline.jobs:
-        value = MapOf(tuple(_entries(plan, job, ranks[job.stage])))
+        value = MapOf(tuple(_entries(plan, job, ranks)))
         key = Text(plan.names[job.name].mark)
         weight = _weigh(value, texts) + _weigh(key, texts)
         if part and (jobs == JOBS_PER_FUNCTION or nodes + weight > NODES_PER_FUNCTION):
@@ -149,6 +149,12 @@ def _parts(plan: Plan) -> Iterator[list[Statement]]:
     yield part
 
 
+def _ranks(plan: Plan) -> dict[str, int]:
+    """The number of every stage. Those of a child pipeline follow each other too, somewhere behind the others."""
+    names = [stage for lane in plan.pipeline.lanes.values() for stage in lane]
+    return {name: rank for rank, name in enumerate(names)}
+
+
 def _weigh(node: Expression, texts: set[str]) -> int:
     if isinstance(node, Text):
         texts.add(node.value)
@@ -161,11 +167,19 @@ def _weigh(node: Expression, texts: set[str]) -> int:
 Entries = Iterator[tuple[str, Expression]]
 
 
-def _entries(plan: Plan, job: Job, rank: int) -> Entries:
+def _entries(plan: Plan, job: Job, ranks: Mapping[str, int]) -> Entries:
     names = plan.names[job.name]
     yield "title", Text(names.stage)
     yield "number", Code(str(names.index))
-    yield "stage", Code(str(rank))
+    yield "stage", Code(str(ranks[job.stage]))
+    if job.parent is not None:
+        yield "lane", Code(str(ranks[plan.pipeline.lanes[job.parent][0]]))
+        yield "inChild", Code("true")
+    if job.child is not None:
+        yield "child", _child(job.child, ranks)
+        yield from _order(plan, job)
+        yield from _limits(plan, job)
+        return
     if job.tags:
         yield "label", Text(label(job.tags))
     yield from _order(plan, job)
@@ -174,6 +188,14 @@ def _entries(plan: Plan, job: Job, rank: int) -> Entries:
         yield "depth", Code(str(depth_of(plan, job)))
     yield from _shell(plan, job)
     yield from _kept(plan, job)
+
+
+def _child(child: Child, ranks: Mapping[str, int]) -> MapOf:
+    if child.refused is not None or not child.stages:
+        return MapOf((("refused", Code("null") if child.refused is None else Text(child.refused)),))
+    first = ranks[child.stages[0]]
+    lane = (("first", Code(str(first))), ("end", Code(str(first + len(child.stages)))))
+    return MapOf((*lane, *([("waits", Code("true"))] if child.waits else [])))
 
 
 def _order(plan: Plan, job: Job) -> Entries:
@@ -314,7 +336,7 @@ def check_ends(plan: Plan) -> None:
         for need in set(plan.needed(job)):
             behind.setdefault(need, []).append(job)
     ready = [job for job in plan.pipeline.jobs if missing.get(job.name) == 0]
-    for stage in plan.pipeline.stages:
+    for stage in (stage for lane in plan.pipeline.lanes.values() for stage in lane):
         ready += [job for job in plan.pipeline.jobs if job.stage == stage and job.needs is None]
         while ready:
             job = ready.pop()

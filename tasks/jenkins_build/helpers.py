@@ -90,7 +90,7 @@ void runJob(String name, Map job, Closure body, Closure after = null) {
     boolean allowed = @ALLOWED@
     state = allowed ? 'unstable' : 'failed'
     String stageResult = allowed ? 'UNSTABLE' : 'FAILURE'
-    catchError(buildResult: allowed ? 'SUCCESS' : 'FAILURE', stageResult: stageResult, catchInterruptions: false) {
+    catchError(buildResult: @SPARED@ ? 'SUCCESS' : 'FAILURE', stageResult: stageResult, catchInterruptions: false) {
       throw e
     }
   }
@@ -138,13 +138,16 @@ boolean triedAgain(Map job, int code, String message) {
 """
 
 
-def run_job(*, retries: bool, some_retries: bool, exit_codes: bool, stages: bool) -> str:
+def run_job(*, retries: bool, some_retries: bool, exit_codes: bool, stages: bool, children: bool) -> str:
     """The function every job runs in, without the parts no job uses."""
     allowed = "(job.allowFailure ?: false)" + (
         " || exitCodes[name] in (job.allowedExitCodes ?: [])" if exit_codes else ""
     )
-    text = _RUN_JOB.replace("@ATTEMPTS@", _RETRY_SOME if some_retries else _RETRY if retries else _ONCE).replace(
-        "@ALLOWED@", allowed
+    spared = "allowed || job.inChild" if children else "allowed"
+    text = (
+        _RUN_JOB.replace("@SPARED@", spared)
+        .replace("@ATTEMPTS@", _RETRY_SOME if some_retries else _RETRY if retries else _ONCE)
+        .replace("@ALLOWED@", allowed)
     )
     return text.replace("@FAILED@", _FAILED) if stages else text.replace("  @FAILED@\n", "")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from errors import InputError
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build import file_questions, graph, helpers, image_stage
-from tasks.jenkins_build.artifacts import has_stash
+from tasks.jenkins_build.artifacts import givers_of
 from tasks.jenkins_build.groovy import Block, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
@@ -99,7 +99,7 @@ def _image_stage(plan: Plan) -> list[Statement]:
         return []
     prepare: list[Statement] = [Source(f"sources({depth_of(plan)})"), Source("fetch(stashesOf(givers))")]
     if not plan.is_graph:
-        prepare = [Source("sources()"), *fetch(plan, tuple(job for job in plan.pipeline.jobs if has_stash(job)))]
+        prepare = [Source("sources()"), *fetch(plan, givers_of(plan.pipeline))]
     when = Block("expression", (Source("currentBuild.currentResult in ['SUCCESS', 'UNSTABLE']"),))
     body: list[Statement] = [Block("when", (Source("beforeAgent true"), when))] if plan.pipeline.jobs else []
     steps = Block("steps", (*prepare, *image_stage.steps(image)))

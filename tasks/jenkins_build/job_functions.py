@@ -66,6 +66,8 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
     stem, title = names.function, Comment(f"{job.name} ({place(job)})")
     if job.rules:
         yield [title, _rule_function(plan, job)]
+    if job.child is not None:
+        return
     script = job_script.commands((*job.before_script, *job.script))
     yield [title, _script_function(plan, job, f"{stem}Script", script)]
     if job.after_script:

@@ -137,10 +137,11 @@ def exports(variables: Mapping[str, str], unresolved: Container[str] = ()) -> li
 
 def job_variables(job: Job, index: int) -> list[str]:
     """Predefined variables of one job; `index` makes its CI_JOB_ID unique in the build."""
+    name = job.own_name or job.name
     known = {
-        "CI_JOB_NAME": job.name,
-        "CI_JOB_NAME_SLUG": slug(job.name),
-        "CI_JOB_STAGE": job.stage,
+        "CI_JOB_NAME": name,
+        "CI_JOB_NAME_SLUG": slug(name),
+        "CI_JOB_STAGE": job.own_stage or job.stage,
         "CI_NODE_TOTAL": "1",
     }
     if job.image is not None:

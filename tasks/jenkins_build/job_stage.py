@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tasks.interpretation.pipeline import Job
+from tasks.interpretation.pipeline import Child, Job
 from tasks.jenkins_build import checkouts, image_stage
 from tasks.jenkins_build.artifacts import ant_patterns, exclude_patterns, file_patterns, has_stash, other_reports
 from tasks.jenkins_build.groovy import (
@@ -48,6 +48,8 @@ def pipeline_stages(plan: Plan) -> list[Statement]:
 
 
 def _group(plan: Plan, group: Group) -> list[Statement]:
+    if group.ends is not None:
+        return _child_end(plan, group, group.ends)
     stages = [node for job in group.jobs for node in _job_stage(plan, job)]
     if len(group.jobs) == 1:
         return stages
@@ -56,9 +58,38 @@ def _group(plan: Plan, group: Group) -> list[Statement]:
 
 def _job_stage(plan: Plan, job: Job) -> list[Statement]:
     names = plan.names[job.name]
+    if job.child is not None:
+        steps = Block("steps", (Block("script", tuple(_start_child(plan, job, job.child))),))
+        return [Comment(place(job)), Block(f"stage({literal(names.stage)})", (*_when(plan, job), steps))]
     script = Block("script", (_run_job(plan, job),))
     body = [*_when(plan, job), agent(label(job.tags) or None), Block("steps", (script,)), *_post(plan, job)]
     return [Comment(place(job)), Block(f"stage({literal(names.stage)})", tuple(body))]
+
+
+def _start_child(plan: Plan, job: Job, child: Child) -> Iterator[Statement]:
+    mark = plan.names[job.name].mark
+    if child.refused is not None:
+        yield _bridge(plan, job, (Step("error", (Text(child.refused),)),))
+        return
+    if child.stages:
+        yield Step("begun.add", (Text(mark),))
+    if child.waits and child.stages:
+        yield Step("echo", (Text(f"gl-job name={mark} state=running"),))
+    else:
+        yield _bridge(plan, job, (Step("echo", (Text("Nothing waits for the child pipeline."),)),))
+
+
+def _child_end(plan: Plan, group: Group, job: Job) -> list[Statement]:
+    began = Source(f"{literal(plan.names[job.name].mark)} in begun")
+    when = Block("when", (Block("expression", (began,)),))
+    stages = ListOf(tuple(Text(stage) for stage in plan.pipeline.lanes[job.name]))
+    script = Block("script", (_bridge(plan, job, (Step("childEnded", (stages,)),)),))
+    return [Comment(place(job)), Block(f"stage({literal(group.title)})", (when, Block("steps", (script,))))]
+
+
+def _bridge(plan: Plan, job: Job, body: tuple[Statement, ...]) -> Step:
+    options = MapOf(tuple(_options(plan, job)))
+    return Step("runJob", (Text(plan.names[job.name].mark), options), body=body)
 
 
 def agent(wanted: str | None) -> Statement:
@@ -92,6 +123,8 @@ def _conditions(plan: Plan, job: Job) -> Iterator[str]:
     names = plan.names[job.name]
     when: Expression = Code(f"{names.function}Rule().when") if job.rules else Text(job.when)
     mark = Text(names.mark)
+    if job.parent is not None:
+        yield _call("inside", Text(plan.names[job.parent].mark), mark)
     if job.needs is None:
         yield _call("afterStages", mark, when, ListOf(tuple(Text(stage) for stage in plan.earlier(job))))
     else:
@@ -125,6 +158,8 @@ def _run_job(plan: Plan, job: Job) -> Statement:
 
 def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
     yield "stage", Text(job.stage)
+    if job.parent is not None:
+        yield "inChild", Code("true")
     yield "timeout", Code(str(job.timeout_seconds or plan.settings.default_timeout_seconds))
     if job.retry.max:
         yield "retries", Code(str(job.retry.max))

@@ -12,7 +12,8 @@ from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job, Pipeline
 from tasks.jenkins_build import conditions, helpers, job_script
-from tasks.jenkins_build.artifacts import has_stash, sources_of
+from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
+from tasks.jenkins_build.children import CHILDREN
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_script import word
@@ -30,11 +31,16 @@ DEFAULT_DEPTH = 20  # GitLab's own GIT_DEPTH
 
 @dataclass(frozen=True)
 class Group:
-    """Jobs that run side by side: a GitLab stage, or a part of one whose jobs need each other."""
+    """Jobs that run side by side: a GitLab stage, or a part of one whose jobs need each other.
+
+    Attributes:
+        ends: The job whose child pipeline ends here, which is then all of it.
+    """
 
     stage: str
     title: str
     jobs: tuple[Job, ...]
+    ends: Job | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ class Plan:
 
     def earlier(self, job: Job) -> tuple[str, ...]:
         """Stages before the job's own."""
-        return self.pipeline.stages[: self.pipeline.stages.index(job.stage)]
+        return self.pipeline.earlier(job)
 
     def needed(self, job: Job) -> tuple[str, ...]:
         """Names of the jobs that `needs` waits for, as far as they are in the pipeline."""
@@ -147,17 +153,26 @@ def make_plan(pipeline: Pipeline, settings: RenderSettings) -> Plan:
     if settings.rendering == "graph" or (settings.rendering == "auto" and _wants_graph(pipeline, settings)):
         return Plan(pipeline, settings, names, ())
     _check_size(len(pipeline.jobs), settings)
-    groups = tuple(
-        Group(stage, unique(stage) if len(layer) > 1 else "", layer)
-        for stage in pipeline.stages
-        for layer in _layers([job for job in pipeline.jobs if job.stage == stage])
-    )
-    _check_size(_count(pipeline, settings, sum(len(group.jobs) > 1 for group in groups)), settings)
+    groups = tuple(_groups(pipeline, None, unique))
+    frames = sum(len(group.jobs) > 1 or group.ends is not None for group in groups)
+    _check_size(_count(pipeline, settings, frames), settings)
     return Plan(pipeline, settings, names, groups)
 
 
+def _groups(pipeline: Pipeline, parent: str | None, unique: Unique) -> Iterator[Group]:
+    """The groups of a pipeline; those of a child pipeline come behind the group whose job starts it."""
+    for stage in pipeline.lanes[parent]:
+        for layer in _layers([job for job in pipeline.jobs if job.stage == stage]):
+            yield Group(stage, unique(stage) if len(layer) > 1 else "", layer)
+            for job in layer:
+                if job.child is not None and job.child.stages:
+                    yield from _groups(pipeline, job.name, unique)
+                    if job.child.waits:
+                        yield Group(stage, unique(f"{job.name}: end"), (), job)
+
+
 def _wants_graph(pipeline: Pipeline, settings: RenderSettings) -> bool:
-    if any(job.needs is not None for job in pipeline.jobs):
+    if any(job.needs is not None or job.child is not None for job in pipeline.jobs):
         return True
     sizes = Counter(job.stage for job in pipeline.jobs).values()
     return _count(pipeline, settings, sum(size > 1 for size in sizes)) > settings.auto_stages
@@ -244,7 +259,9 @@ def is_delayed(job: Job) -> bool:
 def has_condition(plan: Plan, job: Job) -> bool:
     """Whether anything has to hold before the job starts."""
     waits = bool(plan.needed(job)) if job.needs is not None else bool(plan.earlier(job))
-    return waits or bool(job.rules) or job.when in {"on_failure", "manual", "delayed", "never"}
+    return (
+        waits or job.parent is not None or bool(job.rules) or job.when in {"on_failure", "manual", "delayed", "never"}
+    )
 
 
 def helper_functions(plan: Plan) -> list[str]:
@@ -253,7 +270,8 @@ def helper_functions(plan: Plan) -> list[str]:
     some: Callable[[Callable[[Job], object]], bool] = lambda test: any(map(test, jobs))  # noqa: E731 - typed
     some_retries = some(retries_some)
     exit_codes = some(keeps_exit_code)
-    stages = some(lambda job: job.needs is None and has_condition(plan, job))
+    children = some(lambda job: job.child is not None)
+    stages = children or some(lambda job: job.needs is None and has_condition(plan, job))
     needs = some(lambda job: job.needs is not None and has_condition(plan, job))
     chosen = [
         (bool(jobs), helpers.STATES),
@@ -267,18 +285,23 @@ def helper_functions(plan: Plan) -> list[str]:
         (
             bool(jobs),
             helpers.run_job(
-                retries=some(lambda job: job.retry.max), some_retries=some_retries, exit_codes=exit_codes, stages=stages
+                retries=some(lambda job: job.retry.max),
+                some_retries=some_retries,
+                exit_codes=exit_codes,
+                stages=stages,
+                children=children,
             ),
         ),
         (stages or needs, helpers.DECIDED),
         (stages or needs, helpers.RUNS_WHEN),
         (stages, helpers.AFTER_STAGES),
         (needs, helpers.AFTER_NEEDS),
+        (children, CHILDREN),
         (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(plan),
         *((True, helpers.sources(sources_name(plan, depth), checkout(plan, depth))) for depth in _depths(plan)),
-        (some(plan.fetched) or (some(has_stash) and plan.settings.image is not None), helpers.FETCH),
+        (some(plan.fetched) or (bool(givers_of(plan.pipeline)) and plan.settings.image is not None), helpers.FETCH),
         (some(plan.informed_by), helpers.REPORTED),
         (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.READ_DOTENV),
         (some(lambda job: job.artifacts.untracked), helpers.UNTRACKED),
@@ -305,7 +328,7 @@ def _condition_helpers(plan: Plan) -> list[tuple[bool, str]]:
 
 def clones(plan: Plan, job: Job) -> bool:
     """Whether the job wants the sources (``GIT_STRATEGY`` other than none and empty)."""
-    return plan.variable(job, "GIT_STRATEGY") not in {"none", "empty"}
+    return job.child is None and plan.variable(job, "GIT_STRATEGY") not in {"none", "empty"}
 
 
 def depth_of(plan: Plan, job: Job | None = None) -> int:

@@ -10,6 +10,12 @@
 // By stage: how many of its jobs have not ended, and which wait for all stages before it.
 @Field Map left = [:]
 @Field Map inStage = [:]
+// A pipeline is a row of stages, and goes by the number of the first: 0, or more for a child pipeline. Of each: the
+// stage it has come to, the number behind its last one, the jobs that wait for nothing in it, and who waits for its end.
+@Field Map reached = [:]
+@Field Map ends = [:]
+@Field Map free = [:]
+@Field Map awaiting = [:]
 // By job: how many of its needs have not ended, and which jobs wait for it.
 @Field Map missing = [:]
 @Field Map waiting = [:]
@@ -17,36 +23,46 @@
 @Field List givers = []
 // By job: the rule that holds for it.
 @Field Map rules = [:]
-@Field Map progress = [stage: 0, stopped: false]
+@Field Map progress = [stopped: false]
 
 // Prepares the bookkeeping; returns the jobs that wait for nothing.
 @NonCPS
 List begin() {
-  for (int stage = 0; stage < project.stages; stage++) {
-    left[stage] = 0
-    inStage[stage] = []
-  }
-  List ready = []
   for (name in jobs.keySet()) {
     Map job = jobs[name]
-    left[job.stage] = left[job.stage] + 1
+    left[job.stage] = (left[job.stage] ?: 0) + 1
     if (job.stash || job.dotenv) {
       givers.add(name)
     }
     if (job.needs == null) {
-      inStage[job.stage].add(name)
+      inStage[job.stage] = (inStage[job.stage] ?: []) + [name]
     } else {
       missing[name] = job.needs.size()
       if (!job.needs) {
-        ready.add(name)
+        free[laneOf(job)] = (free[laneOf(job)] ?: []) + [name]
       }
       for (need in job.needs) {
         waiting[need] = (waiting[need] ?: []) + [name]
       }
     }
   }
-  ready.addAll(inStage[0])
-  ready.addAll(nextStages())
+  return opened(0, project.stages)
+}
+
+@NonCPS
+int laneOf(Map job) {
+  return job.lane ?: 0
+}
+
+// Starts a pipeline; returns those of its jobs that wait for nothing.
+@NonCPS
+List opened(int first, int end) {
+  reached[first] = first
+  ends[first] = end
+  List ready = []
+  ready.addAll(free[first] ?: [])
+  ready.addAll(inStage[first] ?: [])
+  ready.addAll(nextStages(first))
   return ready
 }
 
@@ -65,16 +81,21 @@ List ended(String name) {
       ready.add(other)
     }
   }
-  ready.addAll(nextStages())
+  ready.addAll(nextStages(laneOf(jobs[name])))
   return ready
 }
 
+// Goes on to the stages whose turn it is; after the last one, it is the turn of the job that waits for the pipeline.
 @NonCPS
-List nextStages() {
+List nextStages(int lane) {
   List ready = []
-  while (left[progress.stage] == 0 && progress.stage + 1 < project.stages) {
-    progress['stage'] = progress.stage + 1
-    ready.addAll(inStage[progress.stage])
+  while (reached[lane] < ends[lane] && !left[reached[lane]]) {
+    reached[lane] = reached[lane] + 1
+    if (reached[lane] < ends[lane]) {
+      ready.addAll(inStage[reached[lane]] ?: [])
+    } else if (awaiting[lane]) {
+      ready.add(awaiting[lane])
+    }
   }
   return ready
 }
@@ -104,7 +125,10 @@ List starters(List ready) {
   while (ready) {
     List next = []
     for (name in ready) {
-      if (starts(name)) {
+      if (awaiting[jobs[name].child?.first] == name) {
+        childEnded(name, jobs[name])
+        next.addAll(ended(name))
+      } else if (starts(name)) {
         starting.add(name)
       } else {
         next.addAll(ended(name))
@@ -122,12 +146,16 @@ boolean starts(String name) {
   boolean failed = false
   boolean skipped = false
   if (job.needs == null) {
-    failed = failedStages.any { it < job.stage }
+    failed = failedStages.any { it >= laneOf(job) && it < job.stage }
   } else {
     failed = job.needs.any { states[it] == 'failed' }
     skipped = job.needs.any { states[it] == 'skipped' }
   }
-  return decided(name, runsWhen(rules[name].when, failed, skipped))
+  boolean runs = decided(name, runsWhen(rules[name].when, failed, skipped))
+  if (!runs) {
+    skipChild(job)
+  }
+  return runs
 }
 
 Map ruleOf(Map job) {
@@ -185,13 +213,20 @@ boolean like(String text, String pattern) {
 List run(String name) {
   Map job = jobs[name]
   Map rule = rules[name]
+  List started = []
   stage(job.title) {
     try {
       if (rule.when == 'delayed') {
         sleep time: rule.delay, unit: 'SECONDS'
       }
       if (rule.when != 'manual' || approved(name, "Job-${job.number}", "Run the job ${job.title}?", rule.allowFailure, project.wait)) {
-        work(name, job, rule)
+        if (job.child) {
+          started = startChild(name, job, rule)
+        } else {
+          work(name, job, rule)
+        }
+      } else {
+        skipChild(job)
       }
     } catch (FlowInterruptedException e) {
       progress['stopped'] = true
@@ -201,18 +236,58 @@ List run(String name) {
       states[name] = 'failed'
       failedStages.add(job.stage)
       echo "gl-job name=${name} state=failed"
-      catchError(buildResult: 'FAILURE', stageResult: 'FAILURE', catchInterruptions: false) {
+      String buildResult = job.inChild ? 'SUCCESS' : 'FAILURE'
+      catchError(buildResult: buildResult, stageResult: 'FAILURE', catchInterruptions: false) {
         throw e
       }
     }
   }
-  return ended(name)
+  return awaiting[job.child?.first] ? started : ended(name) + started
+}
+
+// Starts the child pipeline of a job; returns its first jobs. If the job waits for it, `childEnded` ends the job.
+List startChild(String name, Map job, Map rule) {
+  Map child = job.child
+  if (child.waits && child.end) {
+    echo "gl-job name=${name} state=running"
+    awaiting[child.first] = name
+    return opened(child.first, child.end)
+  }
+  runJob(name, [stage: job.stage, inChild: job.inChild, timeout: job.timeout, allowFailure: rule.allowFailure]) {
+    if (child.refused) {
+      error child.refused
+    }
+  }
+  return child.end ? opened(child.first, child.end) : []
+}
+
+// Ends a job that waited for its child pipeline, as that one ended.
+void childEnded(String name, Map job) {
+  boolean failed = failedStages.any { it >= job.child.first && it < job.child.end }
+  boolean allowed = rules[name].allowFailure
+  runJob(name, [stage: job.stage, inChild: job.inChild, timeout: job.timeout, allowFailure: allowed]) {
+    if (failed) {
+      error "the child pipeline of ${job.title} failed"
+    }
+  }
+}
+
+// The jobs of a child pipeline that does not start.
+void skipChild(Map job) {
+  if (job.child?.end) {
+    for (name in jobs.keySet()) {
+      if (laneOf(jobs[name]) == job.child.first) {
+        decided(name, false)
+        skipChild(jobs[name])
+      }
+    }
+  }
 }
 
 // The job on its agent: sources, artifacts of others, script, after_script, its own artifacts and reports.
 void work(String name, Map job, Map rule) {
   List from = sourcesOf(job)
-  Map options = [stage: job.stage, timeout: job.timeout, allowFailure: rule.allowFailure, retries: job.retries]
+  Map options = [stage: job.stage, inChild: job.inChild, timeout: job.timeout, allowFailure: rule.allowFailure, retries: job.retries]
   options.putAll([retryOn: job.retryOn, retryCodes: job.retryCodes, allowedExitCodes: job.allowedExitCodes])
   node(job.label ?: '') {
     try {
@@ -349,7 +424,7 @@ String shellText(Map job, String variables, String reports, String commands) {
 List sourcesOf(Map job) {
   List from = []
   for (name in (job.from == null ? givers : job.from)) {
-    if (job.from != null || jobs[name].stage < job.stage) {
+    if (job.from != null || (laneOf(jobs[name]) == laneOf(job) && jobs[name].stage < job.stage)) {
       from.add(name)
     }
   }

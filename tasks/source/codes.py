@@ -120,6 +120,7 @@ _JOBS = {
     "dependency-not-needed": _error("`dependencies` names a job that is not in `needs`.", "Add it to `needs`."),
     "need-not-in-pipeline": _error("A needed job does not run in this pipeline.", "Add `optional: true` to the need."),
     "variable-cycle": _error("Variables refer to each other in a circle.", "Break it."),
+    "child-limit": _error("Child pipelines have more jobs than a Jenkinsfile holds.", "Split the pipeline."),
     "matrix-limit": _error("`parallel:matrix` makes more than 200 jobs, GitLab's limit.", "Use fewer values."),
 }
 _WARNINGS = {
@@ -150,7 +151,19 @@ _WARNINGS = {
         "`dependencies` names a job of the same stage, from which nothing can be fetched.", "Use `needs`."
     ),
     "deploy-job": _warning("A job that deploys by itself is left out.", "Use run_deploy_jobs to keep it."),
-    "trigger": _warning("A job that starts another pipeline is left out.", "Deploy that project by its own flow."),
+    "trigger": _warning(
+        "A job that starts a pipeline of another project, or a child pipeline that a job generates, is left out.",
+        "Deploy that project by its own flow; put the child's files into the repository.",
+    ),
+    "child-refused": _warning(
+        "GitLab would not create a child pipeline, so the job that starts it fails.", "Read the message."
+    ),
+    "child-not-fetched": _warning(
+        "The files of a child pipeline were not fetched; its jobs are left out.", "Allow it as the message says."
+    ),
+    "child-variables": _warning(
+        "Variables that a child pipeline would get are not passed on.", "Set them where they are always known."
+    ),
     "run": _warning("A job of GitLab steps is left out.", "Use `script`."),
     "services-without-image": _warning(
         "`services` of a job without `image` are not started.", "Give the job an `image`, also by `default`."

@@ -18,11 +18,13 @@ from tasks.source.header import Reading, read_content
 from tasks.source.include_items import Home, Items, Wanted
 from tasks.source.inputs import Given, strings
 from tasks.source.merge import merge_mappings
-from tasks.source.nodes import Mapping_, Node
+from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence
 from tasks.source.sources import Component, ComponentAt, Local, Project, Remote, Source, Template, Tree, looks_foreign
 
 MAX_INCLUDES = 150  # GitLab's limit for one pipeline
 MAX_TOTAL = 64 * 1024 * 1024
+MAX_DEPTH = 2  # of child pipelines in child pipelines, GitLab's limit
+MAX_PIPELINES = 1000  # in one tree, likewise
 _ALLOW = {
     Project: "give --gitlab-url (and a token, for projects that are not public)",
     Component: "give --gitlab-url (and a token, for projects that are not public)",
@@ -43,6 +45,10 @@ def _always(_rules: Node, _elsewhere: bool) -> bool:
     return True
 
 
+def _nothing_more(_variables: Mapping[str, str]) -> Callable[[str], str]:
+    return _as_it_is
+
+
 @dataclass(frozen=True)
 class IncludeOptions:
     """What includes depend on besides the files.
@@ -55,6 +61,7 @@ class IncludeOptions:
         trees: The same of other projects, by the key of their `Tree`.
         absent: Why a source is not among the files although it was asked for, by its key.
         inputs: Values for the entry's own ``spec:inputs``.
+        expand_for: What `expand` is for a child pipeline that gets these variables.
     """
 
     expand: Callable[[str], str] = _as_it_is
@@ -63,6 +70,7 @@ class IncludeOptions:
     trees: Mapping[str, Collection[str]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    expand_for: Callable[[Mapping[str, str]], Callable[[str], str]] = _nothing_more
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,42 @@ def close_includes(
     return _Closer(files, findings, options).entry(entry)
 
 
+def close_child(
+    files: Mapping[str, str], trigger: Mapping_, findings: Findings, options: IncludeOptions, memo: Memo
+) -> Mapping_ | None:
+    """Return the configuration of the child pipeline of a `trigger` with `include`, or None where it cannot be read.
+
+    Its files are those of the pipeline's own commit, wherever the job that starts it was included from. With the same
+    `memo` (an empty mapping at first) no file is read twice for several children.
+    """
+    return _Closer(files, findings, options, read_before=memo).included(child_includes(trigger), Home(), ())
+
+
+def child_includes(trigger: Mapping_) -> Mapping_:
+    """What a child pipeline consists of, as a configuration that only includes; `trigger:inputs` go to its files."""
+    include, inputs = trigger.get("include"), trigger.entries.get("inputs")
+    if include is None:
+        return Mapping_({}, trigger.span)
+    items = include.items if isinstance(include, Sequence) else (include,)
+    if inputs is not None:
+        items = tuple(_with_inputs(item, inputs) for item in items)
+    return Mapping_({"include": Entry("include", include.span, Sequence(items, include.span))}, include.span)
+
+
+def _with_inputs(item: Node, inputs: Entry) -> Node:
+    if isinstance(item, Scalar):
+        kind = "remote" if item.text.startswith(("https://", "http://")) else "local"
+        item = Mapping_({kind: Entry(kind, item.span, item)}, item.span)
+    return item.put(inputs) if isinstance(item, Mapping_) and item.get("inputs") is None else item
+
+
+def is_static(trigger: Node | None) -> bool:
+    """Whether a job's `trigger` starts a child pipeline whose files are there before anything runs."""
+    include = trigger.get("include") if isinstance(trigger, Mapping_) else None
+    items = include.items if isinstance(include, Sequence) else (include,)
+    return include is not None and not any(isinstance(i, Mapping_) and i.get("artifact") is not None for i in items)
+
+
 def further_files(files: Mapping[str, str], entry: str, options: IncludeOptions, memo: Memo | None = None) -> Needed:
     """Return what is included, directly or by a file that is there, and not in `files`.
 
@@ -106,7 +150,9 @@ def further_files(files: Mapping[str, str], entry: str, options: IncludeOptions,
     if entry not in files:
         return Needed((Local(entry),))
     closer = _Closer(files, Findings(), options, read_before={} if memo is None else memo)
-    closer.entry(entry)
+    root = closer.entry(entry)
+    if root is not None:
+        _Children(closer).look(root, MAX_DEPTH)
     return Needed(tuple(dict.fromkeys(closer.missing)), tuple(dict.fromkeys(closer.patterns)))
 
 
@@ -143,28 +189,35 @@ class _Closer:
         root = self.read(file)
         if root is None:
             return None
-        merged: Mapping_ | None = None
-        for wanted in Items(file.home, self.options.expand, self.options.active, self.findings).wanted(root):
-            for each in self.found(wanted, (*chain, file)):
-                included = self.merged(each, (*chain, file))
-                if included is not None:
-                    merged = merge_mappings(merged, included) if merged else included
+        merged = self.included(root, file.home, (*chain, file))
         own = root.without("include")
         return merge_mappings(merged, own) if merged else own
 
+    def included(self, root: Mapping_, home: Home, chain: tuple[_File, ...]) -> Mapping_ | None:
+        """All that `root`, a file of `home`, includes."""
+        merged: Mapping_ | None = None
+        for wanted in Items(home, self.options.expand, self.options.active, self.findings).wanted(root):
+            for each in self.found(wanted, home, chain):
+                included = self.merged(each, chain)
+                if included is not None:
+                    merged = merge_mappings(merged, included) if merged else included
+        return merged
+
     def read(self, file: _File) -> Mapping_ | None:
-        if file.identity not in self.read_before:
-            reading = replace(file.reading, component=file.home.component)
-            self.read_before[file.identity] = read_content(file.key, self.files[file.key], reading, self.findings)
+        text = self.files[file.key]
+        if file.identity in self.read_before and "expand_vars" not in text:
+            return self.read_before[file.identity]
+        reading = replace(file.reading, component=file.home.component)
+        self.read_before[file.identity] = read_content(file.key, text, reading, self.findings)
         return self.read_before[file.identity]
 
-    def found(self, wanted: Wanted, chain: tuple[_File, ...]) -> list[_File]:
+    def found(self, wanted: Wanted, home: Home, chain: tuple[_File, ...]) -> list[_File]:
         """The files an include leads to, as far as they are there and the limits allow."""
         files: list[_File] = []
         for source in self.sources(wanted):
             if self.too_many(wanted.span):
                 return files
-            file = self.file(source, wanted, chain[-1].home)
+            file = self.file(source, wanted, home)
             if file is None or not self.intact(file, wanted):
                 continue
             keys = [each.identity for each in chain]
@@ -253,3 +306,40 @@ class _Closer:
             message = f"`{file.key[:200]}` is not the file of `integrity`: its hash is {actual}."
             self.findings.add("include-integrity", message, wanted.span)
         return actual == wanted.integrity
+
+
+@dataclass
+class _Children:
+    """Looks for what the child pipelines of a pipeline include.
+
+    Which of them start is not known here, nor what `extends` and `!reference` will make of a job: rather too many files
+    than too few, as only those that are missing in the end are reported.
+    """
+
+    closer: _Closer
+    count: int = 0
+
+    def look(self, root: Mapping_, depth: int) -> None:
+        """Note what is missing of the children of the jobs of `root`, and of their own children."""
+        wide = _plain(root.get("variables"))
+        for entry in root:
+            trigger = entry.value.get("trigger") if isinstance(entry.value, Mapping_) else None
+            if not isinstance(trigger, Mapping_) or not is_static(trigger) or self.count == MAX_PIPELINES:
+                continue
+            self.count += 1
+            own = entry.value.get("variables") if isinstance(entry.value, Mapping_) else None
+            child = self.child(trigger, {**wide, **_plain(own)})
+            if child is not None and depth > 1:
+                self.look(child, depth - 1)
+
+    def child(self, trigger: Mapping_, variables: Mapping[str, str]) -> Mapping_ | None:
+        closer = self.closer
+        options = replace(closer.options, active=_always, expand=closer.options.expand_for(variables))
+        own = replace(closer, findings=Findings(), options=options, count=0, total=0)  # the lists of what is missing
+        return own.included(child_includes(trigger), Home(), ())  # are the same
+
+
+def _plain(node: Node | None) -> dict[str, str]:
+    """Variables that are just text."""
+    entries = node if isinstance(node, Mapping_) else ()
+    return {entry.key: entry.value.text for entry in entries if isinstance(entry.value, Scalar)}

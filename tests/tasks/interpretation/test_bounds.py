@@ -111,3 +111,25 @@ def test_the_interpreter_imports_no_heavy_library() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def _starting(count: int, file: str) -> str:
+    return "".join(f"j{n}: {{trigger: {{include: {file}}}}}\n" for n in range(count))
+
+
+def test_a_tree_of_child_pipelines_ends_at_gitlabs_limit() -> None:
+    files = {
+        ENTRY: _starting(40, "middle.yml"),
+        "middle.yml": _starting(30, "leaf.yml"),
+        "leaf.yml": "job: {script: a}",
+    }
+    pipeline = interpret(files, Context(MAIN))
+    assert sum(1 for job in pipeline.jobs if job.child and job.child.stages) == 999
+    refused = {d.message for d in pipeline.diagnostics if d.code == "child-refused"}
+    assert "and the job fails: one pipeline and its children are at most 1000." in " ".join(refused)
+
+
+def test_child_pipelines_of_too_many_jobs_are_an_error() -> None:
+    many = "".join(f"j{n}: {{script: a}}\n" for n in range(3000))
+    with pytest.raises(InterpretationError, match="more than 20000 jobs"):
+        interpret({ENTRY: _starting(20, "many.yml"), "many.yml": many}, Context(MAIN))

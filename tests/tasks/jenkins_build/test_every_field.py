@@ -14,6 +14,7 @@ from tasks.interpretation.pipeline import (
     AllowFailure,
     Artifacts,
     Cache,
+    Child,
     Image,
     Job,
     JobEnvironment,
@@ -82,6 +83,14 @@ OTHER: dict[tuple[type, str], Any] = {
     (Job, "span"): Span("other.yml", 3, 1),
     (Job, "unresolved_variables"): frozenset({"V"}),
     (Job, "excluded_variables"): ("WIDE",),
+    (Job, "child"): Child(refused="x"),
+    (Job, "parent"): "bridge",
+    (Job, "own_name"): "x",
+    (Job, "own_stage"): "x",
+    (Job, "taken"): ("early",),
+    (Child, "stages"): (),
+    (Child, "waits"): True,
+    (Child, "refused"): "x",
     (Image, "name"): "other",
     (Image, "entrypoint"): ("bash",),
     (Image, "user"): "me",
@@ -147,6 +156,7 @@ INSIDE: dict[type, Callable[[Any], Job]] = {
     AllowFailure: lambda value: replace(JOB, allow_failure=value),
     JobEnvironment: lambda value: replace(JOB, environment=value),
     Undecided: lambda value: replace(JOB, rules=(value,)),
+    Child: lambda value: Job("job", "one", (), child=value),
     Job: lambda value: value,
 }
 PLAIN: dict[type, Any] = {
@@ -159,6 +169,7 @@ PLAIN: dict[type, Any] = {
     AllowFailure: JOB.allow_failure,
     JobEnvironment: JOB.environment,
     Undecided: RULE,
+    Child: Child(("child",)),
     Job: JOB,
 }
 FIELDS = [(kind, field.name) for kind in (*PLAIN, Pipeline) for field in fields(kind)]
@@ -168,7 +179,10 @@ def whole(job: Job) -> Pipeline:
     made = Artifacts(("made",))
     others = (Job("before", "zero", ("true",), artifacts=made), Job("early", "zero", ("true",), artifacts=made))
     wide = {"WIDE": "$X"}
-    return Pipeline(None, ("zero", "one", "two"), (*others, job, Job("last", "two", ("true",))), wide)
+    stages, inner = (("zero", "two"), "one") if job.parent else (("zero", "one", "two"), "inner")
+    bridge = Job("bridge", "zero", (), child=Child((inner,)))
+    child = Job("in", inner, ("true",), parent="bridge")
+    return Pipeline(None, stages, (*others, bridge, child, job, Job("last", "two", ("true",))), wide)
 
 
 @pytest.mark.parametrize("rendering", ["stages", "graph"])

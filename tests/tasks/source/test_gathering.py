@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from errors import NotFoundError, UnavailableError
+from tasks.interpretation.compiler import include_options
+from tasks.interpretation.context import Context
 from tasks.source.diagnostics import Findings
 from tasks.source.gathering import Fetchers, gather
 from tasks.source.includes import MAX_INCLUDES, IncludeOptions, close_includes
@@ -156,3 +158,42 @@ def test_a_long_chain_of_local_files_is_no_recursion() -> None:
     findings = Findings()
     root = close_includes(files, "f0.yml", findings, IncludeOptions())
     assert findings.items == [] and root is not None and len(root.entries) == MAX_INCLUDES + 1
+
+
+CHILDREN = {
+    "a.yml": "include: inner.yml\n"
+    "again: {variables: {WHAT: c}, trigger: {include: [$WHAT.yml, {local: $SERVICE.yml}]}}\n",
+    "inner.yml": "job: {script: [a]}\n",
+    "c.yml": "last: {trigger: {include: never.yml}}\n",
+    "spec.yml": "spec: {inputs: {file: {}}}\n---\ninclude: $[[ inputs.file ]].yml\n",
+    "given.yml": "job: {script: [a]}\n",
+}
+
+
+def test_the_files_of_child_pipelines_are_fetched_two_deep() -> None:
+    asked: list[str] = []
+
+    def local(source: Local) -> Mapping[str, str]:
+        asked.append(source.path)
+        return {source.path: CHILDREN[source.path]} if source.path in CHILDREN else {}
+
+    text = (
+        "variables: {WHAT: a}\n"
+        "one: {trigger: {include: $WHAT.yml, strategy: depend}}\n"
+        "two: {trigger: {include: spec.yml, inputs: {file: given}}}\n"
+        "made: {trigger: {include: [{artifact: made.yml, job: one}]}}\n"
+        "other: {trigger: group/app}\n"
+        "odd: {trigger: {include: {local: [wrong]}}}\n"
+        ".hidden: {trigger: {include: {project: group/ci, file: child.yml}}}\n"
+    )
+    options = include_options(Context({"SERVICE": "known"}), Findings())
+    found = gather({ENTRY: text}, ENTRY, options, Fetchers({Local: local, Project: lambda s: {s.key: "x: {}"}}))
+    assert sorted(asked) == ["a.yml", "c.yml", "given.yml", "inner.yml", "known.yml", "spec.yml"]
+    assert "group/ci@HEAD:/child.yml" in found.files
+
+
+def test_children_of_children_without_end_are_bounded() -> None:
+    many = "\n".join(f"j{n}: {{trigger: {{include: self.yml}}}}" for n in range(200))
+    begin = time.monotonic()
+    gather({ENTRY: many, "self.yml": many}, ENTRY, IncludeOptions(), Fetchers({}))
+    assert time.monotonic() - begin < 10

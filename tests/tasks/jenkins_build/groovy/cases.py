@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.interpretation.expressions import And, Equal, Files, Match, Not, Null, Or, Pattern, Text, Truth, Var
-from tasks.interpretation.pipeline import AllowFailure, Artifacts, Cache, Image, Job, Need, Retry, Service, Undecided
+from tasks.interpretation.pipeline import (
+    AllowFailure,
+    Artifacts,
+    Cache,
+    Child,
+    Image,
+    Job,
+    Need,
+    Retry,
+    Service,
+    Undecided,
+)
 from tasks.jenkins_build.jenkinsfile import ImageBuild
 
 ALLOWED = AllowFailure(always=True)
@@ -40,6 +51,10 @@ class Case:
 
 def job(name: str, stage: str, *script: str, **more: Any) -> Job:
     return Job(name, stage, script or ("true",), **more)
+
+
+def bridge(name: str, stage: str, child: Child, **more: Any) -> Job:
+    return Job(name, stage, (), child=child, **more)
 
 
 def needs(*names: str) -> tuple[Need, ...]:
@@ -145,6 +160,62 @@ CASES: dict[str, Case] = {
             "at%20once": "success",
             "of%20skipped": "skipped",
             "always": "success",
+        },
+        result="FAILURE",
+    ),
+    "children": Case(
+        (
+            job("give", "a", "echo given > given", artifacts=Artifacts(("given",))),
+            bridge("waits", "a", Child(("w1", "w2"), waits=True)),
+            job("w: one", "w1", "test ! -e given; echo made > made", parent="waits", artifacts=Artifacts(("made",))),
+            job("w: bad", "w2", "exit 1", parent="waits", allow_failure=ALLOWED),
+            job("w: takes", "w2", "echo out:$(cat made given)", needs=needs("w: one"), taken=("give",), parent="waits"),
+            bridge("w: inner", "w2", Child(("i",), waits=True), parent="waits"),
+            job("i: at once", "i", 'echo "out:$CI_JOB_NAME"', needs=(), parent="w: inner", own_name="at once"),
+            bridge("goes on", "b", Child(("g1", "g2"))),
+            job("g: bad", "g1", "exit 1", parent="goes on"),
+            job("g: later", "g2", parent="goes on"),
+            job("g: mourns", "g2", "echo out:mourns", parent="goes on", when="on_failure"),
+            job("after", "b", "test -e given; test ! -e made"),
+        ),
+        {
+            "give": "success",
+            "waits": "success",
+            "w%3A%20one": "success",
+            "w%3A%20bad": "unstable",
+            "w%3A%20takes": "success",
+            "w%3A%20inner": "success",
+            "i%3A%20at%20once": "success",
+            "goes%20on": "success",
+            "g%3A%20bad": "failed",
+            "g%3A%20later": "skipped",
+            "g%3A%20mourns": "success",
+            "after": "success",
+        },
+        ("made given", "at once", "mourns"),
+    ),
+    "children that fail or do not start": Case(
+        (
+            bridge("fails", "c", Child(("f",), waits=True)),
+            job("f: bad", "f", "exit 1", parent="fails"),
+            bridge("refused", "c", Child(refused="no such file"), allow_failure=ALLOWED),
+            bridge("nothing", "c", Child(waits=True)),
+            bridge("skipped", "d", Child(("s",), waits=True)),
+            job("s: never", "s", parent="skipped"),
+            bridge("s: child", "s", Child(("t",)), parent="skipped"),
+            job("t: never", "t", parent="s: child"),
+            job("mourns", "d", when="on_failure", needs=needs("fails")),
+        ),
+        {
+            "fails": "failed",
+            "f%3A%20bad": "failed",
+            "refused": "unstable",
+            "nothing": "success",
+            "skipped": "skipped",
+            "s%3A%20never": "skipped",
+            "s%3A%20child": "skipped",
+            "t%3A%20never": "skipped",
+            "mourns": "success",
         },
         result="FAILURE",
     ),

@@ -103,7 +103,7 @@ def _parameters(case: Case, url: str, sha: str) -> dict[str, str]:
 def _jenkinsfiles(url: str, sha: str) -> dict[tuple[str, str], tuple[Case, str]]:
     found: dict[tuple[str, str], tuple[Case, str]] = {}
     for name, case in CASES.items():
-        stages = tuple(dict.fromkeys(job.stage for job in case.jobs))
+        stages = tuple(dict.fromkeys(job.stage for job in case.jobs if job.parent is None))
         pipeline = Pipeline(None, stages, case.jobs, **case.pipeline)
         settings = RenderSettings(url, sha, **case.settings)
         for rendering in RENDERINGS:

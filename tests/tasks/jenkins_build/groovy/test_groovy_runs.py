@@ -63,7 +63,8 @@ def assert_order(case: Case, ran: Ran) -> None:
 def waited_for(job: Job, case: Case, stages: list[str]) -> list[str]:
     if job.needs is not None:
         return [need.job for need in job.needs]
-    return [other.name for other in case.jobs if stages.index(other.stage) < stages.index(job.stage)]
+    there = [other for other in case.jobs if other.parent == job.parent]
+    return [other.name for other in there if stages.index(other.stage) < stages.index(job.stage)]
 
 
 # The largest share of the JVM's limit that a method of the plain Groovy may take: 2,000 values of a graph's jobs are

@@ -1,0 +1,280 @@
+"""Pass: child pipelines (`trigger:include`) become jobs of the same pipeline.
+
+https://docs.gitlab.com/ci/pipelines/downstream_pipelines/. A child is interpreted by the same passes, with stages,
+defaults and variables of its own; it starts when the job that starts it does. Its jobs are called ``trigger job: job``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from tasks.interpretation.context import Context
+from tasks.interpretation.diagnostics import Diagnostic
+from tasks.interpretation.expansion import Expanded, expand_all, references
+from tasks.interpretation.fields import flag_of, text_of
+from tasks.interpretation.jobs import forwarded, wide_variables
+from tasks.interpretation.needs import parent_job
+from tasks.interpretation.parallel import Instance
+from tasks.interpretation.pipeline import Artifacts, Child, Job, Retry
+from tasks.interpretation.shapes import spliced
+from tasks.interpretation.state import Family, JobDraft, State
+from tasks.interpretation.variables import Variables
+from tasks.source.includes import MAX_DEPTH, MAX_PIPELINES
+from tasks.source.nodes import Mapping_, Sequence
+
+MAX_JOBS = 20_000
+_PIPELINE_ID = "CI_PIPELINE_ID"
+_SOURCE = "CI_PIPELINE_SOURCE"
+ABSENT = ("include-missing", "include-not-fetched")  # for GitLab no mistakes of the pipeline: the job fails, later
+Interpret = Callable[[State, Mapping_], State | Diagnostic]
+
+
+def inline_children(state: State, interpret: Interpret) -> State:
+    """Put the jobs of every child pipeline behind the job that starts it.
+
+    Args:
+        state: A pipeline whose own jobs are finished.
+        interpret: Runs all passes for a state of nothing but a context, and the `trigger` that starts it; or returns
+            why its files are not there.
+    """
+    drafts = {i.name: (d, i) for d in state.drafts for i in state.instances[d.name]}
+    if not any(draft.node.get("trigger") is not None for draft in state.drafts):
+        return state
+    worker = _Worker(state, interpret, _Taken(job.name for job in state.jobs), _Taken(state.stages))
+    return replace(state, jobs=tuple(found for job in state.jobs for found in worker.inlined(job, *drafts[job.name])))
+
+
+class _Taken:
+    """Names that are taken; hands out others."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = set(names)
+
+    def free(self, wish: str) -> str:
+        name, number = wish, 1
+        while name in self._names:
+            number += 1
+            name = f"{wish} ({number})"
+        self._names.add(name)
+        return name
+
+
+@dataclass(frozen=True)
+class _Worker:
+    state: State
+    interpret: Interpret
+    jobs: _Taken
+    stages: _Taken
+
+    def inlined(self, job: Job, draft: JobDraft, instance: Instance) -> Iterator[Job]:
+        """The job itself, and what it starts."""
+        trigger = draft.node.get("trigger")
+        if not isinstance(trigger, Mapping_):
+            yield job
+            return
+        waits = text_of(trigger.get("strategy")) in ("depend", "mirror")
+        child = self.child(draft.decided(instance.name), instance, trigger)
+        if isinstance(child, Child):
+            yield _without_work(job, replace(child, waits=waits))
+            return
+        adoption = self.adoption(job, child)
+        stages = tuple(adoption.stages[s] for s in child.stages if s in adoption.stages)
+        yield _without_work(job, Child(stages, waits))
+        yield from (adoption.job(one) for one in child.jobs)
+
+    def child(self, draft: JobDraft, instance: Instance, trigger: Mapping_) -> State | Child:
+        """The child pipeline, interpreted; or one that GitLab would not create."""
+        state = self.state
+        refused = _beyond(state.depth, state.family)
+        if refused is not None:
+            return self.refused(draft, refused)
+        state.family.pipelines += 1
+        if state.family.jobs > MAX_JOBS:
+            message = f"All child pipelines together have more than {MAX_JOBS} jobs, which no Jenkinsfile holds."
+            state.findings.add("child-limit", message, draft.node.place("trigger"))
+            return Child()
+        if draft.decision.certain is None and any(c.outcome.variables for c in draft.decision.choices):
+            message = (
+                f"`rules:variables` of `{draft.name}` are not passed to its child pipeline, as the rule cannot be "
+                "decided before the build runs. Write them into the job's `variables`."
+            )
+            state.findings.add("child-variables", message, draft.node.place("rules"))
+        context, ids = _context(state, draft, instance, trigger)
+        first = State(
+            state.files,
+            state.entry,
+            context,
+            state.findings,
+            depth=state.depth + 1,
+            parent_ids=ids,
+            family=state.family,
+        )
+        found = self.interpret(first, trigger)
+        if isinstance(found, Diagnostic):
+            return self.absent(draft, found)
+        state.family.jobs += len(found.drafts)
+        if found.workflow is False:  # of which the workflow has been told already
+            return Child(refused="its workflow:rules let no pipeline run")
+        return found if found.jobs else self.refused(draft, "none of its jobs would run")
+
+    def refused(self, draft: JobDraft, reason: str) -> Child:
+        message = f"GitLab does not create the child pipeline of `{draft.name}`, and the job fails: {reason}."
+        self.state.findings.add("child-refused", message, draft.node.place("trigger"))
+        return Child(refused=reason)
+
+    def absent(self, draft: JobDraft, found: Diagnostic) -> Child:
+        """The files are not there: GitLab would fail the job; where they were only not fetched, it does nothing."""
+        if found.code == "include-missing":
+            return self.refused(draft, found.message.rstrip("."))
+        message = f"The child pipeline of `{draft.name}` is left out, and the job does nothing: {found.message}"
+        self.state.findings.add("child-not-fetched", message, found.span)
+        return Child()
+
+    def adoption(self, bridge: Job, child: State) -> _Adoption:
+        used = {job.stage for job in child.jobs if job.parent is None}
+        return _Adoption(
+            bridge.name,
+            {job.name: self.jobs.free(f"{bridge.name}: {job.name}") for job in child.jobs},
+            {stage: self.stages.free(f"{bridge.name}: {stage}") for stage in child.stages if stage in used},
+            _settled(self.state),
+            _settled(child),
+            _taken(self.state, child),
+            self.stages,
+        )
+
+
+def _beyond(depth: int, family: Family) -> str | None:
+    if depth >= MAX_DEPTH:
+        return f"child pipelines nest at most {MAX_DEPTH} deep"
+    if family.pipelines >= MAX_PIPELINES:
+        return f"one pipeline and its children are at most {MAX_PIPELINES}"
+    return None
+
+
+def _without_work(job: Job, child: Child) -> Job:
+    """The job without what it inherited and has no use for: it runs nothing itself."""
+    return replace(
+        job,
+        child=child,
+        before_script=(),
+        after_script=(),
+        pre_get_sources=(),
+        caches=(),
+        image=None,
+        services=(),
+        tags=(),
+        artifacts=Artifacts(),
+        retry=Retry(),
+        timeout_seconds=None,
+        variables={},
+        unresolved_variables=frozenset(),
+        excluded_variables=(),
+    )
+
+
+def _context(state: State, draft: JobDraft, instance: Instance, trigger: Mapping_) -> tuple[Context, frozenset[str]]:
+    """For whom the child is interpreted, and which of its variables hold the id of the pipeline around it.
+
+    https://docs.gitlab.com/ci/yaml/#triggerforward: what is passed is as strong there as a variable of a manual run.
+    """
+    parent, forward = state.context, trigger.get("forward")
+    options = forward if isinstance(forward, Mapping_) else Mapping_({}, trigger.span)
+    passed = forwarded(state, draft, instance) if flag_of(options.get("yaml_variables"), True) else Variables()
+    given = parent.pipeline_variables
+    if flag_of(options.get("pipeline_variables")):
+        own = {name: parent.overrides[name] for name in given}
+        passed = Variables(own, parent.raw_overrides & given).over(passed)
+    kept = {name: text for name, text in parent.overrides.items() if name not in given}
+    raw = (parent.raw_overrides - passed.values.keys()) | passed.raw | {_SOURCE}
+    ids = {name for name, text in passed.values.items() if references(text) == [_PIPELINE_ID]}
+    context = replace(
+        parent,
+        overrides={**kept, **passed.values, _SOURCE: "parent_pipeline"},
+        raw_overrides=raw,
+        pipeline_variables=frozenset(passed.values),
+        secrets={name: text for name, text in parent.secrets.items() if name not in passed.values},
+    )
+    return context, frozenset(ids)
+
+
+def _settled(state: State) -> Expanded:
+    wide = wide_variables(state)
+    return expand_all(wide.values, wide.raw)
+
+
+def _taken(outer: State, child: State) -> Mapping[str, tuple[str, ...]]:
+    """Which jobs around the child each of its own takes artifacts of."""
+    taken: dict[str, tuple[str, ...]] = {}
+    for draft in child.drafts:
+        needs = draft.node.get("needs")
+        items = spliced(needs) if isinstance(needs, Sequence) else ()
+        names = [name for item in items if (name := parent_job(item, child)) is not None]
+        found = tuple(i.name for name in names for i in outer.instances.get(name, ()))
+        taken |= {i.name: found for i in child.instances[draft.name] if found}
+    return taken
+
+
+@dataclass(frozen=True)
+class _Adoption:
+    """Makes jobs of a child pipeline jobs of the one around it.
+
+    Attributes:
+        bridge: The job that starts the child.
+        names: New names of the jobs, the child's own children's among them.
+        stages: New names of its stages.
+        outer: What every job of the pipeline around it gets.
+        inner: What every job of the child gets.
+        taken: What jobs of the child take from jobs around it.
+        free: Names of stages of the pipeline around it.
+    """
+
+    bridge: str
+    names: Mapping[str, str]
+    stages: dict[str, str]
+    outer: Expanded
+    inner: Expanded
+    taken: Mapping[str, tuple[str, ...]]
+    free: _Taken
+
+    def job(self, job: Job) -> Job:
+        direct = job.parent is None
+        values, unresolved = self.variables(job)
+        return replace(
+            job,
+            name=self.names[job.name],
+            own_name=job.own_name or job.name,
+            own_stage=job.own_stage or job.stage,
+            stage=self.stage(job.stage),
+            parent=self.bridge if job.parent is None else self.names[job.parent],
+            needs=None if job.needs is None else tuple(replace(n, job=self.names[n.job]) for n in job.needs),
+            dependencies=None if job.dependencies is None else tuple(self.names[name] for name in job.dependencies),
+            taken=self.taken.get(job.name, ()) if direct else tuple(self.names[name] for name in job.taken),
+            child=job.child and replace(job.child, stages=tuple(map(self.stage, job.child.stages))),
+            variables=values,
+            unresolved_variables=unresolved,
+            excluded_variables=self.excluded(job),
+        )
+
+    def stage(self, name: str) -> str:
+        if name not in self.stages:  # of a child of the child
+            self.stages[name] = self.free.free(f"{self.bridge}: {name}")
+        return self.stages[name]
+
+    def variables(self, job: Job) -> tuple[dict[str, str], frozenset[str]]:
+        """All variables of the job that differ from what jobs around the child get."""
+        inner, outer = self.inner, self.outer
+        gone: AbstractSet[str] = set(job.excluded_variables)
+        values = {name: text for name, text in inner.values.items() if name not in gone} | dict(job.variables)
+        left = {n for n in values if n in (job.unresolved_variables if n in job.variables else inner.unresolved)}
+        differ = {
+            name: text
+            for name, text in values.items()
+            if outer.values.get(name) != text or (name in left) != (name in outer.unresolved)
+        }
+        return differ, frozenset(left & differ.keys())
+
+    def excluded(self, job: Job) -> tuple[str, ...]:
+        there = self.inner.values.keys() - set(job.excluded_variables) | job.variables.keys()
+        return tuple(name for name in self.outer.values if name not in there)

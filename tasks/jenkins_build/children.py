@@ -1,0 +1,20 @@
+"""The fixed Groovy functions by which declarative stages start and end child pipelines."""
+
+from __future__ import annotations
+
+CHILDREN = """
+// Jobs whose child pipeline has begun.
+@Field List begun = []
+
+// Whether a child pipeline's job may run at all: it does not when the pipeline was not started.
+boolean inside(String parent, String name) {
+  return decided(name, parent in begun)
+}
+
+// Ends a job that waits for its child pipeline, as that one ended.
+void childEnded(List stages) {
+  if (stages.any { it in failedStages }) {
+    error 'the child pipeline failed'
+  }
+}
+"""
