@@ -8,6 +8,7 @@ The tree::
     ├── NotFoundError               a named thing is not there (project, ref, file, job, image, Environment)
     ├── AccessError                 credentials refused (401) or a permission missing (403)
     ├── ConflictError               someone else owns or holds it (409, name taken, lease held)
+    │   └── SupersededError         a newer run does this one's work: the run ends as cancelled
     ├── UnavailableError            a server's fault: timeout, 429, 5xx, dropped connection; the only one retried
     ├── ProtocolError               a server answered what its API does not say
     ├── DeadlineError               a wait of ours ran out of time
@@ -76,6 +77,10 @@ class AccessError(SmartClideError):
 
 class ConflictError(SmartClideError):
     """Someone else owns or holds what this step wants to change."""
+
+
+class SupersededError(ConflictError):
+    """A newer run takes over what this one was to do."""
 
 
 class UnavailableError(SmartClideError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
+from prefect.states import Cancelled
 
 from blocks.environment import Environment, load_environment
+from errors import SupersededError
 from flows.approve import Approver
 from flows.parameters import AS_ENVIRONMENT, DeployOptions, DescriptorOverrides, Name
 from tasks.image.engine import EngineBuild
@@ -29,6 +32,7 @@ from tasks.rollout.rollout import Rollouts
 from tasks.rollout.task import plan_release
 from tasks.source.model import DESCRIPTOR_FILE, Snapshot
 from tasks.source.task import read_source, read_variables, resolve_commit
+from tasks.turns import Claim, Turn, take_turn
 
 
 @flow(
@@ -43,7 +47,7 @@ async def deploy(
     environment: Name,
     descriptor: DescriptorOverrides = {},  # noqa: B006 - the form shows it; never changed
     options: DeployOptions = DeployOptions(),  # noqa: B008 - likewise
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Read, interpret, build, confirm, roll out. Safe to run again: what was built or deployed is found again.
 
     Args:
@@ -54,7 +58,8 @@ async def deploy(
         options: What to do differently.
 
     Returns:
-        The release: service, environment, revision, image, commit, build, action.
+        The release: service, environment, revision, image, commit, build, action. The state Cancelled when a newer run
+        took over.
 
     Raises:
         SmartClideError: Any of `errors`; the flow run fails with its message.
@@ -76,17 +81,43 @@ async def deploy(
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
     if options.dry_run:
         return await _plan(place, snapshot, how, made)
+    # what a run may take, its questions and its undoing included
+    patience = place.build_timeout_seconds + place.approval_timeout_seconds + 2 * place.rollout_timeout_seconds
+    try:
+        async with take_turn(_claim(place, how, made), options.on_conflict, patience, get_run_logger()) as turn:
+            return await _build_and_roll_out(place, snapshot, (how, made), options, turn)
+    except SupersededError as error:
+        return Cancelled(message=str(error))
+
+
+async def _build_and_roll_out(
+    place: Environment,
+    snapshot: Snapshot,
+    wanted: tuple[Descriptor, Specification],
+    options: DeployOptions,
+    turn: Turn,
+) -> dict[str, Any]:
+    how, made = wanted
     approver = Approver()
     limits = Limits(build=place.build_timeout_seconds, approval=place.approval_timeout_seconds)
-    outcome = await run_build(place.jenkins, made.job, limits, Wishes(options.rebuild, approver))
+    wishes = Wishes(options.rebuild, approver)
+    outcome = await turn.within(run_build(place.jenkins, made.job, limits, wishes))
     await publish_build(outcome)
-    image = await _image(place, snapshot, (how, made, outcome), options.rebuild)
+    image = await turn.within(_image(place, snapshot, (how, made, outcome), options.rebuild))
     release = _release(place, snapshot, (how, made), image.pinned, approver.summary)
+    turn.keep()
     rollouts = Rollouts(place.cluster, place.registry, release.identity, place.rollout_timeout_seconds)
     again = options.redeploy or options.rebuild
     done = await rollouts.roll_out(release, run_holder(), again=again)
     get_run_logger().info(done.message)
     return await publish_release("result-deploy", release.identity, done, outcome.ref.url)
+
+
+def _claim(place: Environment, how: Descriptor, made: Specification) -> Claim:
+    """This run's claim to the service. One that is tried again counts as new."""
+    due = None if (flow_run.run_count or 1) > 1 else flow_run.scheduled_start_time
+    since = due or datetime.now(UTC)
+    return Claim(place.name, how.name, made.job.build_key, str(flow_run.id or ""), flow_run.name or "", since)
 
 
 async def _plan(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification) -> dict[str, Any]:

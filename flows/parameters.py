@@ -37,3 +37,9 @@ class DeployOptions(BaseModel):
     strict: bool = Field(
         False, title="Strict", description="Fail when the interpreter had to approximate or ignore something."
     )
+    on_conflict: Literal["wait", "newest", "fail"] = Field(
+        "wait",
+        title="On conflict",
+        description="While another run deploys this service to this Environment: wait for it; or, as the newest, "
+        "stop it unless it is rolling out already; or fail.",
+    )

@@ -25,7 +25,7 @@ def prefect_server(tmp_path_factory):
     from console.server import PrefectServer
 
     with PrefectServer(tmp_path_factory.mktemp("prefect-server")) as server:
-        server.wait()
+        server.wait(240)  # a busy machine
         os.environ.update(server.environment())
         with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_HOME: server.home}):
             yield server

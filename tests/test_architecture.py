@@ -27,9 +27,9 @@ ADAPTERS = {
     "tasks/image/registry.py", "tasks/image/engine.py", "tasks/image/context.py",
     "tasks/rollout/cluster.py", "tasks/rollout/kinds.py",
     "tasks/metrics/kubelet.py", "tasks/metrics/metrics_api.py",
-    "tasks/transport.py",
+    "tasks/transport.py", "tasks/turns.py",
 }  # fmt: skip
-PREFECT_NAMES = {"task.py", "publication.py", "logs.py", "rollout.py"}
+PREFECT_NAMES = {"task.py", "publication.py", "logs.py", "rollout.py", "turns.py"}
 FAST = [
     "tasks/source/model.py",
     "tasks/interpretation",

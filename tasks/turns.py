@@ -1,0 +1,361 @@
+"""Whose turn it is to deploy a service: one flow run at a time for each service of an Environment.
+
+A turn is the one slot of a Prefect global concurrency limit, held by a lease that is renewed while the run lives: the
+slot of a run that was killed is free after a minute, or at once where it can be told that the run is over. A Prefect
+server that restarts may forget leases and keep their slots taken; so who holds a turn is also written into a Prefect
+variable, with a beat, and whoever waits frees a slot whose holder beats no more. All this only queues: what must never
+happen twice is excluded in Jenkins (the build key) and in the cluster (the Lease).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+import httpx
+from prefect import get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.variables import Variable
+
+from errors import ConflictError, DeadlineError, SupersededError, UnavailableError
+from tasks.logs import Logger
+
+T = TypeVar("T")
+OnConflict = Literal["wait", "newest", "fail"]
+_LOCKED, _GONE = 423, 410
+_SETTLING_SECONDS = 5.0  # for giving a turn back while the run is being ended
+
+
+@dataclass(frozen=True)
+class TurnTimes:
+    """Seconds.
+
+    Attributes:
+        lease: Until the slot of a run that was killed is free; Prefect takes no less than 60.
+        renew: Between renewals, each with a beat.
+        look: Between looks at who holds it, and at whether a newer run supersedes this one.
+        stale: After which a turn whose holder did not beat is free.
+        outage: For which the Prefect server may be out of reach.
+    """
+
+    lease: float = 60.0
+    renew: float = 15.0
+    look: float = 4.0
+    stale: float = 75.0
+    outage: float = 300.0
+
+
+DEFAULT_TIMES = TurnTimes()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who wants to deploy what.
+
+    Attributes:
+        environment: The Environment's name.
+        service: The service's name.
+        build_key: What is to be built: a run for the same build does not supersede another.
+        run_id: The flow run.
+        run_name: Its name, for people.
+        since: When that run was due: the latest is the newest.
+    """
+
+    environment: str
+    service: str
+    build_key: str
+    run_id: str
+    run_name: str
+    since: datetime
+
+    @property
+    def what(self) -> str:
+        """For people."""
+        return f"{self.service} in Environment {self.environment}"
+
+    @property
+    def limit(self) -> str:
+        """Name of the Prefect concurrency limit."""
+        return f"smartclide-{_slug(self.environment)}-{_slug(self.service)}"
+
+    def variable(self, kind: str) -> str:
+        """Name of a Prefect variable, which has no dashes; a hash keeps apart what then looks alike."""
+        tail = hashlib.sha256(f"{self.environment}/{self.service}".encode()).hexdigest()[:6]
+        return f"smartclide_{kind}_{_slug(self.environment)}_{_slug(self.service)}_{tail}".replace("-", "_")
+
+    def note(self, beat: int = 0, lease: UUID | None = None) -> Note:
+        """What others are to know."""
+        return Note(
+            self.run_id, self.run_name, self.since.isoformat(), self.build_key, beat, str(lease or ""),
+            socket.gethostname(), os.getpid(),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Note:
+    """Who holds a turn, or wants to be the newest: the JSON value of a Prefect variable."""
+
+    run_id: str
+    run_name: str
+    since: str
+    build_key: str
+    beat: int = 0
+    lease: str = ""
+    host: str = ""
+    pid: int = 0
+
+    def ended(self) -> bool:
+        """Whether its process was one of this machine, and is there no more."""
+        if self.host != socket.gethostname() or not self.pid:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+@dataclass
+class Turn:
+    """The turn of one run; made by `take_turn`."""
+
+    claim: Claim
+    log: Logger
+    times: TurnTimes
+    client: PrefectClient
+    lease: UUID | None = None
+    superseded: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _beats: int = 0
+    _kept: bool = False
+
+    async def within(self, work: Awaitable[T]) -> T:
+        """Do `work`; it is cancelled when a newer run supersedes this one.
+
+        Raises:
+            SupersededError: It was.
+        """
+        task: asyncio.Future[T] = asyncio.ensure_future(work)
+        try:
+            waited: set[asyncio.Future[Any]] = {task, self.superseded}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        if self.superseded.done():
+            if not task.cancelled():
+                task.exception()
+            raise self._superseded_error()
+        return await task
+
+    def keep(self) -> None:
+        """From here on this run is not superseded any more: it rolls out.
+
+        Raises:
+            SupersededError: It was before.
+        """
+        if self.superseded.done():
+            raise self._superseded_error()
+        self._kept = True
+
+    def _superseded_error(self) -> SupersededError:
+        return SupersededError(f"Superseded: flow run {self.superseded.result()} deploys {self.claim.what} instead.")
+
+    async def acquire(self, on_conflict: OnConflict, limit_seconds: float) -> None:
+        """Wait for the turn."""
+        deadline, shown = time.monotonic() + limit_seconds, ""
+        holder, changed = await self._note("turn"), time.monotonic()
+        while not await self._try():
+            found = await self._note("turn")
+            if found != holder:
+                holder, changed = found, time.monotonic()
+            name = holder.run_name if holder else "another run"
+            age = time.monotonic() - changed
+            # the note of the last holder stays until the next one has written its own: not at the first look
+            if age > self.times.stale or (age > self.times.look and holder and await self._over(holder)):
+                self.log.warning("flow run %s had the turn of %s, but is gone: freed", name, self.claim.what)
+                await self._free(holder)
+                changed = time.monotonic()
+                continue
+            if on_conflict == "fail":
+                raise ConflictError(f"{self.claim.what} is being deployed by flow run {name}.", remedy="Try later.")
+            if time.monotonic() > deadline:
+                raise DeadlineError(f"{self.claim.what} is still being deployed by flow run {name}.")
+            await self._look_for_newer()
+            if self.superseded.done():
+                raise self._superseded_error()
+            if shown != name:
+                self.log.info("waits: %s is being deployed by flow run %s", self.claim.what, name)
+                shown = name
+            await asyncio.sleep(self.times.look)
+        await self._beat()
+
+    async def hold(self) -> None:
+        """Renew and look, until cancelled. Losing touch with the Prefect server ends nothing that is under way."""
+        renewed = time.monotonic()
+        while True:
+            await asyncio.sleep(self.times.look)
+            try:
+                if not self._kept:
+                    await self._look_for_newer()
+                if time.monotonic() - renewed >= self.times.renew:
+                    await self._renew()
+                    await self._beat()
+                    renewed = time.monotonic()
+            except httpx.HTTPError as error:
+                self.log.warning("The turn of %s was not renewed: %s", self.claim.what, type(error).__name__)
+
+    async def give_back(self) -> None:
+        """Free the slot, for the next run."""
+        try:
+            async with asyncio.timeout(_SETTLING_SECONDS):
+                await self._renew()  # a server that restarted would free nothing for a lease it forgot
+                if self.lease is not None:
+                    await self.client.release_concurrency_slots_with_lease(self.lease)
+        except (httpx.HTTPError, TimeoutError) as error:
+            self.log.warning(
+                "The turn of %s is free in %.0f s only: %s", self.claim.what, self.times.lease, type(error).__name__
+            )
+
+    async def announce(self) -> None:
+        """Say that this run supersedes those before it."""
+        await self._write("newest", self.claim.note())
+
+    async def _look_for_newer(self) -> None:
+        newest = await self._note("newest")
+        if newest is None or self.superseded.done():
+            return
+        newer = datetime.fromisoformat(newest.since) > self.claim.since and newest.run_id != self.claim.run_id
+        if newer and newest.build_key != self.claim.build_key:
+            self.superseded.set_result(newest.run_name)
+
+    async def _try(self) -> bool:
+        began = time.monotonic()
+        while True:
+            try:
+                answer = await self.client.increment_concurrency_slots_with_lease(
+                    names=[self.claim.limit], slots=1, mode="concurrency", lease_duration=self.times.lease
+                )
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code != _LOCKED:
+                    raise
+                return False
+            except httpx.TransportError as error:
+                if time.monotonic() - began > self.times.outage:
+                    raise UnavailableError("The Prefect server is out of reach.") from error
+                await asyncio.sleep(self.times.look)
+                continue
+            found = answer.json()
+            if not found.get("limits"):
+                await self.ensure_limit()
+                continue
+            self.lease = UUID(found["lease_id"])
+            return True
+
+    async def _renew(self) -> None:
+        if self.lease is None:
+            return
+        try:
+            await self.client.renew_concurrency_lease(self.lease, self.times.lease)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != _GONE:
+                raise
+            self.lease = None
+            holder = await self._note("turn")
+            if holder is None or holder.run_id == self.claim.run_id:  # forgotten by a restart: ours still
+                await self._free(holder)
+                await self._try()
+            if self.lease is None:
+                self.log.warning("The turn of %s passed to another run meanwhile.", self.claim.what)
+
+    async def _over(self, holder: Note) -> bool:
+        """Whether the run that has the turn is known to be over: by its process or by its state."""
+        if holder.ended() or holder.run_id == self.claim.run_id:
+            return True
+        try:
+            state = (await self.client.read_flow_run(UUID(holder.run_id))).state
+        except (ObjectNotFound, ValueError):
+            return False
+        return state is not None and state.is_final()
+
+    async def _free(self, holder: Note | None) -> None:
+        """Take back a slot whose holder is gone, with its lease: that would free the next holder's when it expires."""
+        if holder and holder.lease:
+            await self.client.release_concurrency_slots_with_lease(UUID(holder.lease))
+        if (await self.client.read_global_concurrency_limit_by_name(self.claim.limit)).active_slots:
+            free = GlobalConcurrencyLimitUpdate(active_slots=0)
+            await self.client.update_global_concurrency_limit(self.claim.limit, free)
+
+    async def _beat(self) -> None:
+        if self.lease is not None:
+            self._beats += 1
+            await self._write("turn", self.claim.note(self._beats, self.lease))
+
+    async def _write(self, kind: str, note: Note) -> None:
+        await Variable.aset(self.claim.variable(kind), json.dumps(asdict(note)), overwrite=True)
+
+    async def _note(self, kind: str) -> Note | None:
+        found = await Variable.aget(self.claim.variable(kind))
+        return Note(**json.loads(found)) if isinstance(found, str) else None
+
+    async def ensure_limit(self) -> None:
+        """Make the limit: Prefect lets everybody pass where there is none."""
+        with suppress(ObjectAlreadyExists):
+            await self.client.create_global_concurrency_limit(
+                GlobalConcurrencyLimitCreate(name=self.claim.limit, limit=1)
+            )
+
+
+@asynccontextmanager
+async def take_turn(
+    claim: Claim, on_conflict: OnConflict, limit_seconds: float, log: Logger, times: TurnTimes = DEFAULT_TIMES
+) -> AsyncIterator[Turn]:
+    """Wait until no other run deploys the service, and keep others waiting meanwhile.
+
+    Args:
+        claim: Who, and what.
+        on_conflict: While another run deploys it: ``wait`` for it; ``newest``: have it stop, unless it rolls out
+            already; ``fail``.
+        limit_seconds: How long to wait at most.
+        log: Where to say for whom it waits.
+        times: See there.
+
+    Raises:
+        ConflictError: Another run deploys it, and `on_conflict` is ``fail``.
+        SupersededError: A newer run supersedes this one.
+        DeadlineError: The other run took too long.
+    """
+    async with get_client() as client:
+        turn = Turn(claim, log, times, client)
+        await turn.ensure_limit()
+        if on_conflict == "newest":
+            await turn.announce()
+        await turn.acquire(on_conflict, limit_seconds)
+        holding = asyncio.ensure_future(turn.hold())
+        try:
+            yield turn
+        finally:
+            holding.cancel()
+            with suppress(asyncio.CancelledError):
+                await holding
+            await asyncio.shield(asyncio.ensure_future(turn.give_back()))
