@@ -48,6 +48,12 @@ class Environment(Block):
         title="Optional manual jobs",
         description="skip: a deployment leaves them out. ask: people are asked whether they run.",
     )
+    silence_timeout_seconds: int = Field(
+        default=1800,
+        ge=0,
+        title="Silence timeout",
+        description="Seconds a Jenkins build may write nothing while a job of it runs; 0 = any time.",
+    )
     rollout_timeout_seconds: int = Field(
         default=600, gt=0, title="Rollout timeout", description="Seconds a rollout may take."
     )

@@ -99,8 +99,12 @@ async def _build_and_roll_out(
 ) -> dict[str, Any]:
     how, made = wanted
     approver = Approver()
-    limits = Limits(build=place.build_timeout_seconds, approval=place.approval_timeout_seconds)
-    wishes = Wishes(options.rebuild, approver)
+    limits = Limits(
+        build=place.build_timeout_seconds,
+        approval=place.approval_timeout_seconds,
+        silence=place.silence_timeout_seconds,
+    )
+    wishes = Wishes(options.rebuild, approver, place.metrics)
     outcome = await turn.within(run_build(place.jenkins, made.job, limits, wishes))
     await publish_build(outcome)
     image = await turn.within(_image(place, snapshot, (how, made, outcome), options.rebuild))

@@ -28,8 +28,11 @@ ADAPTERS = {
     "tasks/rollout/cluster.py", "tasks/rollout/kinds.py",
     "tasks/metrics/kubelet.py", "tasks/metrics/metrics_api.py",
     "tasks/transport.py", "tasks/turns.py",
+    "tasks/jenkins_build/progress.py",  # to Prefect alone: it names the errors of its client
 }  # fmt: skip
-PREFECT_NAMES = {"task.py", "publication.py", "logs.py", "rollout.py", "turns.py"}
+PREFECT_NAMES = {
+    "task.py", "publication.py", "logs.py", "rollout.py", "turns.py", "mirrors.py", "progress.py",
+}  # fmt: skip
 FAST = [
     "tasks/source/model.py",
     "tasks/interpretation",

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, urljoin
 
 import jenkins
 import requests
 
 from blocks.jenkins_server import JenkinsServer
-from errors import AccessError, ProtocolError, UnavailableError
+from errors import AccessError, ProtocolError, SmartClideError, UnavailableError
 from tasks.jenkins_build.refusals import Refusal
 from tasks.transport import requests_fault, retry_after
 
+_PIECE = 1 << 16
 _REDIRECTS = (302, 303)
 
 
@@ -88,15 +89,22 @@ class Connection:
         if response.status_code < 300 or response.status_code in _REDIRECTS:
             self._reject_page(response)
             return response
-        raise Refusal(
-            self.server,
-            self.user,
-            f"{method} {path.partition('?')[0]}",
-            what,
-            response.status_code,
-            response.headers,
-            response.content,
-            retry_after(response.headers),
+        raise self._refusal(response, f"{method} {path.partition('?')[0]}", what)
+
+    def download(self, path: str, into: IO[bytes], *, what: str) -> Mapping[str, str]:
+        """GET what may be large into a file, piece by piece; returns the headers. Errors as for `send`."""
+        response = self._transmit(requests.Request("GET", self.url(path)), into)
+        if response.status_code < 300:
+            return response.headers
+        raise self._refusal(response, f"GET {path.partition('?')[0]}", what)
+
+    def _refusal(self, response: requests.Response, call: str, what: str) -> SmartClideError:
+        if response.status_code in _REDIRECTS:
+            self._reject_page(response)
+        headers = response.headers
+        wait = retry_after(headers)
+        return Refusal(
+            self.server, self.user, call, what, response.status_code, headers, response.content, wait
         ).error()
 
     def json(self, path: str, *, what: str, form: dict[str, str] | None = None) -> dict[str, Any]:
@@ -114,16 +122,18 @@ class Connection:
             )
         return found
 
-    def _transmit(self, request: requests.Request) -> requests.Response:
+    def _transmit(self, request: requests.Request, into: IO[bytes] | None = None) -> requests.Response:
         try:
             with self._client() as client:
                 client._maybe_add_auth()
                 session = client._session
                 prepared = session.prepare_request(request)
-                options = session.merge_environment_settings(prepared.url, {}, None, session.verify, None)
+                stream = into is not None
+                options = session.merge_environment_settings(prepared.url, {}, stream, session.verify, None)
                 response: requests.Response = session.send(
                     prepared, timeout=client.timeout, allow_redirects=False, **options
                 )
+                _consume(response, into)
         except requests.RequestException as error:
             raise requests_fault(error, self.server) from error
         except jenkins.JenkinsException:
@@ -140,3 +150,12 @@ class Connection:
                 f"{self.server} answered with a web page that is not Jenkins' own.",
                 remedy="Check the URL, and for a proxy or login page before it.",
             )
+
+
+def _consume(response: requests.Response, into: IO[bytes] | None) -> None:
+    """Read the body while the client is ours: into the file, or, an error's too, into the response."""
+    if into is None or response.status_code >= 300:
+        _ = response.content
+        return
+    for piece in response.iter_content(_PIECE):
+        into.write(piece)

@@ -24,6 +24,8 @@ _STEP = re.compile(_STAMP + r"\[Pipeline\] (.*)")
 _SKIPPED = re.compile(_STAMP + r'Stage "(.+)" skipped due to .*')
 _EXIT = re.compile(r".*(?:script returned exit code -?\d+|timed out).*")
 _ANSWERED = re.compile(_STAMP + r"((?:Approved|Rejected) by .+)")
+_EXIT_CODE = re.compile(r"script returned exit code (-?\d+)")
+_COMMAND = re.compile(_STAMP + r"\$ (.*)")  # `job_script.commands` shows each
 _ERROR = re.compile(_STAMP + r"(?:ERROR: |.*Exception: |WorkflowScript: )\S.*")
 _STATES: dict[str, StageStatus] = {"canceled": "aborted", "running": "running", "success": "success",
                                    "failed": "failed", "unstable": "unstable", "skipped": "skipped"}  # fmt: skip
@@ -64,6 +66,10 @@ def is_noise(line: str) -> bool:
     return _STEP.fullmatch(line) is not None
 
 
+def _tail() -> deque[str]:
+    return deque(maxlen=TAIL_LINES)
+
+
 @dataclass
 class Console:
     """What the lines so far say. Fed with every line, in order.
@@ -71,19 +77,27 @@ class Console:
     Attributes:
         stages: Status by name of GitLab job (and of the image stage), in the order they began.
         tail: The last lines that are not noise.
-        failure: The first job that failed, and the lines before that.
+        tails: The same of each job that has not ended, by name; only where lines are known to be a job's.
+        failures: Why jobs failed, allowed failures too, in the order they did.
+        commands: The command each job came to, of those its script shows before it runs them.
         asked: How many `input` steps have begun to wait for somebody.
         answers: Lines that say who answered one.
     """
 
     stages: dict[str, StageStatus] = field(default_factory=dict)
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
-    failure: Failure | None = None
+    tail: deque[str] = field(default_factory=_tail)
+    tails: dict[str, deque[str]] = field(default_factory=dict)
+    failures: dict[str | None, Failure] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
     asked: int = 0
     answers: list[str] = field(default_factory=list)
 
-    def read(self, line: str) -> StageOutcome | None:
+    def read(self, line: str, job: str | None = None) -> StageOutcome | None:
         """Take one line in.
+
+        Args:
+            line: The line.
+            job: Whose it is, where that is known.
 
         Returns:
             The job whose state the line changed, or None.
@@ -92,11 +106,15 @@ class Console:
         change = stage_change(line)
         if change is not None and self.stages.get(change.name) != change.status:
             self.stages[change.name] = change.status
-            if change.status == "failed" and self.failure is None:
-                self.failure = failure(change.name, self.tail)
+            if change.status in ("failed", "unstable"):
+                self.failures[change.name] = self._failed(change.name)
+            if change.status != "running":
+                self.tails.pop(change.name, None)
             return change
         if change is None and not is_noise(line) and line.strip():
             self.tail.append(line)
+            if job is not None and self.stages.get(job) == "running":
+                self._of_job(job, line)
         return None
 
     def _hear(self, line: str) -> None:
@@ -105,17 +123,35 @@ class Console:
         elif answer := _ANSWERED.fullmatch(line):
             self.answers.append(answer[1])
 
-    def close(self, succeeded: bool) -> None:
+    def _of_job(self, job: str, line: str) -> None:
+        self.tails.setdefault(job, _tail()).append(line)
+        if shown := _COMMAND.fullmatch(line):
+            self.commands[job] = shown[1]
+
+    def _failed(self, job: str) -> Failure:
+        return failure(job, self.tails.get(job, self.tail), self.commands.get(job))
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first that failed and was not allowed to."""
+        return next((f for name, f in self.failures.items() if name is None or self.stages[name] == "failed"), None)
+
+    @property
+    def running(self) -> list[str]:
+        """Jobs that have begun and not ended."""
+        return [name for name, status in self.stages.items() if status == "running"]
+
+    def close(self, succeeded: bool, aborted: bool = False) -> None:
         """The build is over: what still runs has its end, and a failure without a marker gets its lines."""
-        for name, status in self.stages.items():
-            if status == "running":
-                self.stages[name] = "success" if succeeded else "failed"
-                if not succeeded and self.failure is None:
-                    self.failure = failure(name, self.tail)
+        for name in self.running:
+            self.stages[name] = "success" if succeeded else "aborted" if aborted else "failed"
+            if not succeeded and not aborted:
+                self.failures[name] = self._failed(name)
         if not succeeded and self.failure is None:
-            self.failure = failure(None, self.tail)
-        if self.failure is not None and self.failure.exit_line is None:  # Jenkins may tell it last of all
-            self.failure = replace(self.failure, exit_line=next(_exit_lines(self.tail), None))
+            self.failures[None] = failure(None, self.tail)
+        first = self.failure
+        if first is not None and first.exit_line is None:  # Jenkins may tell it last of all
+            self.failures[first.job] = replace(first, exit_line=next(_exit_lines(self.tail), None))
 
     @property
     def rewritten(self) -> bool:
@@ -138,9 +174,11 @@ def stage_change(line: str) -> StageOutcome | None:
     return None
 
 
-def failure(job: str | None, lines: deque[str]) -> Failure:
-    """Why a job (None: the build outside of every job) failed, by the lines before."""
-    return Failure(job, next(_exit_lines(lines), None), tuple(lines)[-20:])
+def failure(job: str | None, lines: deque[str], command: str | None = None) -> Failure:
+    """Why a job (None: the build outside of every job) failed, by the lines before and the command it came to."""
+    exit_line = next(_exit_lines(lines), None)
+    code = _EXIT_CODE.search(exit_line or "")
+    return Failure(job, exit_line, tuple(lines)[-20:], command, int(code[1]) if code else None)
 
 
 def _exit_lines(lines: deque[str]) -> Iterator[str]:

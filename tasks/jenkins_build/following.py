@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from errors import BuildFailedError, DeadlineError, NotFoundError, UnavailableError
 from tasks.jenkins_build.approvals import Approvals, Ask
-from tasks.jenkins_build.console import Console, LineAssembler, is_noise
+from tasks.jenkins_build.console import Console
 from tasks.jenkins_build.inputs import Inputs
 from tasks.jenkins_build.outcome import (
     BuildOutcome,
@@ -28,10 +28,11 @@ from tasks.jenkins_build.pacing import next_look, quiet_left
 from tasks.jenkins_build.polling import Poller
 from tasks.jenkins_build.server import BuildState, Jenkins
 from tasks.jenkins_build.stopping import stop_build
+from tasks.jenkins_build.watching import Watch, Watching
 from tasks.logs import Logger
 
 T = TypeVar("T")
-_BATCH = 200  # lines of the console in one log record
+_QUEUE_PAUSE = 15.0  # between looks at why a step of the build waits
 _BACKOFF = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -43,6 +44,7 @@ class Limits:
         queue: Until the build must have left the queue.
         build: Until it must have ended, from then on, without the time it waits for somebody's approval.
         approval: How long somebody's answer is waited for; then it is a "no".
+        silence: How long it may write nothing while a job of it runs; 0 = any time.
         outage: How long Jenkins may be out of reach in between (it restarts, and the build goes on).
         poll: Shortest and longest pause between two looks at a build; see `tasks.jenkins_build.pacing`.
     """
@@ -50,6 +52,7 @@ class Limits:
     queue: float = 900.0
     build: float = 3600.0
     approval: float = 3600.0
+    silence: float = 1800.0
     outage: float = 300.0
     poll: tuple[float, float] = (0.3, 2.7)
 
@@ -62,9 +65,11 @@ class Follower:
     ref: BuildRef
     limits: Limits
     log: Logger
-    console: Console = field(default_factory=Console)
     ask: Ask | None = None
+    watch: Watch = field(default_factory=Watch)
     _approvals: Approvals | None = None
+    _watching: Watching | None = None
+    _looked_at_queue: float = 0.0
     _estimate: float | None = None
     _down_since: float | None = None
     _faults: int = 0
@@ -102,6 +107,8 @@ class Follower:
             raise
         finally:
             await self._close_approvals("elsewhere")
+            if self._watching is not None:
+                await self._watching.close()
 
     async def _leave_queue(self) -> int:
         deadline, shown, pause = time.monotonic() + self.limits.queue, "", self.limits.poll[0]
@@ -176,63 +183,68 @@ class Follower:
 
     async def _to_end(self, number: int) -> BuildState:
         began, start = time.monotonic(), 0
-        lines = LineAssembler()
-        quiet = self.ref.reused  # its console was shown when it ran
+        watching = self._watching = Watching(self.watch, self.ref, self.log)
         if self.ask is not None:
             inputs = Inputs(self.jenkins, self.ref, self._patiently)
             self._approvals = Approvals(self.ask, inputs, self.limits.approval, self.log)
         while True:
             chunk = await self._tolerant(lambda at=start: self._call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
-            self._show(lines.feed(chunk.text), quiet)
+            await watching.take(chunk)
             start = chunk.next
             if not chunk.more:
                 state = await self._tolerant(lambda: self._call(self.jenkins.build, self.ref.job, number))
                 if not state.building and state.result is not None:
-                    self._show(lines.finish(), quiet)
+                    await watching.finish()
                     return state
             elif self._approvals is not None:
-                await self._approvals.see(self.console)
+                await self._approvals.see(watching.console)
+            await self._waits_or_silence(watching)
             age = time.monotonic() - began - (self._approvals.waited if self._approvals else 0.0)
             if age > self.limits.build:
                 raise DeadlineError(
-                    f"Build {self.ref} did not end within {self.limits.build:.0f} s, and was stopped.",
+                    f"Build {self.ref} did not end within {self.limits.build:.0f} s, and was stopped."
+                    f"{watching.reader.doing}",
                     remedy="Raise the Environment's build timeout, or make the pipeline faster.",
                 )
             await asyncio.sleep(next_look(age, self._estimate, self.limits.poll, self.poller.followers))
 
     async def _close_approvals(self, way: Literal["elsewhere", "cancelled"]) -> None:
-        if self._approvals is not None:
-            await self._approvals.close(self.console, way)
+        if self._approvals is not None and self._watching is not None:
+            await self._approvals.close(self._watching.console, way)
 
-    def _show(self, lines: list[str], quiet: bool) -> None:
-        shown: list[str] = []
-        for line in lines:
-            change = self.console.read(line)
-            if quiet:
-                continue
-            if change is not None:
-                self._write(shown)
-                self.log.info("%s: %s", change.name, change.status)
-            elif not is_noise(line):
-                shown.append(line)
-        self._write(shown)
-
-    def _write(self, lines: list[str]) -> None:
-        for at in range(0, len(lines), _BATCH):
-            self.log.info("%s", "\n".join(lines[at : at + _BATCH]))
-        lines.clear()
+    async def _waits_or_silence(self, watching: Watching) -> None:
+        """Show why a step waits for an agent; a job that runs and writes nothing for too long ends the build."""
+        now, agents = time.monotonic(), watching.reader.agents
+        if agents.reasons:
+            watching.heard = now  # Jenkins has no agent for it: `Limits.build` is for that
+            if now - self._looked_at_queue > _QUEUE_PAUSE:
+                self._looked_at_queue = now
+                if why := agents.changed(await self._tolerant(lambda: self._call(self.jenkins.waiting_steps))):
+                    self.log.info("it still waits for an agent: %s", why)
+        if not self.limits.silence or now - watching.heard <= self.limits.silence:
+            return
+        if await self._tolerant(lambda: self._call(self.jenkins.waits_for_input, self.ref.job, self.ref.number)):
+            watching.heard = now
+            return
+        raise DeadlineError(
+            f"Build {self.ref} wrote nothing for {self.limits.silence:.0f} s, and was stopped.{watching.reader.doing}",
+            remedy="See what hangs there; if it is only slow, let it write something, or raise the Environment's "
+            "silence timeout.",
+        )
 
     async def _outcome(self, state: BuildState) -> BuildOutcome:
         outcome = BuildOutcome(self.ref, state.result, state.duration_seconds)  # type: ignore[arg-type]
-        self.console.close(passed(outcome))
+        assert self._watching is not None  # noqa: S101 - it was watched to its end
+        console = self._watching.console
+        await self._watching.ended(passed(outcome), outcome.result == "ABORTED")
         await self._close_approvals("elsewhere")
         stages = await self._tolerant(lambda: self._call(self.jenkins.stages, self.ref.job, state.number))
         outcome = replace(
             outcome,
-            stages=_timed(self.console, stages),
-            log_tail=tuple(self.console.tail),
-            failure=self.console.failure,
-            rewritten=self.console.rewritten,
+            stages=_timed(console, stages),
+            log_tail=tuple(console.tail),
+            failure=console.failure,
+            rewritten=console.rewritten,
             decisions=tuple(map(str, self._approvals.decisions)) if self._approvals else (),
         )
         if not passed(outcome):

@@ -66,12 +66,16 @@ class Failure:
     Attributes:
         job: The GitLab job (or ``image``), or None when it was outside of every job (e.g. a Groovy error).
         exit_line: The line that names the reason, e.g. ``ERROR: script returned exit code 3``, or None.
-        lines: The console's last lines before it failed.
+        lines: The job's last lines before it failed; the console's where Jenkins does not tell whose a line is.
+        command: The command of its script that it came to, or None when it came to none or that is not known.
+        exit_code: What the script returned, or None when it did not end by itself.
     """
 
     job: str | None
     exit_line: str | None
     lines: tuple[str, ...] = ()
+    command: str | None = None
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True)
@@ -202,8 +206,9 @@ def failed_error(outcome: BuildOutcome) -> BuildFailedError:
     cause = outcome.failure
     where = f" in job {cause.job!r}" if cause and cause.job else ""
     why = f": {cause.exit_line}" if cause and cause.exit_line else ""
+    command = f", in the command `{cause.command}`" if cause and cause.command else ""
     lines = "".join(f"\n    {line}" for line in cause.lines) if cause else ""
     word = {"ABORTED": "was aborted", "NOT_BUILT": "was not built"}.get(outcome.result, "failed")
     said = "".join(f" {decision}." for decision in outcome.decisions)
-    message = f"{ref} {word}{where}{why}.{said}{lines}" + ("\n" if lines else "")
+    message = f"{ref} {word}{where}{why}{command}.{said}{lines}" + ("\n" if lines else "")
     return BuildFailedError(message, outcome=outcome, remedy=f"See {outcome.ref.url}console")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from blocks.jenkins_server import JenkinsServer
@@ -15,6 +17,8 @@ from tasks.jenkins_build.outcome import KnownBuild, known_build
 
 _QUEUE_ITEM = re.compile(r"queue/item/(\d+)")
 _PARAMETERS = "actions[parameters[name,value]]"
+_IN_MEMORY = 1 << 20  # bytes of a piece of the console
+_PIECE = 1 << 16
 _RECENT = 100  # builds looked through for a build key; newer attempts come first
 # Two runs that ask for the same build in the same moment both find none, and both trigger: while the first item is
 # still in the queue, Jenkins makes one of the two. It takes whole seconds only.
@@ -52,11 +56,20 @@ class BuildState:
 
 @dataclass(frozen=True)
 class LogChunk:
-    """A piece of the console: `next` is the start of the next piece, `more` whether the build still writes."""
+    """A piece of the console's page: `next` is the start of the next piece, `more` whether the build still writes.
 
-    text: bytes
+    It may be the whole console, many megabytes: so `body` is a file, to be closed.
+    """
+
+    body: IO[bytes]
     next: int
     more: bool
+
+    def pieces(self) -> Iterator[bytes]:
+        """Its bytes, in pieces of a size."""
+        self.body.seek(0)
+        while piece := self.body.read(_PIECE):
+            yield piece
 
 
 class Jenkins:
@@ -170,15 +183,36 @@ class Jenkins:
             raise ProtocolError(f"{self} gave an unreadable state of build {job} #{number}.") from error
 
     def log(self, job: str, number: int, start: int) -> LogChunk:
-        """The console from byte `start` on; `start` is 0 or the `next` of the piece before."""
-        path = f"{job_path(job)}/{number}/logText/progressiveText?start={start}"
-        answer = self._connection.send("GET", path, what=f"the console of build {job} #{number}")
+        """The console from byte `start` on, as HTML (see `page`); `start` is 0 or the `next` of the piece before."""
+        path = f"{job_path(job)}/{number}/logText/progressiveHtml?start={start}"
+        body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the chunk's
         try:
-            size = int(answer.headers["X-Text-Size"])
+            headers = self._connection.download(path, body, what=f"the console of build {job} #{number}")
+            size = int(headers["X-Text-Size"])
         except (KeyError, ValueError) as error:
+            body.close()
             raise ProtocolError(f"{self} gave a console without its size.", remedy="Check for a proxy.") from error
-        text = answer.content if size >= start else b""  # beyond the end Jenkins sends the whole log again
-        return LogChunk(text, size, answer.headers.get("X-More-Data") == "true")
+        except BaseException:
+            body.close()
+            raise
+        if size < start:  # beyond the end Jenkins sends the whole log again
+            body.seek(0)
+            body.truncate()
+        return LogChunk(_small_in_memory(body), size, headers.get("X-More-Data") == "true")
+
+    def waiting_steps(self) -> list[str]:
+        """Why ``node`` steps of running builds wait for an agent, whosever they are: Jenkins does not tell which."""
+        items = self._json("queue", "items[why,task[_class]]", "the queue").get("items") or []
+        steps = [item for item in items if str((item.get("task") or {}).get("_class")).endswith("$PlaceholderTask")]
+        return [str(item.get("why") or "") for item in steps]
+
+    def waits_for_input(self, job: str, number: int) -> bool:
+        """Whether the build waits for somebody's answer."""
+        path = f"{job_path(job)}/{number}/wfapi/pendingInputActions"
+        try:
+            return bool(self._connection.send("GET", path, what=f"build {job} #{number}").json())
+        except (NotFoundError, ValueError):
+            return False
 
     def stages(self, job: str, number: int) -> list[dict[str, Any]]:
         """The stages by the plugin pipeline-rest-api, [] without it. Trust its times, not its states."""
@@ -227,3 +261,12 @@ def _lint_errors(errors: list[dict[str, Any]]) -> list[str]:
         error = entry.get("error", entry)
         texts.extend(map(str, error) if isinstance(error, list) else [str(error)])
     return texts or ["the linter found an error without naming it"]
+
+
+def _small_in_memory(body: IO[bytes]) -> IO[bytes]:
+    """A body of ordinary size without a file that wants to be closed."""
+    if body.seek(0, io.SEEK_END) > _IN_MEMORY:
+        return body
+    body.seek(0)
+    with body:
+        return io.BytesIO(body.read())

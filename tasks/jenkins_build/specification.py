@@ -135,7 +135,9 @@ def specify(
         f"GitLab project {commit.project_path}: {commit.web_url}",
     )
     key = build_key(commit.project_id, commit.sha, jenkinsfile, repository)
-    job = JobSpec(variables.job, config, commit.sha, key, {}, credentials, secrets)
+    coverage = {job.name: job.coverage for job in pipeline.jobs if job.coverage}
+    jobs = len(pipeline.jobs) + (build is not None)
+    job = JobSpec(variables.job, config, commit.sha, key, {}, credentials, secrets, jobs, coverage)
     return Specification(jenkinsfile, job, image)
 
 

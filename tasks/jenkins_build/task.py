@@ -15,12 +15,15 @@ from errors import BuildFailedError, InputError, NotFoundError, UnavailableError
 from tasks.jenkins_build.approvals import Ask
 from tasks.jenkins_build.following import Follower, Limits
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
+from tasks.jenkins_build.log_file import Store
+from tasks.jenkins_build.mirrors import mirrors_here
 from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, counting, decide
 from tasks.jenkins_build.polling import Poller, polling
 from tasks.jenkins_build.publication import keep_reference
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
 from tasks.jenkins_build.variables import VariableStore, keep_variables
+from tasks.jenkins_build.watching import Watch
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 
@@ -41,6 +44,8 @@ class JobSpec:
         parameters: Further string parameters the job declares. Never secrets.
         credentials: What the Jenkinsfile uses by id.
         variables: The project's secret CI/CD variables, which it uses by id too.
+        jobs: How many jobs the build has, the image stage too; 0 = not known.
+        coverage: GitLab's ``coverage:`` expressions, by job.
     """
 
     project_path: str
@@ -50,6 +55,8 @@ class JobSpec:
     parameters: Mapping[str, str] = field(default_factory=dict)
     credentials: tuple[Credential, ...] = ()
     variables: VariableStore | None = None
+    jobs: int = 0
+    coverage: Mapping[str, str] = field(default_factory=dict)
 
 
 @task(name="lint Jenkinsfile", cache_policy=NO_CACHE, **TRANSIENT)
@@ -151,14 +158,19 @@ async def _confirmed(poller: Poller, ref: BuildRef) -> BuildRef | None:
 
 @task(name="follow Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
 async def follow_build(
-    jenkins: JenkinsServer, ref: BuildRef, limits: Limits | None = None, ask: Ask | None = None
+    jenkins: JenkinsServer,
+    ref: BuildRef,
+    limits: Limits | None = None,
+    ask: Ask | None = None,
+    watch: Watch | None = None,
 ) -> BuildOutcome:
-    """Wait for the end of a build, its console in this task's log. Cancelling it stops the build. See `Follower`.
+    """Wait for the end of a build. Cancelling it stops the build. See `Follower`.
 
-    What the build asks people is asked by `ask`; without it, it can be answered in Jenkins only.
+    Its jobs are shown as task runs beside this one, and what is no job's in this task's log: see `watching`. What the
+    build asks people is asked by `ask`; without it, it can be answered in Jenkins only.
     """
     async with polling(jenkins) as poller:
-        return await Follower(poller, ref, limits or Limits(), task_logger(), ask=ask).follow()
+        return await Follower(poller, ref, limits or Limits(), task_logger(), ask, watch or Watch()).follow()
 
 
 @task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
@@ -175,10 +187,12 @@ class Wishes:
     Attributes:
         rebuild: Build again although it was built already.
         ask: Asks people what the build asks.
+        store: Where the whole log is kept; None = nowhere.
     """
 
     rebuild: bool = False
     ask: Ask | None = None
+    store: Store | None = None
 
 
 async def run_build(
@@ -189,12 +203,20 @@ async def run_build(
     The job of a project holds one Jenkinsfile. When another run rewrote it for another commit before our build began,
     the guard in the Jenkinsfile stops our build; and a restart of Jenkins may lose a queue item.
     """
+    watch = Watch(spec.jobs, spec.coverage, wishes.store)
+    with mirrors_here():
+        return await _run_build(jenkins, spec, limits, wishes, watch)
+
+
+async def _run_build(
+    jenkins: JenkinsServer, spec: JobSpec, limits: Limits | None, wishes: Wishes, watch: Watch
+) -> BuildOutcome:
     async with polling(jenkins):  # its connections are kept for all of them
         for _ in range(_REWRITTEN_TRIES - 1):
             await ensure_job(jenkins, spec)
             ref = await trigger_build(jenkins, spec, wishes.rebuild)
             try:
-                return await follow_build(jenkins, ref, limits, wishes.ask)
+                return await follow_build(jenkins, ref, limits, wishes.ask, watch)
             except BuildFailedError as error:
                 if not (isinstance(error.outcome, BuildOutcome) and error.outcome.rewritten):
                     raise
@@ -202,4 +224,4 @@ async def run_build(
                 task_logger().warning("%s", error)
         await ensure_job(jenkins, spec)
         ref = await trigger_build(jenkins, spec, wishes.rebuild)
-        return await follow_build(jenkins, ref, limits, wishes.ask)
+        return await follow_build(jenkins, ref, limits, wishes.ask, watch)

@@ -168,7 +168,7 @@ async def test_faults_while_following_are_borne(jenkins: Running, caplog: Log) -
     spec = jenkins.spec(("log", "line one"), ("wait", 1.0), ("log", "line two"), ("archive", IMAGE))
     ref = await start(jenkins, spec)
     for kind in ("drop", "status", "cut"):
-        jenkins.server.faults.add(kind, "GET /job/.*(progressiveText|api/json)", times=1)
+        jenkins.server.faults.add(kind, "GET /job/.*(progressiveHtml|api/json)", times=1)
     jenkins.server.faults.add("status", "image.json", status=502)
     caplog.set_level(logging.INFO, "smartclide")
     outcome = await follow_build.fn(jenkins.block, ref, QUICK)

@@ -1,0 +1,90 @@
+"""What a user sees of a build while it runs: jobs as task runs, their lines, the progress, and the whole log as a file.
+
+Everything here is fed by the one follower of the build; nothing here decides what becomes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.jenkins_build.console import Console
+from tasks.jenkins_build.log_file import LogFile, Store
+from tasks.jenkins_build.mirrors import MOST, Plain, display
+from tasks.jenkins_build.outcome import BuildRef
+from tasks.jenkins_build.progress import Progress
+from tasks.jenkins_build.reading import Reader
+from tasks.jenkins_build.server import LogChunk
+from tasks.logs import Logger
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is wanted of a build beside its verdict.
+
+    Attributes:
+        jobs: How many jobs it has, the image stage too; 0 = not known.
+        coverage: GitLab's ``coverage:`` expressions, by job.
+        store: Where its whole log is kept; None = nowhere.
+    """
+
+    jobs: int = 0
+    coverage: Mapping[str, str] = field(default_factory=dict)
+    store: Store | None = None
+
+
+class Watching:
+    """One build that runs (or ran: then it was shown before, and is only read).
+
+    Attributes:
+        reader: What the console said so far.
+        heard: When it said something last, on the monotonic clock.
+        log_file: Where the whole log is kept, or None.
+    """
+
+    def __init__(self, watch: Watch, ref: BuildRef, log: Logger) -> None:
+        assert ref.number is not None  # noqa: S101 - only a build that began is watched
+        self.log_file = LogFile(watch.store, ref.job, ref.number) if watch.store is not None else None
+        self.heard = time.monotonic()
+        whole = self.log_file.address if self.log_file else f"{ref.url}consoleText"
+        shown = Plain(log) if ref.reused else display(log, watch.jobs)
+        self.reader = Reader(shown, log, whole, quiet=ref.reused)
+        self._name = str(ref)
+        self._progress = None if ref.reused else Progress(log, watch.jobs, table=watch.jobs > MOST)
+
+    @property
+    def console(self) -> Console:
+        """The jobs, and the last lines."""
+        return self.reader.console
+
+    async def take(self, chunk: LogChunk) -> None:
+        """Read an answer, piece by piece."""
+        with chunk.body:
+            for piece in chunk.pieces():
+                self.heard = time.monotonic()
+                await self._keep(self.reader.take(piece, last=False))
+            self.reader.end_answer()
+        if self._progress is not None:
+            await self._progress.show(self.console, self._name)
+
+    async def finish(self) -> None:
+        """The console has ended."""
+        await self._keep(self.reader.finish())
+
+    async def ended(self, succeeded: bool, aborted: bool) -> None:
+        """The build has this result."""
+        self.reader.ended(succeeded, aborted)
+        if self._progress is not None:
+            await self._progress.show(self.console, self._name, ended=True)
+
+    async def close(self) -> None:
+        """Nothing more comes, whatever became of the build."""
+        await self.reader.close()
+        if self.log_file is not None:
+            await asyncio.to_thread(self.log_file.close)
+
+    async def _keep(self, text: str) -> None:
+        if self.log_file is not None and text:
+            await asyncio.to_thread(self.log_file.write, text)

@@ -1,0 +1,139 @@
+"""What a user of Prefect sees of a Jenkins build: its jobs as task runs, its log, its results."""
+
+import asyncio
+import time
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+    LogFilterTaskRunId,
+)
+
+from blocks.environment import load_environment
+from flows.deploy import deploy
+
+PIPELINE = b"""
+build:
+  stage: build
+  script: [echo building]
+left:
+  stage: test
+  script: ["for n in 1 2 3 4 5; do echo left $n; sleep 0.2; done"]
+right:
+  stage: test
+  script: ["for n in 1 2 3 4 5; do echo right $n; sleep 0.2; done"]
+shaky:
+  stage: test
+  allow_failure: true
+  script: [exit 4]
+on failure:
+  stage: deploy
+  when: on_failure
+  script: [echo never]
+"""
+
+
+def settled(ask, wanted, seconds=20):
+    """What `ask` gives once it is `wanted`: Prefect's server takes task runs and logs in with some delay."""
+    end = time.monotonic() + seconds
+    while not wanted(found := ask()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+def jobs_of(run_id, count):
+    return settled(
+        lambda: _jobs_of(run_id), lambda jobs: len(jobs) == count and all(j.state.is_final() for j in jobs.values())
+    )
+
+
+def _jobs_of(run_id):
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])), limit=200)
+        return {run.name: run for run in runs if "gitlab-job" in run.tags}
+
+
+def lines_of(run_id, task_run=None):
+    with get_client(sync_client=True) as client:
+        only = LogFilterTaskRunId(any_=[task_run.id]) if task_run else None
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]), task_run_id=only), limit=200)
+        return [line for log in sorted(logs, key=lambda log: log.timestamp) for line in log.message.split("\n")]
+
+
+def artifacts_of(run_id):
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id])), limit=200
+        )
+        return {artifact.key: artifact for artifact in found}
+
+
+@pytest.fixture(scope="module")
+def shown(house):
+    """A build with jobs side by side, deployed once."""
+    path = house.project("demo/shown", **{".gitlab-ci.yml": PIPELINE})
+    state = asyncio.run(deploy(project=path, environment=house.environment, return_state=True))
+    assert state.is_completed(), state
+    return state
+
+
+def test_every_job_is_a_task_run_with_its_own_state_time_and_lines(shown):
+    run_id = shown.state_details.flow_run_id
+    jobs = jobs_of(run_id, 6)
+    assert {name: job.state.name for name, job in jobs.items()} == {
+        "build": "Completed", "left": "Completed", "right": "Completed", "shaky": "Unstable",
+        "on failure": "Skipped", "image": "Completed",
+    }  # fmt: skip
+    assert all(job.state.is_completed() for job in jobs.values())
+    assert jobs["shaky"].state.message == (
+        "failed, and is allowed to: ERROR: script returned exit code 4, in the command `exit 4`"
+    )
+    assert jobs["build"].end_time <= jobs["left"].start_time
+    assert max(jobs[side].start_time for side in ("left", "right")) < min(jobs[s].end_time for s in ("left", "right"))
+    for side in ("left", "right"):
+        lines = settled(lambda side=side: lines_of(run_id, jobs[side]), lambda lines, side=side: f"{side} 5" in lines)
+        assert [line for line in lines if line.startswith(("left", "right"))] == [f"{side} {n}" for n in range(1, 6)]
+
+
+def test_the_progress_ends_at_all_of_it(shown):
+    progress = artifacts_of(shown.state_details.flow_run_id)["build-progress"]
+    assert (progress.type, progress.data) == ("progress", 100.0)
+
+
+def test_the_whole_log_is_kept_as_a_file(house, shown):
+    store = asyncio.run(load_environment(house.environment)).metrics
+    filesystem, root = store.get_client()
+    with filesystem.open(f"{root}/builds/smartclide/demo/shown/1/console.log") as file:
+        text = file.read().decode()
+    console = house.jenkins("job/smartclide/job/demo/job/shown/1/consoleText").text
+    assert text.splitlines() == console.splitlines()
+
+
+RED = b"""
+good:
+  script: [echo fine]
+bad:
+  script:
+    - echo first
+    - |
+      echo no such thing >&2
+      exit 7
+"""
+
+
+def test_a_failed_job_fails_its_task_run_and_says_where_and_why(house, run):
+    state = run(deploy, project=house.project("demo/red-job", **{".gitlab-ci.yml": RED}))
+    assert state.is_failed()
+    assert "failed in job 'bad': ERROR: script returned exit code 7, in the command " in state.message
+    assert "\n    no such thing\n" in state.message
+    jobs = jobs_of(state.state_details.flow_run_id, 3)
+    assert {name: job.state.name for name, job in jobs.items()} == {
+        "good": "Completed", "bad": "Failed", "image": "Skipped",
+    }  # fmt: skip
+    assert jobs["bad"].run_count == 1
