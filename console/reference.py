@@ -19,6 +19,7 @@ def pages() -> dict[str, str]:
         "blocks.md": block_types(),
         "flows.md": flow_parameters(),
         "metrics.md": metrics(),
+        "variables.md": predefined_variables(),
     }
 
 
@@ -72,6 +73,30 @@ def flow_parameters() -> str:
         parts += [f"## {name}", "", str(flow.description), ""]
         schema = flow.parameters.model_dump()
         parts += [*_schema_table({**schema, "$defs": schema.get("definitions", {})}), ""]
+    return _page(parts)
+
+
+def predefined_variables() -> str:
+    """GitLab's predefined variables in a Jenkins build."""
+    from tasks.interpretation.predefined_table import NOT_SET, SET
+
+    parts = [
+        "# Predefined variables",
+        "",
+        "[GitLab's predefined variables](https://docs.gitlab.com/ci/variables/predefined_variables/) in a job's shell.",
+        "What is said to come from GitLab is there in a deployment; a Jenkinsfile to keep has it from its parameters",
+        "where that is said, else not.",
+        "",
+        "| Variable | Where it comes from |",
+        "|---|---|",
+        *(f"| `{name}` | {how} |" for name, how in sorted(SET.items())),
+        "",
+        "## Not set",
+        "",
+        "| Variable | Why |",
+        "|---|---|",
+        *(f"| `{name}` | {why} |" for name, why in sorted(NOT_SET.items())),
+    ]
     return _page(parts)
 
 

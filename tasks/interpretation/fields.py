@@ -188,6 +188,7 @@ def environment_of(node: Node | None, expand: Expand) -> JobEnvironment | None:
         name=expand(text_of(node.get("name")) or ""),
         url=expand(url) if url else None,
         action=text_of(node.get("action")) or "start",
+        tier=expand(text_of(node.get("deployment_tier")) or "") or None,
     )
 
 

@@ -56,7 +56,7 @@ _ENVIRONMENT_NOTES = {
     "on_stop": "is ignored: nothing stops the environment here",
     "auto_stop_in": "is ignored: nothing stops the environment here",
     "kubernetes": "is ignored: the rollout step has its own cluster",
-    "deployment_tier": "is ignored: it only sorts GitLab's list of environments",
+    "deployment_tier": "only sets CI_ENVIRONMENT_TIER: there is no list of environments to sort",
 }
 
 

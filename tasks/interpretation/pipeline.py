@@ -117,6 +117,7 @@ class JobEnvironment:
     name: str
     url: str | None = None
     action: str = "start"
+    tier: str | None = None
 
 
 @dataclass(frozen=True)

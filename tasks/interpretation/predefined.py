@@ -1,7 +1,7 @@
 """GitLab's predefined variables, as far as they are known before the build runs.
 
 https://docs.gitlab.com/ci/variables/predefined_variables/. Those of the running build (CI_JOB_ID, CI_PROJECT_DIR,
-CI_PIPELINE_ID and the like) are Jenkins' to give; they are listed in `AT_RUN_TIME`.
+CI_PIPELINE_ID and the like) are Jenkins' to give. `predefined_table` lists them all.
 """
 
 from __future__ import annotations
@@ -12,33 +12,15 @@ from urllib.parse import urlsplit
 
 from tasks.source.model import CI_FILE, Commit
 
-AT_RUN_TIME = frozenset(
-    [
-        "CI_BUILDS_DIR",
-        "CI_CONCURRENT_ID",
-        "CI_JOB_ID",
-        "CI_JOB_IMAGE",
-        "CI_JOB_NAME",
-        "CI_JOB_NAME_SLUG",
-        "CI_JOB_STAGE",
-        "CI_JOB_STARTED_AT",
-        "CI_JOB_STATUS",
-        "CI_JOB_URL",
-        "CI_NODE_INDEX",
-        "CI_NODE_TOTAL",
-        "CI_PIPELINE_CREATED_AT",
-        "CI_PIPELINE_ID",
-        "CI_PIPELINE_IID",
-        "CI_PIPELINE_URL",
-        "CI_PROJECT_DIR",
-        "GITLAB_USER_EMAIL",
-        "GITLAB_USER_ID",
-        "GITLAB_USER_LOGIN",
-        "GITLAB_USER_NAME",
-    ]
-)
 _MAX_SLUG = 63
 _MAX_ENVIRONMENT_SLUG = 24
+_TIERS = {
+    "development": r"dev|review|trunk",
+    "testing": r"test|tst|int|ac(?:ce|)pt|qa|qc|control|quality",
+    "staging": r"st(?:a|)g|mod(?:e|)l|pre|demo|non",
+    "production": r"pr(?:o|)d|live",
+}
+_IN_GROUP = re.compile(r"(?:[\b\s:]+(?:\[.*\]|\d+[\s:/\\]+\d+)){1,3}\s*\Z", re.DOTALL)
 _BRANCH_KINDS = ("branch", "commit")
 
 
@@ -91,6 +73,7 @@ def _of_commit(commit: Commit) -> dict[str, str]:
         "CI_COMMIT_REF_PROTECTED": "true" if commit.ref_protected else "false",
         "CI_COMMIT_TITLE": commit.title,
         "CI_COMMIT_MESSAGE": commit.message,
+        "CI_COMMIT_MESSAGE_IS_TRUNCATED": "false",
         "CI_COMMIT_DESCRIPTION": commit.message.partition("\n")[2].strip("\n"),
         "CI_COMMIT_AUTHOR": commit.author,
         "CI_COMMIT_TIMESTAMP": commit.timestamp,
@@ -105,6 +88,7 @@ def _of_project(commit: Commit) -> dict[str, str]:
         "CI_PROJECT_NAME": name,
         "CI_PROJECT_TITLE": commit.project_name,
         "CI_PROJECT_NAMESPACE": namespace,
+        "CI_PROJECT_NAMESPACE_SLUG": slug(namespace),
         "CI_PROJECT_ROOT_NAMESPACE": namespace.partition("/")[0],
         "CI_PROJECT_PATH": commit.project_path,
         "CI_PROJECT_PATH_SLUG": slug(commit.project_path),
@@ -112,6 +96,7 @@ def _of_project(commit: Commit) -> dict[str, str]:
         "CI_PROJECT_VISIBILITY": commit.visibility,
         "CI_REPOSITORY_URL": commit.clone_url,
         "CI_DEFAULT_BRANCH": commit.default_branch,
+        "CI_DEFAULT_BRANCH_SLUG": slug(commit.default_branch),
     }
 
 
@@ -126,8 +111,29 @@ def _of_server(url: str) -> dict[str, str]:
         "CI_SERVER_FQDN": parts.netloc.rpartition("@")[2],
         "CI_SERVER_PORT": str(port),
         "CI_SERVER_PROTOCOL": parts.scheme,
+        "CI_SERVER_SHELL_SSH_HOST": parts.hostname or "",
+        "CI_TEMPLATE_REGISTRY_HOST": "registry.gitlab.com",
         "CI_API_V4_URL": f"{url.rstrip('/')}/api/v4",
+        "CI_API_GRAPHQL_URL": f"{url.rstrip('/')}/api/graphql",
     }
+
+
+def environment_tier(name: str) -> str:
+    """The deployment tier GitLab guesses from an environment's name (``Environment#guess_tier``).
+
+    >>> environment_tier("Review/1"), environment_tier("prod-eu"), environment_tier("blue")
+    ('development', 'production', 'other')
+    """
+    return next((tier for tier, words in _TIERS.items() if re.search(words, name, re.IGNORECASE)), "other")
+
+
+def group_name(name: str) -> str:
+    """The name of a job without what `parallel` adds, also by hand (``CommitStatus#group_name``).
+
+    >>> group_name("rspec 1/3"), group_name("deploy: [aws, db]"), group_name("v1 2")
+    ('rspec', 'deploy', 'v1 2')
+    """
+    return _IN_GROUP.sub("", name).strip()
 
 
 def environment_slug(name: str) -> str:

@@ -19,7 +19,7 @@ from tasks.jenkins_build.job_script import SHELL_NAME, word
 FUNCTIONS = Path(__file__).with_name("containers.sh").read_text(encoding="ascii").splitlines()
 PORT = "HEALTHCHECK_TCP_PORT"  # GitLab Runner looks at this port of a service instead of those its image exposes
 SCRIPT = '"$WORKSPACE_TMP/job.sh"'
-_FROM_AGENT = ("WORKSPACE", "WORKSPACE_TMP", "BUILD_NUMBER", "BUILD_URL", "BUILD_TAG", "EXECUTOR_NUMBER")
+_FROM_AGENT = ("WORKSPACE", "WORKSPACE_TMP", "BUILD_NUMBER", "BUILD_URL", "BUILD_TAG", "EXECUTOR_NUMBER", "NODE_NAME")
 _SCRIPT_PART = "--label gl-part=script"
 _PULL = {"always": "always", "if-not-present": "missing", "never": "never"}
 _PREDEFINED = re.compile(r"CI_|GITLAB_")

@@ -220,7 +220,7 @@ def _rule(job: Job, condition: object, values: MapOf) -> MapOf:
 
 
 def _limits(plan: Plan, job: Job) -> Entries:
-    yield "timeout", Code(str(job.timeout_seconds or plan.settings.default_timeout_seconds))
+    yield "timeout", Code(str(plan.timeout(job)))
     if job.allow_failure.exit_codes:
         yield "allowedExitCodes", _numbers(job.allow_failure.exit_codes)
     if job.retry.max:
@@ -231,7 +231,7 @@ def _limits(plan: Plan, job: Job) -> Entries:
 
 
 def _shell(plan: Plan, job: Job) -> Entries:
-    yield "head", _text(job_script.job_variables(job, plan.names[job.name].index))
+    yield "head", _text(job_script.job_variables(job, plan.names[job.name].index, plan.timeout(job)))
     if job.excluded_variables:
         yield "bare", Code("true")
     if own := own_lines(plan, job):

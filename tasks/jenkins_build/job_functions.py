@@ -40,6 +40,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
 def common(plan: Plan, *, always: bool = False) -> list[list[Statement]]:
     """What the shell text of all jobs begins with; `always`: also a function of no variables."""
     setup = [*job_script.START, *job_script.agent_exports(plan.agent_variables)]
+    setup += job_script.exports({"CI_PIPELINE_NAME": plan.pipeline.name}) if plan.pipeline.name else []
     variables = job_script.exports(plan.pipeline.variables, plan.pipeline.unresolved_variables)
     begin: list[Statement] = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
     paragraphs = [begin]
@@ -111,7 +112,7 @@ def service_variables(plan: Plan, job: Job) -> dict[str, str]:
 
 
 def _script_function(plan: Plan, job: Job, name: str, commands: list[str], *first: Expression) -> Block:
-    predefined = job_script.job_variables(job, plan.names[job.name].index)
+    predefined = job_script.job_variables(job, plan.names[job.name].index, plan.timeout(job))
     parameters = []
     extra: list[Expression] = []
     if has_rule_variables(job):

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from errors import InputError
 from tasks.interpretation.pipeline import Job
-from tasks.interpretation.predefined import environment_slug, slug
+from tasks.interpretation.predefined import environment_slug, environment_tier, group_name, slug
 
 # The job's commands want bash, as on GitLab; `sh` must do where there is none (small images).
 START = (
@@ -24,6 +24,7 @@ START = (
     "  set -e",
     "fi",
 )
+_ARCHITECTURE = "uname -sm | sed 's/x86_64/amd64/; s/aarch64/arm64/' | tr 'A-Z ' 'a-z/'"
 # What only the agent knows, by GitLab's name: written as shell, in double quotes.
 AGENT_VARIABLES: Mapping[str, str] = {
     "CI": "true",
@@ -34,8 +35,21 @@ AGENT_VARIABLES: Mapping[str, str] = {
     "CI_PIPELINE_URL": "$BUILD_URL",
     "CI_JOB_URL": "${BUILD_URL}console",
     "CI_CONCURRENT_ID": "${EXECUTOR_NUMBER:-0}",
+    "CI_CONCURRENT_PROJECT_ID": "${EXECUTOR_NUMBER:-0}",
+    "CI_JOB_STATUS": "${CI_JOB_STATUS:-running}",
+    "CI_RUNNER_DESCRIPTION": "${NODE_NAME-}",
+    "CI_RUNNER_EXECUTABLE_ARCH": f"$({{ {_ARCHITECTURE}; }} 2>/dev/null)",
     "CI_BUILDS_DIR": "${WORKSPACE%/*}",
     "CI_JOB_STARTED_AT": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
+}
+_REF = "${CI_COMMIT_TAG:-${CI_COMMIT_BRANCH-}}"
+_AS_SLUG = "LC_ALL=C tr A-Z a-z | LC_ALL=C tr -c a-z0-9 - | cut -c1-63 | sed 's/^-*//; s/-*$//'"
+# The commit's, where the build's parameters say which it is.
+COMMIT_VARIABLES: Mapping[str, str] = {
+    "CI_COMMIT_SHA": "$COMMIT_SHA",
+    "CI_COMMIT_SHORT_SHA": "${COMMIT_SHA%${COMMIT_SHA#????????}}",
+    "CI_COMMIT_REF_NAME": _REF,
+    "CI_COMMIT_REF_SLUG": f'$(printf %s "{_REF}" | {_AS_SLUG})',
 }
 # The registry's login, under the names GitLab gives it.
 LOGIN_VARIABLES = ("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
@@ -135,14 +149,17 @@ def exports(variables: Mapping[str, str], unresolved: Container[str] = ()) -> li
     return result
 
 
-def job_variables(job: Job, index: int) -> list[str]:
+def job_variables(job: Job, index: int, timeout_seconds: int) -> list[str]:
     """Predefined variables of one job; `index` makes its CI_JOB_ID unique in the build."""
     name = job.own_name or job.name
     known = {
         "CI_JOB_NAME": name,
+        "CI_JOB_GROUP_NAME": group_name(name),
         "CI_JOB_NAME_SLUG": slug(name),
         "CI_JOB_STAGE": job.own_stage or job.stage,
+        "CI_JOB_TIMEOUT": str(timeout_seconds),
         "CI_NODE_TOTAL": "1",
+        "CI_SHARED_ENVIRONMENT" if job.image is None else "CI_DISPOSABLE_ENVIRONMENT": "true",
     }
     if job.image is not None:
         known["CI_JOB_IMAGE"] = job.image.name
@@ -159,6 +176,8 @@ def own_variables(job: Job) -> list[str]:
         name = job.environment.name
         known = {"CI_ENVIRONMENT_NAME": name, "CI_ENVIRONMENT_ACTION": job.environment.action}
         known |= {} if "$" in name else {"CI_ENVIRONMENT_SLUG": environment_slug(name)}
+        tier = job.environment.tier or (None if "$" in name else environment_tier(name))
+        known |= {"CI_ENVIRONMENT_TIER": tier} if tier else {}
         known |= {"CI_ENVIRONMENT_URL": job.environment.url} if job.environment.url else {}
     return [*exports(known), *exports(job.variables, job.unresolved_variables)]
 

@@ -160,7 +160,7 @@ def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
     yield "stage", Text(job.stage)
     if job.parent is not None:
         yield "inChild", Code("true")
-    yield "timeout", Code(str(job.timeout_seconds or plan.settings.default_timeout_seconds))
+    yield "timeout", Code(str(plan.timeout(job)))
     if job.retry.max:
         yield "retries", Code(str(job.retry.max))
     if retries_some(job):

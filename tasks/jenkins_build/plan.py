@@ -91,14 +91,17 @@ class Plan:
         variables |= {bound.name: f"${{{bound.name}-}}" for bound in self.settings.bound_variables}
         if self.pipeline.decided:
             return variables
-        ref = "${CI_COMMIT_TAG:-${CI_COMMIT_BRANCH-}}"
         given = {name: f"${{{name}-}}" for name in self.parameters[3:]}
-        return {**variables, "CI_COMMIT_SHA": "$COMMIT_SHA", "CI_COMMIT_REF_NAME": ref, **given}
+        return {**variables, **job_script.COMMIT_VARIABLES, **given}
 
     @property
     def commit_word(self) -> str:
         """The commit as a word of shell."""
         return word(self.settings.commit_sha) if self.pipeline.decided else '"$COMMIT_SHA"'
+
+    def timeout(self, job: Job) -> int:
+        """Seconds a job may take."""
+        return job.timeout_seconds or self.settings.default_timeout_seconds
 
     def earlier(self, job: Job) -> tuple[str, ...]:
         """Stages before the job's own."""

@@ -131,6 +131,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (JobEnvironment, "name"): "other",
     (JobEnvironment, "url"): "http://place.example",
     (JobEnvironment, "action"): "stop",
+    (JobEnvironment, "tier"): "staging",
     (Undecided, "expression"): Equal(Var("A"), Text("c")),
     (Undecided, "when"): "always",
     (Undecided, "allow_failure"): AllowFailure(always=True),

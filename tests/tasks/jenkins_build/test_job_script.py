@@ -144,7 +144,7 @@ def test_git_works_in_a_container_whose_user_does_not_own_the_workspace(tmp_path
     given = {"WORKSPACE": str(tmp_path), "BUILD_NUMBER": "1", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
     show = f"git -C {tmp_path} status --short"
     for image, code in ((None, 128), (Image("alpine"), 0)):
-        done = run([*job_variables(Job("a", "a", (), image=image), 1), show], tmp_path, given)
+        done = run([*job_variables(Job("a", "a", (), image=image), 1, 60), show], tmp_path, given)
         assert done.returncode == code, done.stderr
 
 
