@@ -81,7 +81,7 @@ class _Worker:
             return
         adoption = self.adoption(job, child)
         stages = tuple(adoption.stages[s] for s in child.stages if s in adoption.stages)
-        yield _without_work(job, Child(stages, waits))
+        yield self.without_shared_group(_without_work(job, Child(stages, waits)), child, draft)
         yield from (adoption.job(one) for one in child.jobs)
 
     def child(self, draft: JobDraft, instance: Instance, trigger: Mapping_) -> State | Child:
@@ -118,6 +118,18 @@ class _Worker:
         if found.workflow is False:  # of which the workflow has been told already
             return Child(refused="its workflow:rules let no pipeline run")
         return found if found.jobs else self.refused(draft, "none of its jobs would run")
+
+    def without_shared_group(self, job: Job, child: State, draft: JobDraft) -> Job:
+        """The job, without a resource group that would keep the child it waits for from ever running."""
+        groups = {one.resource_group for one in child.jobs}
+        if job.resource_group is None or job.resource_group not in groups or not (job.child and job.child.waits):
+            return job
+        message = (
+            f"`resource_group` of `{job.name}` is not held: jobs of the child pipeline it waits for are of the same "
+            "group, and would never start. Remove one of the two."
+        )
+        self.state.findings.add("child-resource-group", message, draft.node.place("resource_group"))
+        return replace(job, resource_group=None)
 
     def refused(self, draft: JobDraft, reason: str) -> Child:
         message = f"GitLab does not create the child pipeline of `{draft.name}`, and the job fails: {reason}."

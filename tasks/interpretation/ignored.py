@@ -30,7 +30,8 @@ JOB_NOTES = {
     "release": ("release", "`release` is ignored: the job runs, no GitLab release is made. Use `glab` in the script."),
     "resource_group": (
         "resource-group",
-        "`resource_group` is not held across builds: two builds may run the job at once.",
+        "`resource_group`: its jobs never run side by side in one build, and whole builds of this Jenkins job wait for "
+        "each other. Builds of another Jenkins job, or GitLab's own pipelines, are not held back.",
     ),
     "secrets": ("secrets", "`secrets` are not fetched: put them into the credentials of the Jenkins folder."),
     "tags": ("tags", "`tags` become the labels that a Jenkins agent must have: without such an agent the job waits."),

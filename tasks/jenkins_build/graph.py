@@ -172,6 +172,8 @@ def _entries(plan: Plan, job: Job, ranks: Mapping[str, int]) -> Entries:
     yield "title", Text(names.stage)
     yield "number", Code(str(names.index))
     yield "stage", Code(str(ranks[job.stage]))
+    if job.resource_group is not None:
+        yield "group", Text(job.resource_group)
     if job.parent is not None:
         yield "lane", Code(str(ranks[plan.pipeline.lanes[job.parent][0]]))
         yield "inChild", Code("true")

@@ -40,7 +40,7 @@ def render(pipeline: Pipeline, settings: RenderSettings) -> str:
     if not stages:
         raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")
     return render_paragraphs(
-        [*_top(plan), *_functions(plan), *_image_function(plan), _guard(plan), *_files(plan), [_pipeline(stages)]]
+        [*_top(plan), *_functions(plan), *_image_function(plan), _guard(plan), *_files(plan), [_pipeline(plan, stages)]]
     )
 
 
@@ -109,6 +109,9 @@ def _image_stage(plan: Plan) -> list[Statement]:
     ]
 
 
-def _pipeline(stages: list[Statement]) -> Block:
-    options = Block("options", (Step("skipDefaultCheckout"),))
+def _pipeline(plan: Plan, stages: list[Statement]) -> Block:
+    lines: list[Statement] = [Step("skipDefaultCheckout")]
+    if not plan.pipeline.decided and any(job.resource_group for job in plan.pipeline.jobs):
+        lines.append(Step("disableConcurrentBuilds"))  # a deployment's job says so in its own configuration
+    options = Block("options", tuple(lines))
     return Block("pipeline", (Source("agent none"), options, Block("stages", tuple(stages))))

@@ -177,6 +177,9 @@ def _groups(pipeline: Pipeline, parent: str | None, unique: Unique) -> Iterator[
 def _wants_graph(pipeline: Pipeline, settings: RenderSettings) -> bool:
     if any(job.needs is not None or job.child is not None for job in pipeline.jobs):
         return True
+    groups = [(job.stage, job.resource_group) for job in pipeline.jobs if job.resource_group is not None]
+    if len(groups) > len(set(groups)):
+        return True
     sizes = Counter(job.stage for job in pipeline.jobs).values()
     return _count(pipeline, settings, sum(size > 1 for size in sizes)) > settings.auto_stages
 
@@ -202,8 +205,15 @@ def _layers(jobs: list[Job]) -> Iterator[tuple[Job, ...]]:
         ready = [job for job in waiting if not names & {need.job for need in job.needs or ()}]
         if not ready:
             raise InputError(f"The jobs {sorted(names)} need each other in a circle.", remedy="Cut one of the needs.")
-        yield tuple(ready)
-        waiting = [job for job in waiting if job not in ready]
+        layer = tuple(job for job in ready if not _held_up(job, ready))
+        yield layer
+        waiting = [job for job in waiting if job not in layer]
+
+
+def _held_up(job: Job, ready: list[Job]) -> bool:
+    """Whether another job of its resource group runs before it."""
+    first = next((other for other in ready if other.resource_group == job.resource_group), job)
+    return job.resource_group is not None and first is not job
 
 
 def place(job: Job) -> str:

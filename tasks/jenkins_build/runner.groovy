@@ -24,6 +24,9 @@
 // By job: the rule that holds for it.
 @Field Map rules = [:]
 @Field Map progress = [stopped: false]
+// By resource group: the job that runs, and those it holds up.
+@Field Map holder = [:]
+@Field Map heldUp = [:]
 
 // Prepares the bookkeeping; returns the jobs that wait for nothing.
 @NonCPS
@@ -82,7 +85,27 @@ List ended(String name) {
     }
   }
   ready.addAll(nextStages(laneOf(jobs[name])))
+  String group = jobs[name].group
+  if (group && holder[group] == name) {
+    holder[group] = null
+    ready.addAll(heldUp[group] ?: [])
+    heldUp[group] = []
+  }
   return ready
+}
+
+// Whether a job may run now: one of a resource group at a time. Else it is ready once more when that one has ended.
+@NonCPS
+boolean mayRun(String name) {
+  String group = jobs[name].group
+  if (group && holder[group]) {
+    heldUp[group] = (heldUp[group] ?: []) + [name]
+    return false
+  }
+  if (group) {
+    holder[group] = name
+  }
+  return true
 }
 
 // Goes on to the stages whose turn it is; after the last one, it is the turn of the job that waits for the pipeline.
@@ -128,10 +151,10 @@ List starters(List ready) {
       if (awaiting[jobs[name].child?.first] == name) {
         childEnded(name, jobs[name])
         next.addAll(ended(name))
-      } else if (starts(name)) {
-        starting.add(name)
-      } else {
+      } else if (!starts(name)) {
         next.addAll(ended(name))
+      } else if (mayRun(name)) {
+        starting.add(name)
       }
     }
     ready = next

@@ -133,6 +133,7 @@ def specify(
         jenkinsfile,
         [ParameterDefinition(name) for name in parameter_names(pipeline)],
         f"GitLab project {commit.project_path}: {commit.web_url}",
+        concurrent=not any(job.resource_group for job in pipeline.jobs),
     )
     key = build_key(commit.project_id, commit.sha, jenkinsfile, repository)
     coverage = {job.name: job.coverage for job in pipeline.jobs if job.coverage}

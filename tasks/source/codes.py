@@ -161,6 +161,10 @@ _WARNINGS = {
     "child-not-fetched": _warning(
         "The files of a child pipeline were not fetched; its jobs are left out.", "Allow it as the message says."
     ),
+    "child-resource-group": _warning(
+        "A trigger job waits for a child pipeline with jobs of its own `resource_group`: GitLab would wait for ever.",
+        "Remove one of the two.",
+    ),
     "child-variables": _warning(
         "Variables that a child pipeline would get are not passed on.", "Set them where they are always known."
     ),
@@ -172,7 +176,6 @@ _WARNINGS = {
     "secrets": _warning("`secrets` are not fetched.", "Put them into the credentials of the Jenkins folder."),
     "pages": _warning("Nothing is published to GitLab Pages.", "Publish in the script."),
     "release": _warning("No GitLab release is made.", "Make it in the script."),
-    "resource-group": _warning("`resource_group` is not held across builds.", "Use one Environment for one place."),
     "variables-unreadable": _warning(
         "The CI/CD variables of the project or a group could not be read; the build does without them.",
         "Use a token with the scope `api` of a user who is Maintainer of the project and Owner of its groups.",
@@ -196,6 +199,10 @@ _NOTES = {
     "privileged-service": _info(
         "Docker in Docker gets a privileged container on the agent; its client certificates are at `/certs/client`.",
         "Nothing, on agents you trust the project with; else build by the descriptor's `image`, or with kaniko.",
+    ),
+    "resource-group": _info(
+        "Jobs of a `resource_group` never run side by side; whole builds of the Jenkins job wait for each other.",
+        "Deploy to one place through one Jenkins job.",
     ),
     "report-as-files": _info("A report is kept as files.", "Download it from the build."),
 }

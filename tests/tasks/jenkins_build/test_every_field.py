@@ -30,7 +30,6 @@ from tasks.source.codes import CODES
 # Fields the renderer does not read, and the code of the diagnostic that says so (None: there is nothing to say).
 NOT_RENDERED: dict[tuple[type, str], str | None] = {
     (Job, "coverage"): "coverage",
-    (Job, "resource_group"): "resource-group",
     (Job, "interruptible"): "interruptible",
     (Undecided, "interruptible"): "interruptible",
     (Artifacts, "name"): "artifact-option",
@@ -183,7 +182,8 @@ def whole(job: Job) -> Pipeline:
     stages, inner = (("zero", "two"), "one") if job.parent else (("zero", "one", "two"), "inner")
     bridge = Job("bridge", "zero", (), child=Child((inner,)))
     child = Job("in", inner, ("true",), parent="bridge")
-    return Pipeline(None, stages, (*others, bridge, child, job, Job("last", "two", ("true",))), wide)
+    beside = Job("beside", "one", ("true",), resource_group="x", parent=job.parent)
+    return Pipeline(None, stages, (*others, bridge, child, beside, job, Job("last", "two", ("true",))), wide)
 
 
 @pytest.mark.parametrize("rendering", ["stages", "graph"])

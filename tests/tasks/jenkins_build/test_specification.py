@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
+import pytest
 from prefect_docker.credentials import DockerRegistryCredentials
 from pydantic import SecretStr
 
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
 from tasks.interpretation.pipeline import AllowFailure, Job, Pipeline
+from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 from tasks.jenkins_build.specification import specify
 from tasks.rollout.descriptor import ImageOptions
 from tasks.source.model import Commit, Snapshot
@@ -43,3 +45,14 @@ def test_a_deployment_does_not_wait_for_optional_manual_jobs() -> None:
     text = jenkinsfile(play, image=ImageOptions(), registry=ImageRegistry(address="registry.example"))
     assert "approved('play', 'Job-1', 'Run the job play?', true, 0)" in text
     assert "stage('image')" in text
+
+
+@pytest.mark.parametrize(("group", "concurrent"), [("production", False), (None, True)])
+def test_builds_of_a_job_with_resource_groups_wait_for_each_other(group: str | None, concurrent: bool) -> None:
+    pipeline = Pipeline(None, ("a",), (Job("a", "a", ("true",), resource_group=group),))
+    servers = (GitLabServer(url="https://gitlab.example"), ImageRegistry(address="registry.example"))
+    found = specify(Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True), pipeline, servers, ImageOptions())
+    assert ("DisableConcurrentBuildsJobProperty" not in found.job.config) == concurrent
+    assert "disableConcurrentBuilds" not in found.jenkinsfile
+    kept = render(replace(pipeline, decided=False), RenderSettings())
+    assert ("    disableConcurrentBuilds()\n" not in kept) == concurrent

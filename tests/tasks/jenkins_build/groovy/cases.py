@@ -194,6 +194,16 @@ CASES: dict[str, Case] = {
         },
         ("made given", "at once", "mourns"),
     ),
+    "resource groups": Case(
+        (
+            job("one", "a", "mkdir ../alone; sleep 0.3; rmdir ../alone", resource_group="x"),
+            job("two", "a", "mkdir ../alone; sleep 0.3; rmdir ../alone", resource_group="x"),
+            job("three", "a", "mkdir ../alone; sleep 0.3; rmdir ../alone", resource_group="x", needs=()),
+            job("not", "a", "true", resource_group="x", when="on_failure"),
+            job("last", "b", "mkdir ../alone; rmdir ../alone", resource_group="x"),
+        ),
+        {"one": "success", "two": "success", "three": "success", "not": "skipped", "last": "success"},
+    ),
     "children that fail or do not start": Case(
         (
             bridge("fails", "c", Child(("f",), waits=True)),
