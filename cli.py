@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from console.source_options import source_options
 from errors import InputError, InterpretationError, SmartClideError
 
 EXIT_FAILED, EXIT_BAD_INPUT = 1, 2
@@ -51,19 +52,10 @@ def smartclide() -> None:
 @smartclide.command(**_example("smartclide interpret .gitlab-ci.yml -o Jenkinsfile --branch main"))
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the Jenkinsfile here.")
-@click.option("--branch", help="Decide rules for this branch; without it undecided rules become `when` conditions.")
-@click.option("--tag", help="Decide rules for this tag.")
-@click.option("--default-branch", default="main", show_default=True, help="CI_DEFAULT_BRANCH.")
-@click.option("--var", "variables", multiple=True, metavar="KEY=VALUE", help="A variable's value; repeatable.")
-@click.option("--run-deploy-jobs", is_flag=True, help="Keep jobs that deploy by themselves (`environment:`).")
+@source_options
 @click.option("--image", metavar="REGISTRY/REPOSITORY", help="End with a stage that builds and pushes the Dockerfile.")
 @click.option("--image-credentials", metavar="ID", help="Id of the registry's login in Jenkins' credentials store.")
 @click.option("--git-credentials", metavar="ID", help="Id of GitLab's token in Jenkins' credentials store.")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="A value of FILE's own `spec:inputs`.")
-@click.option("--gitlab-url", envvar="SMARTCLIDE_GITLAB_URL", help="Where included projects and components are.")
-@click.option("--gitlab-token", envvar="SMARTCLIDE_GITLAB_TOKEN", help="Its token; best by SMARTCLIDE_GITLAB_TOKEN.")
-@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), help="A folder of GitLab's templates.")
-@click.option("--allow-remote", is_flag=True, help="Fetch `include:remote`.")
 @click.option(
     "--rendering",
     type=click.Choice(["auto", "stages", "graph"]),
@@ -72,12 +64,18 @@ def smartclide() -> None:
     help="Declarative stages, or jobs as data that start as soon as their needs are met (auto: where there are any).",
 )
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option("--expanded", is_flag=True, help="Print the whole configuration as YAML instead, with all put in.")
 @_JSON
-def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **options: Any) -> None:
+def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, expanded: bool, **options: Any) -> None:
     """Turn FILE, a .gitlab-ci.yml, into a Jenkinsfile. Local includes are read from FILE's folder."""
     from console.interpret import InterpretOptions, interpret_file
     from tasks.source.diagnostics import told
 
+    if expanded:
+        from console.examining import expanded_file
+
+        click.echo(expanded_file(file, InterpretOptions(**options)), nl=False)
+        return
     result = interpret_file(file, InterpretOptions(**options))
     failed = bool(result.errors) or (strict and bool(result.warnings))
     if as_json:
@@ -94,6 +92,31 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, **op
             output.write_text(result.jenkinsfile, encoding="utf-8")
         except OSError as error:
             raise InputError(f"{output} cannot be written: {error.strerror}.") from error
+
+
+@smartclide.command(**_example("smartclide jobs .gitlab-ci.yml --branch main"))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@source_options
+@_JSON
+def jobs(file: Path, as_json: bool, **options: Any) -> None:
+    """List the jobs of FILE: which run, which do not, and the rule that decided."""
+    from console import examining
+    from console.interpret import InterpretOptions
+
+    rows = examining.listed(file, InterpretOptions(**options))
+    click.echo(json.dumps(examining.as_data(rows), indent=2) if as_json else examining.table(rows))
+
+
+@smartclide.command(**_example("smartclide explain .gitlab-ci.yml deploy --branch main"))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("job")
+@source_options
+def explain(file: Path, job: str, **options: Any) -> None:
+    """Show the JOB of FILE with all it inherits, as YAML; behind each key stands where it was written."""
+    from console.examining import explained_file
+    from console.interpret import InterpretOptions
+
+    click.echo(explained_file(file, job, InterpretOptions(**options)), nl=False)
 
 
 @smartclide.group(cls=_Group)

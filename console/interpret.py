@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from console.including import Allowed, fetchers
 from errors import InputError, InterpretationError, NotFoundError
-from tasks.interpretation.compiler import include_options, interpret
+from tasks.interpretation.compiler import Examined, examine, include_options
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic, Findings
 from tasks.interpretation.pipeline import Pipeline
@@ -27,6 +27,8 @@ class InterpretOptions:
     Attributes:
         branch: Decide rules for this branch.
         tag: Decide rules for this tag.
+        merge_request: Decide rules for a merge request of this branch into the default branch.
+        changed: Files that changed, for `rules:changes`; none = not known.
         default_branch: CI_DEFAULT_BRANCH.
         variables: ``KEY=VALUE`` each.
         run_deploy_jobs: Keep jobs that deploy by themselves.
@@ -43,8 +45,10 @@ class InterpretOptions:
 
     branch: str | None = None
     tag: str | None = None
+    merge_request: str | None = None
     default_branch: str = "main"
     variables: Sequence[str] = ()
+    changed: Sequence[str] = ()
     run_deploy_jobs: bool = False
     image: str | None = None
     image_credentials: str | None = None
@@ -111,12 +115,9 @@ def interpret_text(text: str, file: Path, options: InterpretOptions, tree: froze
         InputError: An option is malformed.
         UnavailableError: A server that includes are fetched from failed.
     """
-    root, entry = file.parent, file.name
-    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree, files_later=True)
-    allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote)
-    found = gather({entry: text}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
+    entry = file.name
     try:
-        pipeline = interpret(found.files, replace(context, absent=found.absent), entry=entry)
+        pipeline = _examined(text, file, options, tree).pipeline
     except InterpretationError as error:
         return Interpreted(None, tuple(d for d in error.diagnostics if isinstance(d, Diagnostic)), None)
     image = ImageBuild(options.image, registry_credentials_id=options.image_credentials) if options.image else None
@@ -132,10 +133,30 @@ def interpret_text(text: str, file: Path, options: InterpretOptions, tree: froze
     return Interpreted(text, pipeline.diagnostics, pipeline)
 
 
+def examined_file(file: Path, options: InterpretOptions) -> Examined:
+    """What there is to know of a file's jobs; see `interpret_file`.
+
+    Raises:
+        InterpretationError: The text has errors.
+        InputError: The file cannot be read, or an option is malformed.
+        UnavailableError: A server that includes are fetched from failed.
+    """
+    return _examined(_read(file), file, options, paths_below(file.parent))
+
+
+def _examined(text: str, file: Path, options: InterpretOptions, tree: frozenset[str] | None) -> Examined:
+    root, entry = file.parent, file.name
+    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree, files_later=True)
+    allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote)
+    found = gather({entry: text}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
+    return examine(found.files, replace(context, absent=found.absent), entry=entry)
+
+
 def _context(options: InterpretOptions) -> dict[str, Any]:
     overrides = dict(_pair(text) for text in options.variables)
-    given = {"overrides": overrides, "inputs": dict(_pair(text, "--input") for text in options.inputs)}
-    if options.branch is None and options.tag is None:
+    given: dict[str, Any] = {"overrides": overrides, "inputs": dict(_pair(text, "--input") for text in options.inputs)}
+    given["changed_paths"] = tuple(options.changed) or None
+    if options.branch is None and options.tag is None and options.merge_request is None:
         return {"variables": None, **given}
     known = {
         "CI": "true",
@@ -143,9 +164,21 @@ def _context(options: InterpretOptions) -> dict[str, Any]:
         "CI_DEFAULT_BRANCH": options.default_branch,
         "CI_PIPELINE_SOURCE": "push",
     }
+    if options.merge_request is not None:
+        return {"variables": known | _merge_request(options), **given}
     name = options.tag or options.branch or ""
     known |= {"CI_COMMIT_REF_NAME": name, "CI_COMMIT_TAG" if options.tag else "CI_COMMIT_BRANCH": name}
     return {"variables": known, **given}
+
+
+def _merge_request(options: InterpretOptions) -> dict[str, str]:
+    source = options.merge_request or ""
+    return {
+        "CI_PIPELINE_SOURCE": "merge_request_event",
+        "CI_COMMIT_REF_NAME": source,
+        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": source,
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": options.default_branch,
+    }
 
 
 def _pair(text: str, option: str = "--var") -> tuple[str, str]:

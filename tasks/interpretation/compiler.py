@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from errors import InterpretationError
 from tasks.interpretation.checks import check_graph, check_jobs
@@ -112,16 +112,29 @@ def interpret(files: Mapping[str, str], context: Context, *, entry: str = CI_FIL
     Raises:
         InterpretationError: The text has errors; carries all diagnostics, in the order of the text.
     """
+    return examine(files, context, entry=entry).pipeline
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A pipeline, and what is known of every job on the way to it."""
+
+    pipeline: Pipeline
+    state: State
+
+
+def examine(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE) -> Examined:
+    """`interpret`, with what the passes know: all jobs, those that do not run too, as they are written and decided."""
     state = State(files, entry, context, Findings())
     if entry not in files:
         state.findings.add("include-missing", f"There is no file `{entry}`.", Span(entry))
-        return _finish(state)
+        return Examined(_finish(state), state)
     with _collector_paused():
         for run in PASSES:
             state = run(state)
             if run is close and errors_of(state.findings.items):
                 break  # an unreadable or missing file would only make errors that mean nothing
-        return _finish(state)
+        return Examined(_finish(state), state)
 
 
 @contextmanager

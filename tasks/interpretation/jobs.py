@@ -23,14 +23,11 @@ from tasks.source.nodes import Mapping_, Node
 def decide_jobs(state: State) -> State:
     """Evaluate every job's rules; jobs that certainly do not run are dropped."""
     if state.workflow is False:
-        return replace(state, declared={d.name: d.stage for d in state.drafts}, drafts=())
+        return replace(state, declared={d.name: d.stage for d in state.drafts}, judged=state.drafts, drafts=())
     judge = Judge(state.context, state.findings)
-    kept = []
-    for draft in state.drafts:
-        decided = _decided(draft, state, judge)
-        if not decided.decision.never:
-            kept.append(decided)
-    return replace(state, drafts=tuple(kept), declared={d.name: d.stage for d in state.drafts})
+    judged = tuple(_decided(draft, state, judge) for draft in state.drafts)
+    kept = tuple(draft for draft in judged if not draft.decision.never)
+    return replace(state, drafts=kept, judged=judged, declared={d.name: d.stage for d in state.drafts})
 
 
 def _decided(draft: JobDraft, state: State, judge: Judge) -> JobDraft:

@@ -76,6 +76,7 @@ class State:
         governed: Whether there are `workflow:rules`.
         workflow: Whether a pipeline is created: True, False or a residual condition.
         drafts: The jobs.
+        judged: All jobs once they are decided, with those that do not run.
         left_out: Jobs that are not translated.
         declared: The stage of every job there is, whether it runs or not.
         jobs: The finished jobs.
@@ -97,6 +98,7 @@ class State:
     governed: bool = False
     workflow: bool | Expression = True
     drafts: tuple[JobDraft, ...] = ()
+    judged: tuple[JobDraft, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     jobs: tuple[Job, ...] = ()
     declared: Mapping[str, str] = field(default_factory=dict)

@@ -41,8 +41,8 @@ def commands(group=()):
 
 def test_every_command_has_help_with_an_example():
     top = commands()
-    assert [c[0] for c in top] == ["check", "demo", "deploy", "history", "init", "interpret", "interpreter",
-                                   "monitor", "report", "rollback", "sandbox", "serve", "status",
+    assert [c[0] for c in top] == ["check", "demo", "deploy", "explain", "history", "init", "interpret", "interpreter",
+                                   "jobs", "monitor", "report", "rollback", "sandbox", "serve", "status",
                                    "undeploy"]  # fmt: skip
     groups = [("interpreter",), ("sandbox",)]
     for command in [*(c for c in top if c not in groups), *(c for group in groups for c in commands(group))]:
@@ -105,6 +105,90 @@ def test_interpret_decides_rules_for_a_branch(project):
     assert jobs() == ["a", "b"]
 
 
+RULED = """\
+include: common.yml
+build: {extends: .base, script: [make]}
+test:
+  script: [make test]
+  needs: [{job: build, artifacts: false}]
+  rules:
+    - {if: $CI_COMMIT_BRANCH == "main", when: manual, allow_failure: true}
+    - {changes: [src/**]}
+mr: {script: [a], rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]}
+"""
+COMMON = "default: {image: alpine}\nvariables: {A: wide}\n.base: {stage: build, variables: {B: own}}\n"
+
+
+@pytest.fixture
+def ruled(tmp_path):
+    (tmp_path / ".gitlab-ci.yml").write_text(RULED)
+    (tmp_path / "common.yml").write_text(COMMON)
+    return tmp_path / ".gitlab-ci.yml"
+
+
+def test_jobs_says_which_run_and_why(ruled):
+    def row(name, *options):
+        rows = json.loads(run("jobs", ruled, "--json", *options).stdout)
+        return next(r for r in rows if r["name"] == name)
+
+    assert row("test", "--ref", "main") == {
+        "name": "test", "stage": "test", "when": "manual", "allow_failure": True,
+        "needs": [{"job": "build", "artifacts": False, "optional": False}],
+        "reason": "a rule matches", "place": ".gitlab-ci.yml:7:7",
+    }  # fmt: skip
+    assert row("test", "--ref", "next", "--changed", "doc/a")["reason"] == "no rule matches"
+    assert row("test", "--ref", "next", "--changed", "src/a")["place"] == ".gitlab-ci.yml:8:7"
+    assert row("mr", "--ref", "main")["when"] == "never"
+    assert row("mr")["when"] is None
+    assert re.search(r"^mr +test +never +- +no rule matches", run("jobs", ruled, "--ref", "main").stdout, re.M)
+
+
+def test_jobs_of_a_merge_request(ruled):
+    ruled.write_text(RULED.replace("needs: [{job: build, artifacts: false}]", "needs: []"))
+    rows = json.loads(run("jobs", ruled, "--json", "--merge-request", "feature", "--changed", "src/a").stdout)
+    assert {r["name"]: r["when"] for r in rows} == {"build": "never", "test": "on_success", "mr": "on_success"}
+
+
+def test_explain_shows_where_each_key_was_written(ruled):
+    assert (
+        run("explain", ruled, "build", "--branch", "main").stdout
+        == """\
+# build: on_success; no condition
+build:  # .gitlab-ci.yml:2
+  stage: build  # common.yml:3
+  variables:  # common.yml:3
+    A: wide  # common.yml:2
+    B: own  # common.yml:3
+  script:  # .gitlab-ci.yml:2
+  - make
+  image: alpine  # common.yml:1
+"""
+    )
+    done = run("explain", ruled, "biuld")
+    assert (done.returncode, "Did you mean `build`?" in done.stderr) == (2, True)
+
+
+def test_the_expanded_configuration(ruled):
+    assert run("interpret", ruled, "--expanded").stdout.startswith("""\
+stages:
+- .pre
+- build
+- test
+- deploy
+- .post
+variables:
+  A: wide
+build:
+  stage: build
+  variables:
+    B: own
+  script:
+  - make
+  image: alpine
+test:
+""")
+
+
 def test_interpret_reads_local_includes_from_the_files_folder(project):
     (project / "ci").mkdir()
     (project / "ci" / "more.yml").write_text("from-include:\n  stage: build\n  script: echo more\n")
@@ -114,11 +198,11 @@ def test_interpret_reads_local_includes_from_the_files_folder(project):
 
 
 def test_strict_fails_on_what_is_approximated(project):
-    (project / ".gitlab-ci.yml").write_text(CI + "  cache: {paths: [x]}\n")
+    (project / ".gitlab-ci.yml").write_text(CI + "  id_tokens: {TOKEN: {aud: x}}\n")
     assert run("interpret", project / ".gitlab-ci.yml").returncode == 0
     done = run("interpret", project / ".gitlab-ci.yml", "--strict")
     assert done.returncode == 2
-    assert "cache" in done.stderr
+    assert "[id-tokens]" in done.stderr
 
 
 def test_a_missing_file_is_one_paragraph(project):

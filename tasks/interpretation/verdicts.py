@@ -1,0 +1,83 @@
+"""Which jobs run, which do not, and what decided it: for people who ask why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.interpretation.compiler import Examined
+from tasks.interpretation.pipeline import Job, Need
+from tasks.interpretation.rules import Decision
+from tasks.interpretation.state import JobDraft
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one job.
+
+    Attributes:
+        name: Its name, as GitLab shows it: one of several where there is `parallel`.
+        stage: Its stage.
+        when: How it starts, ``never`` where it does not run here; None = the build decides.
+        allow_failure: True, False, or the exit codes that are allowed.
+        needs: The jobs it starts after; None = the earlier stages.
+        reason: What decided.
+        place: ``file:line:column`` of the rule, or of the keyword; empty where nothing was written.
+    """
+
+    name: str
+    stage: str
+    when: str | None
+    allow_failure: bool | tuple[int, ...]
+    needs: tuple[Need, ...] | None
+    reason: str
+    place: str
+
+
+def verdicts(examined: Examined) -> list[Verdict]:
+    """All jobs in the order of their stages, then of the text."""
+    state = examined.state
+    jobs = {job.name: job for job in examined.pipeline.jobs}
+    out = {job.name: job.reason for job in state.left_out}
+    found: list[Verdict] = []
+    for draft in state.judged:
+        instances = state.instances.get(draft.name, ())
+        found += [_running(draft.decided(i.name), jobs[i.name]) for i in instances]
+        if not instances:
+            found.append(_absent(draft, out.get(draft.name), state.workflow is False))
+    rank = {stage: place for place, stage in enumerate(state.stages)}
+    return sorted(found, key=lambda verdict: rank.get(verdict.stage, 0))
+
+
+def _running(draft: JobDraft, job: Job) -> Verdict:
+    reason, place = _why(draft)
+    allowed = job.allow_failure.exit_codes or job.allow_failure.always
+    return Verdict(job.name, job.stage, None if job.rules else job.when, allowed, job.needs, reason, place)
+
+
+def _absent(draft: JobDraft, left_out: str | None, no_pipeline: bool) -> Verdict:
+    reason, place = _why(draft)
+    if no_pipeline:
+        reason, place = "`workflow:rules` let no pipeline run", ""
+    elif left_out is not None:
+        reason = left_out
+    return Verdict(draft.name, draft.stage, "never", False, None, reason, place)
+
+
+def _why(draft: JobDraft) -> tuple[str, str]:
+    decision, node = draft.decision, draft.node
+    if node.get("rules") is not None:
+        return _by_rules(decision, str(node.place("rules")))
+    keyword = next((key for key in ("only", "except") if node.get(key) is not None), None)
+    if keyword is not None:
+        says = "does not let it run" if decision.never else "lets it run" if decision.certain else "is decided later"
+        return f"`{keyword}` {says}", str(node.place(keyword))
+    return ("not for branches or tags only" if decision.never else "no condition"), ""
+
+
+def _by_rules(decision: Decision, rules: str) -> tuple[str, str]:
+    if not decision.choices:
+        return "no rule matches", rules
+    first = decision.choices[0]
+    if first.condition is True:
+        return ("a rule says never" if first.outcome.when == "never" else "a rule matches"), str(first.span)
+    return f"the build decides {len(decision.choices)} rule(s)", str(first.span)
