@@ -181,5 +181,9 @@ def _with_defaults(node: Mapping_, default: Mapping_) -> Mapping_:
     if isinstance(wanted, Scalar) and not flag_of(wanted):
         return node
     names = texts_of(wanted) if isinstance(wanted, Sequence) else tuple(default.entries)
+    if node.get("trigger") is not None:
+        names = tuple(n for n in names if n == "interruptible")  # it runs no commands of its own
+    elif node.get("run") is not None:
+        names = tuple(n for n in names if n not in ("before_script", "after_script"))
     missing = {n: default.entries[n] for n in names if default.get(n) is not None and node.get(n) is None}
     return Mapping_({**node.entries, **missing}, node.span) if missing else node

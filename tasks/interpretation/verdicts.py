@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tasks.interpretation.compiler import Examined
@@ -38,18 +39,30 @@ def verdicts(examined: Examined) -> list[Verdict]:
     state = examined.state
     jobs = {job.name: job for job in examined.pipeline.jobs}
     out = {job.name: job.reason for job in state.left_out}
+    rank = {stage: place for place, stage in enumerate(state.stages)}
     found: list[Verdict] = []
-    for draft in state.judged:
+    for draft in sorted(state.judged, key=lambda draft: rank.get(draft.stage, 0)):
         instances = state.instances.get(draft.name, ())
-        found += [_running(draft.decided(i.name), jobs[i.name]) for i in instances]
+        for instance in instances:
+            found += [_running(draft.decided(instance.name), jobs[instance.name]), *_children(instance.name, examined)]
         if not instances:
             found.append(_absent(draft, out.get(draft.name), state.workflow is False))
-    rank = {stage: place for place, stage in enumerate(state.stages)}
-    return sorted(found, key=lambda verdict: rank.get(verdict.stage, 0))
+    return found
+
+
+def _children(parent: str, examined: Examined) -> Iterator[Verdict]:
+    """The jobs of the child pipeline that a job starts, and those of theirs."""
+    for job in examined.pipeline.jobs:
+        if job.parent == parent:
+            yield _verdict(job, f"in the child pipeline of `{parent}`", str(job.span))
+            yield from _children(job.name, examined)
 
 
 def _running(draft: JobDraft, job: Job) -> Verdict:
-    reason, place = _why(draft)
+    return _verdict(job, *_why(draft))
+
+
+def _verdict(job: Job, reason: str, place: str) -> Verdict:
     allowed = job.allow_failure.exit_codes or job.allow_failure.always
     return Verdict(job.name, job.stage, None if job.rules else job.when, allowed, job.needs, reason, place)
 

@@ -149,6 +149,16 @@ def test_jobs_of_a_merge_request(ruled):
     assert {r["name"]: r["when"] for r in rows} == {"build": "never", "test": "on_success", "mr": "on_success"}
 
 
+def test_jobs_lists_those_of_a_child_pipeline(tmp_path):
+    (tmp_path / ".gitlab-ci.yml").write_text("start: {trigger: {include: child.yml}}\n")
+    (tmp_path / "child.yml").write_text("inner: {script: [b]}\n")
+    rows = json.loads(run("jobs", tmp_path / ".gitlab-ci.yml", "--ref", "main", "--json").stdout)
+    assert [(r["name"], r["reason"], r["place"]) for r in rows] == [
+        ("start", "no condition", ""),
+        ("start: inner", "in the child pipeline of `start`", "child.yml:1:1"),
+    ]
+
+
 def test_explain_shows_where_each_key_was_written(ruled):
     assert (
         run("explain", ruled, "build", "--branch", "main").stdout

@@ -18,15 +18,16 @@ from tests.tasks.interpretation.test_cases import FOUND, context_of
 def test_the_expanded_text_makes_the_same_jobs(expected: Path) -> None:
     context = context_of(json.loads(expected.read_text()).get("context", {}))
     entry = expected.with_name(f"{'input' if expected.stem == 'expected' else expected.stem}.yml")
+    files = files_of(expected.parent, entry)
     try:
-        examined = examine(files_of(expected.parent, entry), context)
+        examined = examine(files, context)
     except InterpretationError:
         return  # no text to expand
     if not examined.state.judged:
         return
     wanted, again = (
         shown(pipeline, context)
-        for pipeline in (examined.pipeline, interpret({".gitlab-ci.yml": expanded(examined)}, context))
+        for pipeline in (examined.pipeline, interpret({**files, ".gitlab-ci.yml": expanded(examined)}, context))
     )
     for pipeline in (wanted, again):
         pipeline.pop("diagnostics", None)
