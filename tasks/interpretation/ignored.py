@@ -43,6 +43,7 @@ _GIT_NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "GIT_CLEAN_FLAGS": ("has no effect: every job begins in an empty folder", ()),
     "GIT_CLONE_PATH": ("has no effect: Jenkins chooses the folder", ()),
     "GIT_FETCH_EXTRA_FLAGS": ("has no effect: Jenkins fetches by its own flags", ()),
+    "GIT_LFS_SKIP_SMUDGE": ("has no effect on the checkout: the agent's git decides about large files", ("0", "")),
 }
 _ARTIFACT_NOTES = {
     "expose_as": "is ignored: Jenkins has no merge request to show it in",
