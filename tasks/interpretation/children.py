@@ -27,7 +27,11 @@ from tasks.source.nodes import Mapping_, Sequence
 MAX_JOBS = 20_000
 _PIPELINE_ID = "CI_PIPELINE_ID"
 _SOURCE = "CI_PIPELINE_SOURCE"
-ABSENT = ("include-missing", "include-not-fetched")  # for GitLab no mistakes of the pipeline: the job fails, later
+ABSENT = (
+    "include-missing",
+    "include-not-fetched",
+    "include-invalid",
+)  # for GitLab no mistakes of the pipeline: the job fails, later
 Interpret = Callable[[State, Mapping_], State | Diagnostic]
 
 
