@@ -54,6 +54,11 @@ class Environment(Block):
         title="Silence timeout",
         description="Seconds a Jenkins build may write nothing while a job of it runs; 0 = any time.",
     )
+    unstable: Literal["warn", "fail"] = Field(
+        default="warn",
+        title="Unstable builds",
+        description="warn: a build whose tests failed in a report is deployed, with a warning. fail: it is not.",
+    )
     rollout_timeout_seconds: int = Field(
         default=600, gt=0, title="Rollout timeout", description="Seconds a rollout may take."
     )

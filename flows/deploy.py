@@ -18,7 +18,8 @@ from tasks.image.reference import ImageReference, parse
 from tasks.image.task import build_image_with_engine, confirm_image
 from tasks.interpretation.task import InterpretationOptions, include_decisions, interpret_pipeline
 from tasks.jenkins_build.following import Limits
-from tasks.jenkins_build.outcome import BuildOutcome
+from tasks.jenkins_build.mirrors import end_job_runs
+from tasks.jenkins_build.outcome import BuildOutcome, check_stable, results
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
 from tasks.jenkins_build.specification import Specification, Terms, specify
 from tasks.jenkins_build.task import Wishes, lint_jenkinsfile, run_build
@@ -39,6 +40,8 @@ from tasks.turns import Claim, Turn, take_turn
     name="deploy",
     flow_run_name="{project}-to-{environment}",
     description="Take a GitLab project at a ref to a running service in an Environment.",
+    on_cancellation=[end_job_runs],
+    on_crashed=[end_job_runs],
 )
 async def deploy(
     *,
@@ -107,8 +110,10 @@ async def _build_and_roll_out(
     wishes = Wishes(options.rebuild, approver, place.metrics)
     outcome = await turn.within(run_build(place.jenkins, made.job, limits, wishes))
     await publish_build(outcome)
+    if warning := check_stable(outcome, place.unstable):
+        get_run_logger().warning(warning)
     image = await turn.within(_image(place, snapshot, (how, made, outcome), options.rebuild))
-    release = _release(place, snapshot, (how, made), image.pinned, approver.summary)
+    release = _release(place, snapshot, (how, made), image.pinned, (approver.summary, results(outcome)))
     turn.keep()
     rollouts = Rollouts(place.cluster, place.registry, release.identity, place.rollout_timeout_seconds)
     again = options.redeploy or options.rebuild
@@ -144,10 +149,15 @@ async def _image(
 
 
 def _release(
-    place: Environment, snapshot: Snapshot, what: tuple[Descriptor, Specification], image: str, approvals: str = ""
+    place: Environment,
+    snapshot: Snapshot,
+    what: tuple[Descriptor, Specification],
+    image: str,
+    told: tuple[str, dict[str, Any]] = ("", {}),
 ) -> Release:
+    """The release; `told` is what people decided, and what the tests came to."""
     commit, (how, made) = snapshot.commit, what
     identity = Identity(how.name, place.namespace, place.name, commit.project_path)
     key = release_key(made.job.build_key, identity, how, image)
-    origin = Origin(commit.sha, commit.ref, made.job.build_key, key, str(flow_run.id or ""), approvals)
+    origin = Origin(commit.sha, commit.ref, made.job.build_key, key, str(flow_run.id or ""), *told)
     return Release(identity, how, image, origin, has_login=place.registry.login() is not None)

@@ -14,7 +14,10 @@ JOB_NOTES = {
         "cache",
         "`cache` is kept on the agent that ran the job, and not shared between agents: another one begins without it.",
     ),
-    "coverage": ("coverage", "`coverage` is ignored: Jenkins does not read a percentage from the log."),
+    "coverage": (
+        "coverage",
+        "`coverage` is not read by Jenkins: a deployment reads it from the job's log.",
+    ),
     "dast_configuration": ("keyword-ignored", "`dast_configuration` is ignored: it belongs to GitLab's own scanner."),
     "hooks": (
         "hooks",

@@ -26,6 +26,7 @@ from tasks.jenkins_build.outcome import (
 )
 from tasks.jenkins_build.pacing import next_look, quiet_left
 from tasks.jenkins_build.polling import Poller
+from tasks.jenkins_build.reports import read_report
 from tasks.jenkins_build.server import BuildState, Jenkins
 from tasks.jenkins_build.stopping import stop_build
 from tasks.jenkins_build.watching import Watch, Watching
@@ -239,12 +240,15 @@ class Follower:
         await self._watching.ended(passed(outcome), outcome.result == "ABORTED")
         await self._close_approvals("elsewhere")
         stages = await self._tolerant(lambda: self._call(self.jenkins.stages, self.ref.job, state.number))
+        report = await self._tolerant(lambda: self._call(self.jenkins.test_report, self.ref.job, state.number))
         outcome = replace(
             outcome,
             stages=_timed(console, stages),
             log_tail=tuple(console.tail),
             failure=console.failure,
             rewritten=console.rewritten,
+            tests=read_report(report) if report is not None else None,
+            coverage=dict(self._watching.reader.coverage.found),
             decisions=tuple(map(str, self._approvals.decisions)) if self._approvals else (),
         )
         if not passed(outcome):

@@ -18,7 +18,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter, TaskRunFilterTags
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
@@ -152,6 +152,11 @@ def final_state(status: StageStatus, failure: Failure | None = None) -> State[An
 def display(log: Logger, jobs: int) -> Display:
     """Task runs within a flow run, for up to `MOST` jobs; else one log."""
     return Mirrors(log) if FlowRunContext.get() is not None and jobs <= MOST else Plain(log)
+
+
+async def end_job_runs(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
+    """A hook of flows that build: when their process is gone, its worker ends what it left open."""
+    await close_mirrors(flow_run.id, state)
 
 
 async def close_mirrors(flow_run_id: UUID, state: State[Any]) -> int:

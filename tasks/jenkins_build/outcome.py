@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from errors import BuildFailedError, ProtocolError
+from tasks.jenkins_build.reports import TestReport, average
 
 BuildResult = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
 StageStatus = Literal["running", "success", "unstable", "failed", "aborted", "skipped"]
@@ -91,6 +92,8 @@ class BuildOutcome:
         digest: ``sha256:...`` the build reported, or None.
         log_tail: The last lines of the console, secrets masked by Jenkins.
         failure: Where it failed; None unless it did.
+        tests: The JUnit reports, or None without any.
+        coverage: Percent by job, of those whose ``coverage:`` found one.
         rewritten: The job's guard stopped the build because the job was rewritten for another commit meanwhile.
         decisions: What people decided of what it asked, a sentence each.
     """
@@ -104,6 +107,8 @@ class BuildOutcome:
     log_tail: tuple[str, ...] = ()
     failure: Failure | None = None
     rewritten: bool = False
+    tests: TestReport | None = None
+    coverage: Mapping[str, float] = field(default_factory=dict)
     decisions: tuple[str, ...] = ()
 
 
@@ -212,3 +217,35 @@ def failed_error(outcome: BuildOutcome) -> BuildFailedError:
     said = "".join(f" {decision}." for decision in outcome.decisions)
     message = f"{ref} {word}{where}{why}{command}.{said}{lines}" + ("\n" if lines else "")
     return BuildFailedError(message, outcome=outcome, remedy=f"See {outcome.ref.url}console")
+
+
+def results(outcome: BuildOutcome) -> dict[str, Any]:
+    """What its tests came to, as plain values: for the release's record."""
+    found: dict[str, Any] = {}
+    if outcome.tests is not None:
+        tests = outcome.tests
+        found = {"passed": tests.passed, "failed": tests.failed, "skipped": tests.skipped}
+    percent = average(outcome.coverage)
+    return found if percent is None else {**found, "coverage": percent}
+
+
+def check_stable(outcome: BuildOutcome, policy: Literal["warn", "fail"]) -> str:
+    """What is not right about a build that passed, or "".
+
+    Raises:
+        BuildFailedError: There is something, and the policy is ``fail``.
+    """
+    failed = outcome.tests.failed if outcome.tests is not None else 0
+    if not failed and outcome.result != "UNSTABLE":
+        return ""
+    why = f"{failed} of {outcome.tests.total} tests failed" if outcome.tests and failed else "Jenkins calls it UNSTABLE"
+    if policy == "warn":
+        return f"Build {outcome.ref} is unstable: {why}. It is deployed, as the Environment's policy is to warn."
+    listed = "".join(
+        f"\n    {test.name}: {test.message}" for test in (outcome.tests.failures[:10] if outcome.tests else ())
+    )
+    raise BuildFailedError(
+        f"Build {outcome.ref} is unstable: {why}, and the Environment deploys no such build.{listed}",
+        outcome=outcome,
+        remedy="Mend the tests, or set the Environment's policy for unstable builds to warn.",
+    )

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from tasks.interpretation.diagnostics import Diagnostic
-from tasks.jenkins_build.outcome import BuildOutcome, BuildRef
+from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, results
 
 
 @task(name="publish Jenkinsfile", cache_policy=NO_CACHE)
@@ -41,6 +41,18 @@ async def keep_reference(ref: BuildRef) -> None:
         "address": ref.url,
     }
     await acreate_table_artifact([row], key="jenkins-queue-item", description="What this run waits for in Jenkins.")
+
+
+async def publish_results(outcome: BuildOutcome) -> None:
+    """What the tests of a build came to, green or red, as a table of the run; nothing without a run or tests."""
+    if TaskRunContext.get() is None or not results(outcome):
+        return
+    rows = [{"test": "all", "result": str(outcome.tests), "message": ""}] if outcome.tests else []
+    rows += [{"test": f"coverage of {job}", "result": f"{percent:g} %", "message": ""}
+             for job, percent in outcome.coverage.items()]  # fmt: skip
+    if outcome.tests is not None:
+        rows += [{"test": test.name, "result": "failed", "message": test.message} for test in outcome.tests.failures]
+    await acreate_table_artifact(rows, key="test-results", description=f"Tests of {outcome.ref}.")
 
 
 @task(name="publish build", cache_policy=NO_CACHE)

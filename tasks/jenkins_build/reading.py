@@ -12,7 +12,8 @@ from tasks.jenkins_build.attribution import Owners
 from tasks.jenkins_build.console import Console, is_noise
 from tasks.jenkins_build.outcome import Failure, StageStatus
 from tasks.jenkins_build.page import Line, PageReader
-from tasks.jenkins_build.showing import Allowance, Showing
+from tasks.jenkins_build.reports import Coverage
+from tasks.jenkins_build.showing import Showing
 from tasks.logs import Logger
 
 
@@ -40,17 +41,19 @@ class Reader:
         log: Where the changes of jobs are told.
         whole: Where the whole log is, for people.
         quiet: Only read: it was all shown before.
+        coverage: Reads percentages out of jobs' lines.
     """
 
     def __init__(
-        self, display: Display, log: Logger, whole: str = "", *, quiet: bool = False, allowance: Allowance | None = None
+        self, display: Display, log: Logger, whole: str = "", *, quiet: bool = False, coverage: Coverage | None = None
     ) -> None:
         self.console = Console()
         self.agents = AgentWaits()
+        self.coverage = coverage or Coverage({})
         self._quiet = quiet
         self._display, self._log = display, log
         self._page, self._owners = PageReader(), Owners()
-        self._showing = Showing(display.send, whole, allowance)
+        self._showing = Showing(display.send, whole)
         self._open: dict[str, StageStatus] = {}
 
     def take(self, piece: bytes, last: bool = True) -> str:
@@ -107,6 +110,7 @@ class Reader:
         job = self._job(line)
         change = self.console.read(line.text, job)
         why = self.agents.read(line)
+        self.coverage.read(job, line.text)
         if self._quiet:
             return
         if why is not None:

@@ -223,6 +223,14 @@ class Jenkins:
             return []
         return list(found.get("stages") or [])
 
+    def test_report(self, job: str, number: int) -> dict[str, Any] | None:
+        """The JUnit reports of a build, or None without any."""
+        tree = "passCount,failCount,skipCount,suites[name,cases[className,name,status,errorDetails]]"
+        try:
+            return self._json(f"{job_path(job)}/{number}/testReport", tree, f"the test report of build {job} #{number}")
+        except NotFoundError:
+            return None
+
     def artifact(self, job: str, number: int, path: str) -> bytes | None:
         """An archived file, or None when there is none."""
         url = f"{job_path(job)}/{number}/artifact/{quote(path)}"

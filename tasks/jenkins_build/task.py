@@ -19,7 +19,7 @@ from tasks.jenkins_build.log_file import Store
 from tasks.jenkins_build.mirrors import mirrors_here
 from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, counting, decide
 from tasks.jenkins_build.polling import Poller, polling
-from tasks.jenkins_build.publication import keep_reference
+from tasks.jenkins_build.publication import keep_reference, publish_results
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
 from tasks.jenkins_build.variables import VariableStore, keep_variables
@@ -170,7 +170,15 @@ async def follow_build(
     build asks people is asked by `ask`; without it, it can be answered in Jenkins only.
     """
     async with polling(jenkins) as poller:
-        return await Follower(poller, ref, limits or Limits(), task_logger(), ask, watch or Watch()).follow()
+        follower = Follower(poller, ref, limits or Limits(), task_logger(), ask, watch or Watch())
+        try:
+            outcome = await follower.follow()
+        except BuildFailedError as error:
+            if isinstance(error.outcome, BuildOutcome):
+                await publish_results(error.outcome)
+            raise
+        await publish_results(outcome)
+        return outcome
 
 
 @task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)

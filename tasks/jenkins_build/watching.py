@@ -16,6 +16,7 @@ from tasks.jenkins_build.mirrors import MOST, Plain, display
 from tasks.jenkins_build.outcome import BuildRef
 from tasks.jenkins_build.progress import Progress
 from tasks.jenkins_build.reading import Reader
+from tasks.jenkins_build.reports import Coverage
 from tasks.jenkins_build.server import LogChunk
 from tasks.logs import Logger
 
@@ -50,8 +51,8 @@ class Watching:
         self.heard = time.monotonic()
         whole = self.log_file.address if self.log_file else f"{ref.url}consoleText"
         shown = Plain(log) if ref.reused else display(log, watch.jobs)
-        self.reader = Reader(shown, log, whole, quiet=ref.reused)
-        self._name = str(ref)
+        self.reader = Reader(shown, log, whole, quiet=ref.reused, coverage=Coverage(watch.coverage))
+        self._name, self._log = str(ref), log
         self._progress = None if ref.reused else Progress(log, watch.jobs, table=watch.jobs > MOST)
 
     @property
@@ -76,6 +77,8 @@ class Watching:
     async def ended(self, succeeded: bool, aborted: bool) -> None:
         """The build has this result."""
         self.reader.ended(succeeded, aborted)
+        for problem in self.reader.coverage.problems:
+            self._log.warning("%s", problem)
         if self._progress is not None:
             await self._progress.show(self.console, self._name, ended=True)
 

@@ -47,6 +47,7 @@ class ReleaseRecord:
         started: ISO 8601, UTC.
         finished: ISO 8601, UTC; empty while pending.
         flow_run_id: Prefect's flow run, or empty.
+        results: What the build's tests came to: passed, failed, skipped, coverage (percent); each only where known.
         approvals: What people decided before it was deployed, in sentences, or empty.
         rollback_of: The revision whose manifests were applied again, or None.
         rolled_back_from: Release keys that were left by hand, this time and by the rollbacks just before: automation
@@ -69,6 +70,7 @@ class ReleaseRecord:
     finished: str = ""
     flow_run_id: str = ""
     approvals: str = ""
+    results: Mapping[str, Any] = field(default_factory=dict)
     rollback_of: int | None = None
     rolled_back_from: tuple[str, ...] = ()
 

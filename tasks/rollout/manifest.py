@@ -10,7 +10,7 @@ import base64
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.rollout.descriptor import Descriptor, Probe, SecretKey
@@ -31,6 +31,7 @@ class Origin:
         release_key: Key of this release: build key, Environment and descriptor.
         flow_run_id: Prefect's flow run, or empty.
         approvals: What people decided on the way, in sentences, or empty.
+        results: What the build's tests came to, as plain values.
     """
 
     commit_sha: str
@@ -39,6 +40,7 @@ class Origin:
     release_key: str
     flow_run_id: str = ""
     approvals: str = ""
+    results: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Release:
             started=utc_now(),
             flow_run_id=self.origin.flow_run_id,
             approvals=self.origin.approvals,
+            results=self.origin.results,
         )
 
 

@@ -194,7 +194,9 @@ _NOTES = {
         "See that the agent has what it calls.",
     ),
     "artifact-option": _info("`artifacts:name` and `expire_in` are ignored.", "Nothing."),
-    "coverage": _info("`coverage` is ignored.", "Read it in the log."),
+    "coverage": _info(
+        "`coverage` is read by deployments, not by Jenkins.", "See a deployment's artifact `test-results`."
+    ),
     "interruptible": _info("`interruptible` is ignored.", "Nothing."),
     "privileged-service": _info(
         "Docker in Docker gets a privileged container on the agent; its client certificates are at `/certs/client`.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import pairwise
 
-from tasks.source.regex_syntax import Assert, Chars, Choice, RegexError, Repeat, Series, Tree, parse
+from tasks.source.regex_syntax import Assert, Chars, Choice, Group, RegexError, Repeat, Series, Tree, parse
 
 MAX_PROGRAM = 5000
 MAX_SUBJECT = 64 * 1024
@@ -39,7 +39,7 @@ class Regex:
         steps = 0
         for before, char in pairwise(("", *text, "")):
             assert states is not None  # noqa: S101 - the loop ends at None
-            key = (states, _kind(before), char)
+            key = (states, kind_of(before), char)
             if key not in self._moves:
                 steps += len(self._items)
                 if steps > MAX_STEPS:
@@ -68,7 +68,7 @@ class Regex:
             if isinstance(item, Chars):
                 if char and char in item:
                     after.update(self._next[state])
-            elif item is None or _holds(item.kind, before, _kind(char)):
+            elif item is None or holds(item.kind, before, kind_of(char)):
                 todo += self._next[state]
         return None if _MATCH in after else frozenset(after)
 
@@ -89,6 +89,8 @@ class Regex:
             return following
         if isinstance(tree, Choice):
             return self._add(None, *(self._emit(item, following) for item in tree.items))
+        if isinstance(tree, Group):
+            return self._emit(tree.item, following)
         return self._emit_repeat(tree, following)
 
     def _emit_repeat(self, tree: Repeat, following: int) -> int:
@@ -105,13 +107,15 @@ class Regex:
         return following
 
 
-def _kind(char: str) -> str:
+def kind_of(char: str) -> str:
+    """What an assertion sees of a character: "" at an end of the text, ``w``, ``o`` or a line end."""
     if not char or char == "\n":
         return char
     return "w" if char.isascii() and (char.isalnum() or char == "_") else "o"
 
 
-def _holds(kind: str, before: str, after: str) -> bool:
+def holds(kind: str, before: str, after: str) -> bool:
+    """Whether an `Assert` of that kind holds between two characters."""
     if kind == "start":
         return before == ""
     if kind == "end":

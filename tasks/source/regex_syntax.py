@@ -69,11 +69,20 @@ class Assert:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Between `low` and `high` (None = any number) times."""
+    """Between `low` and `high` (None = any number) times, as many as possible or, if `lazy`, as few."""
 
     item: Tree
     low: int
     high: int | None
+    lazy: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """What its `number`-th pair of brackets captures, from 1."""
+
+    item: Tree
+    number: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ class Choice:
     items: tuple[Tree, ...]
 
 
-Tree = Chars | Assert | Repeat | Series | Choice
+Tree = Chars | Assert | Repeat | Group | Series | Choice
 
 
 def parse(source: str, flags: str = "") -> Tree:
@@ -110,7 +119,7 @@ def parse(source: str, flags: str = "") -> Tree:
 
 class _Parser:
     def __init__(self, source: str, flags: frozenset[str]) -> None:
-        self.source, self.flags, self.at = source, flags, 0
+        self.source, self.flags, self.at, self.groups = source, flags, 0, 0
 
     def peek(self, text: str) -> bool:
         return self.source.startswith(text, self.at)
@@ -149,11 +158,13 @@ class _Parser:
         bounds = self.bounds()
         if bounds is None:
             return item
+        lazy = "U" in self.flags
         if self.peek("?"):
             self.at += 1
+            lazy = not lazy
         if self.at < len(self.source) and self.source[self.at] in "*+?":
             raise RegexError(f"nothing to repeat before `{self.source[self.at]}`")
-        return Repeat(item, *bounds)
+        return Repeat(item, *bounds, lazy)
 
     def bounds(self) -> tuple[int, int | None] | None:
         simple: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
@@ -192,7 +203,10 @@ class _Parser:
         return Chars(((char, char),), fold="i" in self.flags)
 
     def group(self, depth: int) -> Tree:
-        outer = self.flags
+        outer, number = self.flags, 0
+        if not self.peek("?") or self.peek("?P<") or self.peek("?<"):
+            self.groups += 1
+            number = self.groups
         if self.peek("?"):
             self.at += 1
             if self.peek("=") or self.peek("!") or self.peek("<=") or self.peek("<!"):
@@ -204,7 +218,7 @@ class _Parser:
             raise RegexError("a `(` is not closed")
         self.at += 1
         self.flags = outer
-        return tree
+        return Group(tree, number) if number else tree
 
     def prefix(self) -> bool:
         """Read what follows ``(?``; True when it was only flags for the rest: ``(?i)``."""

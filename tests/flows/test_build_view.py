@@ -1,6 +1,7 @@
 """What a user of Prefect sees of a Jenkins build: its jobs as task runs, its log, its results."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -17,6 +18,7 @@ from prefect.client.schemas.filters import (
 
 from blocks.environment import load_environment
 from flows.deploy import deploy
+from tasks.rollout.history import decode
 
 PIPELINE = b"""
 build:
@@ -137,3 +139,25 @@ def test_a_failed_job_fails_its_task_run_and_says_where_and_why(house, run):
         "good": "Completed", "bad": "Failed", "image": "Skipped",
     }  # fmt: skip
     assert jobs["bad"].run_count == 1
+
+
+TESTED = b"""
+unit:
+  coverage: '/TOTAL .*?(\\d+)%/'
+  script:
+    - echo "TOTAL 120 12 90%"
+    - printf '<testsuite name="s"><testcase classname="c.A" name="ok"/><testcase classname="c.A" name="bad"><failure message="boom"/></testcase></testsuite>' > r.xml
+  artifacts:
+    reports: {junit: r.xml}
+"""  # noqa: E501
+
+
+def test_tests_and_coverage_are_shown_and_recorded(house, run):
+    state = run(deploy, project=house.project("demo/tested", **{".gitlab-ci.yml": TESTED}))
+    assert state.is_completed(), state
+    table = json.loads(artifacts_of(state.state_details.flow_run_id)["test-results"].data)
+    assert [(row["test"], row["result"], row["message"]) for row in table] == [
+        ("all", "2 tests: 1 passed, 1 failed", ""), ("coverage of unit", "90 %", ""), ("c.A.bad", "failed", "boom"),
+    ]  # fmt: skip
+    secret = house.found("Secret", "smartclide.tested.v1")
+    assert decode(secret).results == {"passed": 1, "failed": 1, "skipped": 0, "coverage": 90.0}
