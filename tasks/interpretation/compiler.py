@@ -129,7 +129,7 @@ def examine(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE)
     if entry not in files:
         state.findings.add("include-missing", f"There is no file `{entry}`.", Span(entry))
         return Examined(_finish(state), state)
-    with _collector_paused():
+    with collector_paused():
         for run in PASSES:
             state = run(state)
             if run is close and errors_of(state.findings.items):
@@ -138,7 +138,7 @@ def examine(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE)
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Nodes form no circles: going through them again and again only made large pipelines quadratic (measured)."""
     enabled = gc.isenabled()
     gc.disable()

@@ -29,7 +29,8 @@ def link_needs(state: State) -> State:
         for instance in state.instances[draft.name]:
             one = draft.decided(instance.name)
             own = linker.needs(one, _needs_node(one, state), instance.matrix) if apart else needs
-            jobs.append(replace(by_name[instance.name], needs=own, dependencies=dependencies))
+            job = replace(by_name[instance.name], needs=own, dependencies=dependencies)
+            jobs.append(_with_rule_needs(job, one, linker, instance) if job.rules else job)
     return replace(state, jobs=tuple(jobs))
 
 
@@ -37,9 +38,6 @@ def _needs_node(draft: JobDraft, state: State) -> Node | None:
     certain = draft.decision.certain
     if certain is not None and certain.needs is not None:
         return certain.needs
-    if certain is None and any(c.outcome.needs is not None for c in draft.decision.choices):
-        message = "`rules:needs` is ignored where the rule cannot be decided before the build runs."
-        state.findings.add("rules-needs-undecided", message, draft.node.place("rules"))
     return draft.node.get("needs")
 
 
@@ -49,6 +47,16 @@ def parent_job(item: Node, state: State) -> str | None:
     if not isinstance(item, Mapping_) or pipeline is None or state.parent_ids.isdisjoint(references(pipeline)):
         return None
     return text_of(item.get("job"))
+
+
+def _with_rule_needs(job: Job, draft: JobDraft, linker: _Linker, instance: Instance) -> Job:
+    """The job with the needs that its undecided rules bring."""
+    nodes = [choice.outcome.needs for choice in draft.decision.choices]
+    if draft.decision.certain is not None or not any(node is not None for node in nodes):
+        return job
+    made = [linker.needs(draft, node, instance.matrix) for node in nodes]
+    rules = tuple(replace(rule, needs=needs) for rule, needs in zip(job.rules, made, strict=True))
+    return replace(job, rules=rules)
 
 
 @dataclass

@@ -149,6 +149,7 @@ class Undecided:
         variables: Variables that the matching rule adds.
         start_in_seconds: The delay of a ``when: delayed``, if the rule sets one.
         interruptible: Whether the rule sets it.
+        needs: What the job needs instead of its own needs; None = its own.
     """
 
     expression: object
@@ -157,6 +158,7 @@ class Undecided:
     variables: Mapping[str, str] = field(default_factory=dict)
     start_in_seconds: int | None = None
     interruptible: bool | None = None
+    needs: tuple[Need, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,11 @@ class Pipeline:
     diagnostics: tuple[Diagnostic, ...] = ()
     unresolved_variables: frozenset[str] = frozenset()
     created: bool = True
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where in `jobs` each job is, by name."""
+        return {job.name: place for place, job in enumerate(self.jobs)}
 
     @cached_property
     def lanes(self) -> Mapping[str | None, tuple[str, ...]]:

@@ -79,12 +79,17 @@ def givers_of(pipeline: Pipeline) -> tuple[Job, ...]:
 
 def sources_of(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:
     """The jobs whose artifacts GitLab would put into this job's folder, in the order of the pipeline."""
+    wanted = None if job.dependencies is None else set(job.dependencies)
+    places = pipeline.places
     if job.needs is not None:
-        names = {need.job for need in job.needs if need.artifacts}
+        names = {need.job for need in job.needs if need.artifacts and need.job in places}
+    elif wanted is not None:
+        earlier = pipeline.earlier(job)
+        names = {name for name in wanted if name in places and pipeline.jobs[places[name]].stage in earlier}
     else:
         earlier = pipeline.earlier(job)
         names = {other.name for other in pipeline.jobs if other.stage in earlier}
-    if job.dependencies is not None:
-        names &= set(job.dependencies)
-    names |= set(job.taken)
-    return tuple(other for other in pipeline.jobs if other.name in names)
+    if wanted is not None:
+        names &= wanted
+    names |= {name for name in job.taken if name in places}
+    return tuple(pipeline.jobs[place] for place in sorted(places[name] for name in names))

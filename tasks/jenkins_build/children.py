@@ -8,7 +8,7 @@ CHILDREN = """
 
 // Whether a child pipeline's job may run at all: it does not when the pipeline was not started.
 boolean inside(String parent, String name) {
-  return decided(name, parent in begun)
+  return decided(name, 'never', parent in begun)
 }
 
 // Ends a job that waits for its child pipeline, as that one ended.

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from errors import InputError
 from tasks.interpretation import expressions as terms
-from tasks.interpretation.pipeline import Child, Job
+from tasks.interpretation.pipeline import Child, Job, Undecided
 from tasks.jenkins_build import caches, checkouts, conditions, helpers, job_script
 from tasks.jenkins_build.artifacts import (
     ant_patterns,
@@ -21,11 +22,11 @@ from tasks.jenkins_build.artifacts import (
     other_reports,
     sources_of,
 )
+from tasks.jenkins_build.graph_data import Listed, listing
 from tasks.jenkins_build.groovy import (
     Assign,
     Block,
     Code,
-    Comment,
     Expression,
     ListOf,
     MapOf,
@@ -46,11 +47,6 @@ from tasks.jenkins_build.plan import (
     retry_kinds,
 )
 
-JOBS_PER_FUNCTION = 50
-# Nodes of jobs in one function: each costs about 10 bytes of the 65,535 that a method holds.
-NODES_PER_FUNCTION = 2_000
-# A class file holds 65,535 constants; a text takes two. Groovy 2.4.21 compiled 27,000 texts and refused 30,000.
-MAX_TEXTS = 25_000
 _FIXED = (
     helpers.STATES,
     helpers.FAILED_STAGES,
@@ -61,6 +57,7 @@ _FIXED = (
     helpers.ATTEMPT,
     helpers.TRIED_AGAIN,
     helpers.run_job(retries=True, some_retries=True, exit_codes=True, stages=True, children=True),
+    helpers.IS_MISSING,
     helpers.DECIDED,
     helpers.RUNS_WHEN,
     helpers.APPROVED,
@@ -88,7 +85,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
     """Everything above the pipeline: the runner, what differs, and the jobs.
 
     Raises:
-        InputError: Jobs wait for each other in a circle, or there are more of them than one Jenkinsfile can hold.
+        InputError: Jobs wait for each other in a circle.
     """
     check_ends(plan)
     login = plan.settings.registry_credentials_id
@@ -97,18 +94,16 @@ def functions(plan: Plan) -> list[list[Statement]]:
         *([helpers.logged_in(login)] if login else []),
     ]
     own += [helpers.with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []
-    parts = list(_parts(plan))
-    start: list[Statement] = [_project(plan), *(Source(f"jobs{number}()") for number, _ in enumerate(parts, start=1))]
+    jobs = listing(_listed(plan))
     paragraphs: list[list[Statement]] = [[Source(text)] for text in (RUNNER, *own)]
     paragraphs += common(plan, always=True)
-    for number, part in enumerate(parts, start=1):
-        paragraphs.append([Block(f"@NonCPS\nvoid jobs{number}()", tuple(part))])
-    return [*paragraphs, [Block("void describe()", tuple(start))]]
+    start: tuple[Statement, ...] = (_project(plan), *jobs.calls, Source("settle(choosing())"))
+    return [*paragraphs, *jobs.paragraphs, [Block("void describe()", start)]]
 
 
 def pipeline_stage() -> Block:
     """The one declarative stage that all jobs run in."""
-    script = Block("script", (Source("describe()\nadvance(begin())"),))
+    script = Block("script", (Source("describe()\nadvance(begin())\nfinish()"),))
     return Block("stage('jobs')", (Block("steps", (script,)),))
 
 
@@ -127,41 +122,18 @@ def _project(plan: Plan) -> Statement:
     return Assign("project", None, MapOf(tuple(entries)))
 
 
-def _parts(plan: Plan) -> Iterator[list[Statement]]:
+def _listed(plan: Plan) -> list[Listed]:
     ranks = _ranks(plan)
-    part: list[Statement] = []
-    jobs = nodes = 0
-    texts: set[str] = set()
-    for job in plan.pipeline.jobs:
-        value = MapOf(tuple(_entries(plan, job, ranks)))
-        key = Text(plan.names[job.name].mark)
-        weight = _weigh(value, texts) + _weigh(key, texts)
-        if part and (jobs == JOBS_PER_FUNCTION or nodes + weight > NODES_PER_FUNCTION):
-            yield part
-            part, jobs, nodes = [], 0, 0
-        part += [Comment(place(job)), Assign("jobs", key, value)]
-        jobs, nodes = jobs + 1, nodes + weight
-    if len(texts) > MAX_TEXTS:
-        raise InputError(
-            f"The pipeline's {len(plan.pipeline.jobs)} jobs do not fit into one Jenkinsfile.",
-            remedy="Split the pipeline, or leave jobs out by rules.",
-        )
-    yield part
+    return [
+        Listed(plan.names[job.name].mark, place(job), MapOf(tuple(_entries(plan, job, ranks))))
+        for job in plan.pipeline.jobs
+    ]
 
 
 def _ranks(plan: Plan) -> dict[str, int]:
     """The number of every stage. Those of a child pipeline follow each other too, somewhere behind the others."""
     names = [stage for lane in plan.pipeline.lanes.values() for stage in lane]
     return {name: rank for rank, name in enumerate(names)}
-
-
-def _weigh(node: Expression, texts: set[str]) -> int:
-    if isinstance(node, Text):
-        texts.add(node.value)
-        return 1
-    if isinstance(node, MapOf):
-        return sum(1 + _weigh(value, texts) for _, value in node.entries)
-    return 1 + sum(_weigh(item, texts) for item in node.items) if isinstance(node, ListOf) else 1
 
 
 Entries = Iterator[tuple[str, Expression]]
@@ -201,13 +173,9 @@ def _child(child: Child, ranks: Mapping[str, int]) -> MapOf:
 
 
 def _order(plan: Plan, job: Job) -> Entries:
-    if job.needs is not None:
-        yield "needs", _marks(plan, plan.needed(job))
-    if job.needs is not None or job.dependencies is not None:
-        givers = (other for other in sources_of(job, plan.pipeline) if has_stash(other) or _dotenv(other))
-        yield "from", _marks(plan, (other.name for other in givers))
+    yield from _needs(plan, job)
     if job.rules:
-        yield "rules", ListOf(tuple(_rule(job, rule.expression, rule_values(job, rule)) for rule in job.rules))
+        yield "rules", ListOf(tuple(_rule(plan, job, rule) for rule in job.rules))
         return
     if job.when != "on_success":
         yield "when", Text(job.when)
@@ -217,8 +185,19 @@ def _order(plan: Plan, job: Job) -> Entries:
         yield "allowFailure", Code("true")
 
 
-def _rule(job: Job, condition: object, values: MapOf) -> MapOf:
-    return MapOf((("condition", term(condition)), *values.entries))
+def _needs(plan: Plan, job: Job) -> Entries:
+    if job.needs is not None:
+        yield "needs", _marks(plan, plan.needed(job))
+    if optional := plan.optional(job):
+        yield "optional", _marks(plan, optional)
+    if job.needs is not None or job.dependencies is not None:
+        givers = (other for other in sources_of(job, plan.pipeline) if has_stash(other) or _dotenv(other))
+        yield "from", _marks(plan, (other.name for other in givers))
+
+
+def _rule(plan: Plan, job: Job, rule: Undecided) -> MapOf:
+    own = _needs(plan, replace(job, needs=rule.needs)) if rule.needs is not None else ()
+    return MapOf((("condition", term(rule.expression)), *rule_values(job, rule).entries, *own))
 
 
 def _limits(plan: Plan, job: Job) -> Entries:

@@ -14,7 +14,7 @@ INDENT = "  "
 # A class file's constant holds 65,535 bytes of modified UTF-8, at most 6 a code point outside the BMP, 3 inside.
 MAX_CONSTANT_BYTES = 65_535
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_PLAIN = re.compile(r"[\x20-\x26\x28-\x5b\x5d-\x7e]*")
+_NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 _UNSAFE_IN_COMMENT = re.compile(r"[^\x20-\x5b\x5d-\x7e]")
 
 
@@ -115,19 +115,25 @@ def literal(text: str) -> str:
     >>> print(literal("it's $5 \\ \n é"))
     'it\'s $5 \\ \n \u00e9'
     """
-    return " + ".join(f"'{''.join(map(_escape, part))}'" for part in _split(text))
+    return " + ".join(f"'{_escaped(part)}'" for part in _split(text))
 
 
-def _escape(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if " " <= character <= "~":
-        return character
-    units = character.encode("utf-16-be", "surrogatepass")
+def _escaped(text: str) -> str:
+    for character, escape in _ESCAPES.items():  # the backslash first
+        text = text.replace(character, escape)
+    return _NOT_PRINTABLE.sub(_by_number, text)
+
+
+def _by_number(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def _split(text: str) -> list[str]:
+    if len(text) <= MAX_CONSTANT_BYTES // 6 or (
+        text.isascii() and len(text) <= MAX_CONSTANT_BYTES and "\0" not in text
+    ):
+        return [text]
     parts, start, size = [], 0, 0
     for index, character in enumerate(text):
         width = 1 if character < "\x7f" else 6 if character > "\uffff" else 3

@@ -14,7 +14,8 @@ from tasks.jenkins_build.settings import BoundVariable
 INTERRUPTED = "org.jenkinsci.plugins.workflow.steps.FlowInterruptedException"
 
 STATES = """
-// How each GitLab job ended, by its name: success, unstable (failed, but allowed to), failed, canceled or skipped.
+// How each GitLab job ended, by its name: success, unstable (failed, but allowed to), failed, canceled, skipped, or
+// absent (kept out by its rules).
 @Field Map states = [:]
 """
 
@@ -156,16 +157,16 @@ AFTER_STAGES = """
 // Whether a job without `needs` runs, by what the stages before its own came to.
 boolean afterStages(String name, String when, List earlier) {
   boolean failed = earlier.any { it in failedStages }
-  return decided(name, runsWhen(when, failed, false))
+  return decided(name, when, runsWhen(when, failed, false))
 }
 """
 
 AFTER_NEEDS = """
 // Whether a job with `needs` runs. One that needs a job that did not run is skipped itself, unless it always runs.
-boolean afterNeeds(String name, String when, List needed) {
+boolean afterNeeds(String name, String when, List needed, List optional) {
   boolean failed = needed.any { states[it] == 'failed' }
-  boolean skipped = needed.any { states[it] == 'skipped' }
-  return decided(name, runsWhen(when, failed, skipped))
+  boolean skipped = needed.any { isMissing(it, optional) }
+  return decided(name, when, runsWhen(when, failed, skipped))
 }
 """
 
@@ -178,11 +179,18 @@ boolean runsWhen(String when, boolean failed, boolean skipped) {
 }
 """
 
+IS_MISSING = """
+// Whether a job that is needed did not run; an optional need of one that is not in the pipeline is none.
+boolean isMissing(String name, List optional) {
+  return states[name] == 'skipped' || (states[name] == 'absent' && !(name in optional))
+}
+"""
+
 DECIDED = """
-// Notes a job that does not run.
-boolean decided(String name, boolean runs) {
+// Notes a job that does not run. One that its rules keep out is absent: GitLab would not have made it at all.
+boolean decided(String name, String when, boolean runs) {
   if (!runs) {
-    states[name] = 'skipped'
+    states[name] = when == 'never' ? 'absent' : 'skipped'
     echo "gl-job name=${name} state=skipped"
   }
   return runs
@@ -200,7 +208,7 @@ boolean approved(String name, String id, String question, boolean optional, int 
   String answer = 'skip'
   if (seconds == 0) {
     echo "${question} Not in this build, which does not wait. A rule that lets the job run on success makes it run."
-    return decided(name, false)
+    return decided(name, 'manual', false)
   }
   long start = System.currentTimeMillis()
   try {
@@ -214,7 +222,7 @@ boolean approved(String name, String id, String question, boolean optional, int 
     }
     echo 'nobody answered in time'
   }
-  return decided(name, answer == 'run')
+  return decided(name, 'manual', answer == 'run')
 }
 """
 

@@ -9,6 +9,7 @@ above the pipeline, so that the pipeline block reads as a table of contents and 
 from __future__ import annotations
 
 from errors import InputError
+from tasks.interpretation.compiler import collector_paused
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build import file_questions, graph, helpers, image_stage
 from tasks.jenkins_build.artifacts import givers_of
@@ -35,7 +36,11 @@ def render(pipeline: Pipeline, settings: RenderSettings) -> str:
             hold, needs that go in a circle, or a value that cannot be passed on (a NUL character, a name that is no
             image's).
     """
-    plan = make_plan(pipeline, settings)
+    with collector_paused():
+        return _rendered(make_plan(pipeline, settings))
+
+
+def _rendered(plan: Plan) -> str:
     stages = [*([graph.pipeline_stage()] if plan.is_graph else pipeline_stages(plan)), *_image_stage(plan)]
     if not stages:
         raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")

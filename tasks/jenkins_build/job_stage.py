@@ -128,7 +128,8 @@ def _conditions(plan: Plan, job: Job) -> Iterator[str]:
     if job.needs is None:
         yield _call("afterStages", mark, when, ListOf(tuple(Text(stage) for stage in plan.earlier(job))))
     else:
-        yield _call("afterNeeds", mark, when, _marks(plan, plan.needed(job)))
+        waited, spared = _marks(plan, plan.needed(job)), _marks(plan, plan.optional(job))
+        yield _call("afterNeeds", mark, when, waited, spared)
     guard = f"{names.function}Rule().when != '{{}}' || " if job.rules else ""
     if is_manual(job):
         optional = f"{names.function}Rule().allowFailure" if guard else str(job.allow_failure.always).lower()

@@ -111,6 +111,10 @@ class Plan:
         """Names of the jobs that `needs` waits for, as far as they are in the pipeline."""
         return tuple(need.job for need in job.needs or () if need.job in self.names)
 
+    def optional(self, job: Job) -> tuple[str, ...]:
+        """Names of those among them that may be missing."""
+        return tuple(need.job for need in job.needs or () if need.optional and need.job in self.names)
+
     def fetched(self, job: Job) -> tuple[Job, ...]:
         """Jobs whose files it takes."""
         return tuple(other for other in sources_of(job, self.pipeline) if has_stash(other))
@@ -156,6 +160,11 @@ def make_plan(pipeline: Pipeline, settings: RenderSettings) -> Plan:
     if settings.rendering == "graph" or (settings.rendering == "auto" and _wants_graph(pipeline, settings)):
         return Plan(pipeline, settings, names, ())
     _check_size(len(pipeline.jobs), settings)
+    if choosing := [job.name for job in pipeline.jobs if _chooses_needs(job)]:
+        raise InputError(
+            f"Rules of {choosing[:10]} bring `needs` of their own, which only the build can choose among.",
+            remedy="Use the rendering `graph` (or `auto`).",
+        )
     groups = tuple(_groups(pipeline, None, unique))
     frames = sum(len(group.jobs) > 1 or group.ends is not None for group in groups)
     _check_size(_count(pipeline, settings, frames), settings)
@@ -175,13 +184,17 @@ def _groups(pipeline: Pipeline, parent: str | None, unique: Unique) -> Iterator[
 
 
 def _wants_graph(pipeline: Pipeline, settings: RenderSettings) -> bool:
-    if any(job.needs is not None or job.child is not None for job in pipeline.jobs):
+    if any(job.needs is not None or job.child is not None or _chooses_needs(job) for job in pipeline.jobs):
         return True
     groups = [(job.stage, job.resource_group) for job in pipeline.jobs if job.resource_group is not None]
     if len(groups) > len(set(groups)):
         return True
     sizes = Counter(job.stage for job in pipeline.jobs).values()
     return _count(pipeline, settings, sum(size > 1 for size in sizes)) > settings.auto_stages
+
+
+def _chooses_needs(job: Job) -> bool:
+    return any(rule.needs is not None for rule in job.rules)
 
 
 def _count(pipeline: Pipeline, settings: RenderSettings, frames: int) -> int:
@@ -308,6 +321,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (stages or needs, helpers.DECIDED),
         (stages or needs, helpers.RUNS_WHEN),
         (stages, helpers.AFTER_STAGES),
+        (needs, helpers.IS_MISSING),
         (needs, helpers.AFTER_NEEDS),
         (children, CHILDREN),
         (some(is_manual), helpers.APPROVED),

@@ -28,6 +28,32 @@
 @Field Map holder = [:]
 @Field Map heldUp = [:]
 
+// Jobs one of whose rules brings needs of its own.
+@NonCPS
+List choosing() {
+  List names = []
+  for (name in jobs.keySet()) {
+    boolean chooses = false
+    for (rule in (jobs[name].rules ?: [])) {
+      chooses = chooses || rule.needs != null
+    }
+    if (chooses) {
+      names.add(name)
+    }
+  }
+  return names
+}
+
+// Decides those rules before anything starts: the needs of the one that holds take the place of the job's.
+void settle(List names) {
+  for (name in names) {
+    Map rule = ruleOf(jobs[name])
+    if (rule.needs != null) {
+      jobs[name].putAll([needs: rule.needs, optional: rule.optional, from: rule.from])
+    }
+  }
+}
+
 // Prepares the bookkeeping; returns the jobs that wait for nothing.
 @NonCPS
 List begin() {
@@ -45,7 +71,10 @@ List begin() {
         free[laneOf(job)] = (free[laneOf(job)] ?: []) + [name]
       }
       for (need in job.needs) {
-        waiting[need] = (waiting[need] ?: []) + [name]
+        if (waiting[need] == null) {
+          waiting[need] = []
+        }
+        waiting[need].add(name)
       }
     }
   }
@@ -162,6 +191,25 @@ List starters(List ready) {
   return starting
 }
 
+// Fails where jobs wait for each other in a circle, as only rules that bring needs can have it: they never started.
+void finish() {
+  List names = unreached()
+  if (names) {
+    error "these jobs need each other in a circle: ${names.join(', ')}"
+  }
+}
+
+@NonCPS
+List unreached() {
+  List names = []
+  for (name in jobs.keySet()) {
+    if (jobs[name].needs && states[name] == null && !jobs[name].lane) {
+      names.add(name)
+    }
+  }
+  return names
+}
+
 // Whether a job runs, by its rules and by how those it waited for ended.
 boolean starts(String name) {
   Map job = jobs[name]
@@ -172,9 +220,9 @@ boolean starts(String name) {
     failed = failedStages.any { it >= laneOf(job) && it < job.stage }
   } else {
     failed = job.needs.any { states[it] == 'failed' }
-    skipped = job.needs.any { states[it] == 'skipped' }
+    skipped = job.needs.any { isMissing(it, job.optional ?: []) }
   }
-  boolean runs = decided(name, runsWhen(rules[name].when, failed, skipped))
+  boolean runs = decided(name, rules[name].when, runsWhen(rules[name].when, failed, skipped))
   if (!runs) {
     skipChild(job)
   }
@@ -246,7 +294,7 @@ List run(String name) {
         if (job.child) {
           started = startChild(name, job, rule)
         } else {
-          work(name, job, rule)
+          work(name, whole(name), rule)
         }
       } else {
         skipChild(job)
@@ -300,7 +348,7 @@ void skipChild(Map job) {
   if (job.child?.end) {
     for (name in jobs.keySet()) {
       if (laneOf(jobs[name]) == job.child.first) {
-        decided(name, false)
+        decided(name, 'never', false)
         skipChild(jobs[name])
       }
     }

@@ -139,7 +139,6 @@ _WARNINGS = {
     "workflow-variables-undecided": _warning(
         "Variables of an undecided workflow rule are left out.", "Set them in jobs."
     ),
-    "rules-needs-undecided": _warning("`needs` of an undecided rule is ignored.", "Use the job's `needs`."),
     "needs-elsewhere": _warning(
         "A need on another pipeline or project is ignored.", "Fetch what it gives in the script."
     ),

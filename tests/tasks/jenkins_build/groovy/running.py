@@ -46,7 +46,7 @@ class Outcomes:
     classes: Mapping[str, Path]
 
 
-def _tool() -> tuple[str, dict[str, str]]:
+def tool_of() -> tuple[str, dict[str, str]]:
     """The groovy command and the environment it wants: Debian's finds no Java by itself."""
     found, java = shutil.which("groovy"), shutil.which("java")
     home = os.environ.get("JAVA_HOME") or (str(Path(java).resolve().parents[1]) if java else None)
@@ -60,8 +60,8 @@ def _tool() -> tuple[str, dict[str, str]]:
 
 def outcomes_in(folder: Path) -> Outcomes:
     """Everything there is to compile and to run, in one groovy process: starting one takes seconds."""
-    tool, environment = _tool()
-    origin, sha = _repository(folder / "origin.git")
+    tool, environment = tool_of()
+    origin, sha = repository(folder / "origin.git")
     files, cases = folder / "files", folder / "standin"
     path = f"{HERE}{os.pathsep}{os.environ['PATH']}"
     for name, text in {**_goldens(), **_largest()}.items():
@@ -80,7 +80,7 @@ def outcomes_in(folder: Path) -> Outcomes:
     return Outcomes(groovy, standin, {path.name: path for path in files.iterdir()})
 
 
-def _repository(folder: Path) -> tuple[str, str]:
+def repository(folder: Path) -> tuple[str, str]:
     folder.mkdir()
 
     def git(*words: str) -> str:

@@ -1,0 +1,221 @@
+"""The jobs of a graph as data: maps that a person can read, or JSON in a few long texts where there are very many.
+
+A class file holds 65,535 constants, and Jenkins saves the fields of a script with every step of a build. So the JSON
+has two parts: what decides when a job starts, which is read once, and the rest, which is read when the job starts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from tasks.jenkins_build.groovy import (
+    Assign,
+    Block,
+    Code,
+    Comment,
+    Expression,
+    ListOf,
+    MapOf,
+    Source,
+    Statement,
+    Text,
+    literal,
+)
+
+JOBS_PER_FUNCTION = 50
+# Nodes of jobs in one function: each costs about 10 bytes of the 65,535 that a method holds.
+NODES_PER_FUNCTION = 2_000
+# A class file holds 65,535 constants; a text takes two. Groovy 2.4.21 compiled 27,000 texts and refused 30,000.
+MAX_TEXTS = 25_000
+MAX_READABLE = 1_000
+CHARACTERS_PER_TEXT = 60_000
+# What is needed of a job before it starts.
+_EARLY = frozenset(
+    (
+        "title",
+        "number",
+        "stage",
+        "needs",
+        "optional",
+        "from",
+        "rules",
+        "when",
+        "delay",
+        "allowFailure",
+        "stash",
+        "lane",
+        "child",
+        "inChild",
+        "timeout",
+        "dotenv",
+    )
+)
+_WHOLE = Source("""// Everything there is about a job.
+@NonCPS
+Map whole(String name) {
+  return jobs[name]
+}""")
+_READ = Source("""// So many jobs are kept as JSON, copied when read: Jenkins cannot save JsonSlurper's maps.
+@NonCPS
+Object copied(Object value) {
+  if (value instanceof Map) {
+    Map made = [:]
+    for (key in value.keySet()) {
+      made[key] = copied(value.get(key))
+    }
+    return made
+  }
+  if (value instanceof List) {
+    List made = []
+    for (item in value) {
+      made.add(copied(item))
+    }
+    return made
+  }
+  return value
+}
+
+@NonCPS
+void listJobs(String text) {
+  for (pair in new groovy.json.JsonSlurper().parseText(text)) {
+    jobs[pair[0]] = copied(pair[1])
+  }
+}
+
+// Everything there is about a job.
+@NonCPS
+Map whole(String name) {
+  Map job = jobs[name]
+  List place = job.place
+  Map all = copied(new groovy.json.JsonSlurper().parseText(details(place[0]))[place[1]])
+  all.putAll(job)
+  return all
+}""")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A job: its marker name, ``file:line``, and what the runner knows of it."""
+
+    mark: str
+    place: str
+    value: MapOf
+
+
+@dataclass
+class Listing:
+    """Functions that list the jobs, and the calls of them."""
+
+    paragraphs: list[list[Statement]] = field(default_factory=list)
+    calls: list[Statement] = field(default_factory=list)
+
+    def add(self, name: str, kind: str, body: Iterable[Statement]) -> None:
+        """A function of its own."""
+        self.paragraphs.append([Block(f"@NonCPS\n{kind} {name}()", tuple(body))])
+
+
+def listing(jobs: list[Listed]) -> Listing:
+    """The jobs, readable as far as a class file can hold that."""
+    parts = list(_parts(jobs)) if len(jobs) <= MAX_READABLE else None
+    return _packed(jobs) if parts is None or _texts(jobs) > MAX_TEXTS else _readable(parts)
+
+
+def _readable(parts: list[list[Listed]]) -> Listing:
+    found = Listing([[_WHOLE]])
+    for number, part in enumerate(parts, start=1):
+        found.add(f"jobs{number}", "void", chain.from_iterable(map(_assigned, part)))
+        found.calls.append(Source(f"jobs{number}()"))
+    return found
+
+
+def _assigned(job: Listed) -> tuple[Statement, Statement]:
+    return Comment(job.place), Assign("jobs", Text(job.mark), job.value)
+
+
+def _parts(jobs: list[Listed]) -> Iterator[list[Listed]]:
+    part: list[Listed] = []
+    nodes = 0
+    for job in jobs:
+        weight = _weight(job.value)
+        if part and (len(part) == JOBS_PER_FUNCTION or nodes + weight > NODES_PER_FUNCTION):
+            yield part
+            part, nodes = [], 0
+        part.append(job)
+        nodes += weight
+    yield part
+
+
+def _weight(node: Expression) -> int:
+    if isinstance(node, MapOf):
+        return sum(1 + _weight(value) for _, value in node.entries)
+    return 1 + sum(map(_weight, node.items)) if isinstance(node, ListOf) else 1
+
+
+def _texts(jobs: list[Listed]) -> int:
+    return len({text for job in jobs for text in (job.mark, *_texts_in(job.value))})
+
+
+def _texts_in(node: Expression) -> Iterator[str]:
+    if isinstance(node, Text):
+        yield node.value
+    elif isinstance(node, MapOf):
+        for _, value in node.entries:
+            yield from _texts_in(value)
+    elif isinstance(node, ListOf):
+        for item in node.items:
+            yield from _texts_in(item)
+
+
+def _packed(jobs: list[Listed]) -> Listing:
+    found = Listing([[_READ]])
+    early: list[str] = []
+    cases: list[Statement] = []
+    for number, part in enumerate(_chunks([json.dumps(_late(job)) for job in jobs])):
+        here = jobs[len(early) : len(early) + len(part)]
+        early += [json.dumps([job.mark, _early(job, number, place)]) for place, job in enumerate(here)]
+        comment = Comment(f"{here[0].place} to {here[-1].place}")
+        found.paragraphs.append([comment, _text(f"details{number}", part)])
+        cases.append(Source(f"case {number}: return details{number}()"))
+    found.paragraphs.append([Block("@NonCPS\nString details(int part)", (Block("switch (part)", tuple(cases)),))])
+    for number, part in enumerate(_chunks(early)):
+        found.paragraphs.append([_text(f"jobs{number}", part)])
+        found.calls.append(Source(f"listJobs(jobs{number}())"))
+    return found
+
+
+def _text(name: str, items: list[str]) -> Block:
+    return Block(f"@NonCPS\nString {name}()", (Source(f"return {literal('[' + ','.join(items) + ']')}"),))
+
+
+def _chunks(items: list[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    size = 0
+    for item in items:
+        if part and size + len(item) > CHARACTERS_PER_TEXT:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += len(item) + 1
+    yield part
+
+
+def _early(job: Listed, number: int, place: int) -> dict[str, object]:
+    return {**{key: _plain(v) for key, v in job.value.entries if key in _EARLY}, "place": [number, place]}
+
+
+def _late(job: Listed) -> dict[str, object]:
+    return {"at": job.place, **{key: _plain(v) for key, v in job.value.entries if key not in _EARLY}}
+
+
+def _plain(node: Expression) -> object:
+    if isinstance(node, Text):
+        return node.value
+    if isinstance(node, Code):
+        return json.loads(node.text)
+    if isinstance(node, MapOf):
+        return {name: _plain(value) for name, value in node.entries}
+    assert isinstance(node, ListOf)  # noqa: S101 - data has no calls
+    return [_plain(item) for item in node.items]

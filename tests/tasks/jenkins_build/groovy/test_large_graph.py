@@ -1,0 +1,71 @@
+"""Ten thousand jobs in one Jenkinsfile: compiled and run by groovy 2.4.21, and on the stand-in's executor."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sandbox.jenkins import executor
+from tasks.interpretation.expressions import Equal, Text, Var
+from tasks.interpretation.pipeline import Artifacts, Job, Need, Pipeline, Undecided
+from tasks.jenkins_build.jenkinsfile import RenderSettings, render
+from tests.sandbox.jenkins.fake_host import FakeHost
+from tests.tasks.jenkins_build.groovy.bytecode import LIMIT, method_sizes
+from tests.tasks.jenkins_build.groovy.running import HERE, repository, tool_of
+
+MARKER = re.compile(r"gl-job name=(\S+) state=(\w+)")
+SCRIPT = "echo a line of a script that is not short and has an ümlaut, 'quotes' and a \\ in it"
+
+
+def _job(number: int) -> Job:
+    when = (Undecided(Equal(Var("RUN"), Text(str(number // 2)))),)  # two of them run
+    needs = (Need(f"job {number - 1}"),) if number % 2 else None
+    script = (*(SCRIPT,) * 10, f'echo "out:{number} $N $(cat f 2>/dev/null)"', "echo kept > f")
+    own = {"N": f"it's {number}"}
+    return Job(f"job {number}", f"s{number % 2}", script, variables=own, needs=needs, rules=when,
+               artifacts=Artifacts(("f",)))  # fmt: skip
+
+
+def _jenkinsfile(count: int) -> str:
+    jobs = tuple(map(_job, range(count)))
+    return render(Pipeline(None, ("s0", "s1"), jobs, decided=False), RenderSettings())
+
+
+def _check(result: str, console: str, count: int) -> None:
+    assert result == "SUCCESS", console[-3000:]
+    states = dict(MARKER.findall(console))
+    middle = count // 4 * 2
+    ran = {f"job%20{middle}": "success", f"job%20{middle + 1}": "success"}
+    assert {name: state for name, state in states.items() if state != "skipped"} == ran
+    assert len(states) == count
+    said = re.findall(r"^out:(.*?)\r?$", console, re.MULTILINE)
+    assert said == [f"{middle} it's {middle} ", f"{middle + 1} it's {middle + 1} kept"]
+
+
+@pytest.mark.slow
+def test_ten_thousand_jobs_compile_and_run_under_groovy(tmp_path: Path) -> None:
+    tool, environment = tool_of()
+    url, sha = repository(tmp_path / "origin.git")
+    folder = tmp_path / "files" / "large"
+    folder.mkdir(parents=True)
+    (folder / "Jenkinsfile").write_text(_jenkinsfile(10_000), encoding="ascii")
+    given = {"COMMIT_SHA": sha, "REPO_URL": url, "RUN": "2500"}
+    case = {"parameters": given, "answers": {}, "path": environment["PATH"], "credentials": {}}
+    (folder / "case.json").write_text(json.dumps(case))
+    words: list[str | Path] = [tool, "-cp", HERE, HERE / "run.groovy", tmp_path / "files", "1"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "result.json").read_text())
+    _check(found["result"], found["console"], 10_000)
+    for path in (folder / "classes").glob("*.class"):
+        assert {name: size for name, size in method_sizes(path).items() if size > LIMIT / 2} == {}
+
+
+def test_very_many_jobs_run_on_the_stand_in(tmp_path: Path) -> None:
+    url, sha = repository(tmp_path / "origin.git")
+    host = FakeHost(tmp_path / "standin", _jenkinsfile(1_200), {"COMMIT_SHA": sha, "REPO_URL": url, "RUN": "300"})
+    _check(executor.run(host), host.console, 1_200)  # type: ignore[arg-type]
