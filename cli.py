@@ -172,6 +172,9 @@ def interpreter_serve(host: str, port: int, **options: Any) -> None:
 @_ENVIRONMENT
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a descriptor key; dots nest.")
 @click.option("--rebuild", is_flag=True, help="Build again although this commit was built.")
+@click.option(
+    "--retry-failed", "from_failed_stage", is_flag=True, help="Take a build that failed up again where it failed."
+)
 @click.option("--redeploy", is_flag=True, help="Deploy although just this release was rolled back by hand.")
 @click.option(
     "--dry-run", is_flag=True, help="Show the Jenkinsfile's diagnostics and what would change; change nothing."

@@ -43,6 +43,12 @@ class Environment(Block):
         title="Approval timeout",
         description="Seconds an answer to a manual job is waited for; no answer is a no.",
     )
+    keep_builds: int = Field(
+        default=50, gt=0, title="Builds to keep", description="So many builds of a project Jenkins keeps."
+    )
+    keep_days: int | None = Field(
+        default=None, gt=0, title="Days to keep builds", description="Older builds are discarded; empty: any age."
+    )
     manual_jobs: Literal["skip", "ask"] = Field(
         default="skip",
         title="Optional manual jobs",

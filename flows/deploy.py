@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled
 
 from blocks.environment import Environment, load_environment
@@ -18,6 +19,7 @@ from tasks.image.reference import ImageReference, parse
 from tasks.image.task import build_image_with_engine, confirm_image
 from tasks.interpretation.task import InterpretationOptions, include_decisions, interpret_pipeline
 from tasks.jenkins_build.following import Limits
+from tasks.jenkins_build.job_config import Retention
 from tasks.jenkins_build.mirrors import end_job_runs
 from tasks.jenkins_build.outcome import BuildOutcome, check_stable, results
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
@@ -78,7 +80,8 @@ async def deploy(
     pipeline = await interpret_pipeline(snapshot, terms)
     secrets = variable_store((commit.project_path, commit.project_id), variables, environment)
     manual = place.manual_jobs if options.manual_jobs == AS_ENVIRONMENT else options.manual_jobs
-    policy = Terms(secrets, manual, place.approval_timeout_seconds)
+    kept = Retention(place.keep_builds, place.keep_days)
+    policy = Terms(secrets, manual, place.approval_timeout_seconds, kept, PREFECT_UI_URL.value() or "")
     made = specify(snapshot, pipeline, (place.gitlab, place.registry), how.image, policy)
     await publish_jenkinsfile(made.jenkinsfile, pipeline.diagnostics)
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
@@ -107,7 +110,7 @@ async def _build_and_roll_out(
         approval=place.approval_timeout_seconds,
         silence=place.silence_timeout_seconds,
     )
-    wishes = Wishes(options.rebuild, approver, place.metrics)
+    wishes = Wishes(options.rebuild, approver, place.metrics, options.from_failed_stage)
     outcome = await turn.within(run_build(place.jenkins, made.job, limits, wishes))
     await publish_build(outcome)
     if warning := check_stable(outcome, place.unstable):

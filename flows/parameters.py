@@ -17,6 +17,11 @@ class DeployOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rebuild: bool = Field(False, title="Rebuild", description="Build again although this commit was built already.")
+    from_failed_stage: bool = Field(
+        False,
+        title="Retry from the failed stage",
+        description="Take a build that failed up again where it failed, if Jenkins can; else build afresh.",
+    )
     dry_run: bool = Field(False, title="Dry run", description="Show what would be built and changed; change nothing.")
     redeploy: bool = Field(
         False, title="Redeploy", description="Deploy although just this release was rolled back by hand."

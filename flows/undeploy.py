@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
 
-from blocks.environment import load_environment
+from blocks.environment import Environment, environment_names, load_environment
+from errors import SmartClideError
 from flows.parameters import Name
-from tasks.rollout.publication import find_service, run_holder
+from tasks.jenkins_build.task import remove_job
+from tasks.rollout.publication import find_service, list_all_releases, run_holder
 from tasks.rollout.rollout import Rollouts
 
 
@@ -26,7 +28,7 @@ async def undeploy(
     Args:
         service: Name of the service in the Environment.
         environment: Name of the Environment, e.g. staging.
-        purge: Remove the release history too.
+        purge: Remove the release history too, and the project's Jenkins job when it is deployed nowhere else.
 
     Returns:
         What was deleted, e.g. ``Deployment shop``.
@@ -35,5 +37,24 @@ async def undeploy(
     identity = await find_service(place.cluster, place.namespace, environment, service)
     rollouts = Rollouts(place.cluster, place.registry, identity, place.rollout_timeout_seconds)
     deleted = list(await rollouts.undeploy(run_holder(), purge=purge))
+    if purge and (kept := await _needed(place, identity.project)):
+        get_run_logger().info("the Jenkins job of %s is left: %s", identity.project, kept)
+    elif purge:
+        deleted += await remove_job(place.jenkins, identity.project)
     await acreate_table_artifact([{"deleted": one} for one in deleted], key="result-undeploy")
     return deleted
+
+
+async def _needed(place: Environment, project: str) -> str:
+    """Why the project's Jenkins job must stay; "" when nothing needs it."""
+    for name in await environment_names():
+        try:
+            other = await load_environment(name)
+            if (other.jenkins.url, other.jenkins.folder) != (place.jenkins.url, place.jenkins.folder):
+                continue
+            releases = await list_all_releases(other.cluster, other.namespace, name)
+        except SmartClideError as error:
+            return f"whether Environment {name} needs it cannot be told: {error.message}"
+        if any(record.project == project for _, record in releases):
+            return f"Environment {name} has releases of it"
+    return ""

@@ -12,15 +12,23 @@ from errors import InputError
 from tasks.interpretation.compiler import collector_paused
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build import file_questions, graph, helpers, image_stage
-from tasks.jenkins_build.artifacts import givers_of
-from tasks.jenkins_build.groovy import Block, Comment, Source, Statement, Step, Text, literal
+from tasks.jenkins_build.artifacts import givers_of, has_stash
+from tasks.jenkins_build.groovy import Block, Code, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
 from tasks.jenkins_build.job_stage import agent, fetch, pipeline_stages
-from tasks.jenkins_build.plan import COMMIT_PARAMETER, URL_PARAMETER, Plan, depth_of, helper_functions, make_plan
+from tasks.jenkins_build.plan import (
+    COMMIT_PARAMETER,
+    URL_PARAMETER,
+    Plan,
+    depth_of,
+    helper_functions,
+    make_plan,
+)
+from tasks.jenkins_build.resumable import is_restartable, top_stages
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 
-__all__ = ["ImageBuild", "RenderSettings", "parameter_names", "render"]
+__all__ = ["ImageBuild", "RenderSettings", "parameter_names", "render", "restart_stages"]
 
 
 def parameter_names(pipeline: Pipeline) -> tuple[str, ...]:
@@ -47,6 +55,12 @@ def _rendered(plan: Plan) -> str:
     return render_paragraphs(
         [*_top(plan), *_functions(plan), *_image_function(plan), _guard(plan), *_files(plan), [_pipeline(plan, stages)]]
     )
+
+
+def restart_stages(pipeline: Pipeline, settings: RenderSettings) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Name of each top-level stage, and of the stages of the jobs in it; () where a restart cannot be right."""
+    plan = make_plan(pipeline, settings)
+    return top_stages(plan) if is_restartable(plan) else ()
 
 
 def _top(plan: Plan) -> list[list[Statement]]:
@@ -114,8 +128,15 @@ def _image_stage(plan: Plan) -> list[Statement]:
     ]
 
 
+def _kept(plan: Plan) -> list[Statement]:
+    """Artifacts of the last builds, for one that is restarted from a later stage; only where a later stage is there."""
+    if not is_restartable(plan) or not any(has_stash(job) for job in plan.pipeline.jobs) or len(top_stages(plan)) < 2:
+        return []
+    return [Step("preserveStashes", (), (("buildCount", Code("3")),))]
+
+
 def _pipeline(plan: Plan, stages: list[Statement]) -> Block:
-    lines: list[Statement] = [Step("skipDefaultCheckout")]
+    lines: list[Statement] = [Step("skipDefaultCheckout"), *_kept(plan)]
     if not plan.pipeline.decided and any(job.resource_group for job in plan.pipeline.jobs):
         lines.append(Step("disableConcurrentBuilds"))  # a deployment's job says so in its own configuration
     options = Block("options", tuple(lines))

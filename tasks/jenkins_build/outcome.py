@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from errors import BuildFailedError, ProtocolError
@@ -123,6 +123,8 @@ class KnownBuild:
         attempt: The attempt.
         result: Jenkins' result, or None while it waits or runs.
         url: Address of the build, or None while it waits.
+        restarted: It takes another up from a stage, has that one's parameters, and its attempt is still to be
+            numbered.
     """
 
     queue_id: int | None
@@ -131,6 +133,7 @@ class KnownBuild:
     attempt: int
     result: str | None = None
     url: str | None = None
+    restarted: bool = False
 
 
 def build_key(project_id: int, sha: str, jenkinsfile: str, image_repository: str | None) -> str:
@@ -144,7 +147,14 @@ def build_key(project_id: int, sha: str, jenkinsfile: str, image_repository: str
 
 
 def known_build(entry: Mapping[str, Any]) -> KnownBuild | None:
-    """Read an entry of a job's ``builds`` or of the queue's ``items``; None without one of our build keys."""
+    """Read an entry of a job's ``builds`` or of the queue's ``items``; None without one of our build keys.
+
+    A replayed build has our key, but may run a Jenkinsfile that somebody edited: it is none of ours.
+    """
+    causes = {str(c.get("_class")) for action in entry.get("actions") or () for c in action.get("causes") or ()}
+    if any(cause.endswith(".ReplayCause") for cause in causes):
+        return None
+    restarted = any(cause.endswith(".RestartDeclarativePipelineCause") for cause in causes)
     for action in entry.get("actions") or ():
         for parameter in action.get("parameters") or ():
             match = _KEY_VALUE.fullmatch(str(parameter.get("value"))) if parameter.get("name") == BUILD_KEY else None
@@ -152,8 +162,26 @@ def known_build(entry: Mapping[str, Any]) -> KnownBuild | None:
                 queue_id, number = entry.get("queueId", entry.get("id")), entry.get("number")
                 result = None if entry.get("building") else entry.get("result")
                 url = entry.get("url") if number is not None else None
-                return KnownBuild(queue_id, number, match[1], int(match[2]), result, url)
+                return KnownBuild(queue_id, number, match[1], int(match[2]), result, url, restarted)
     return None
+
+
+def numbered(known: Sequence[KnownBuild]) -> list[KnownBuild]:
+    """The same builds, each that was restarted as the attempt after all that began before it.
+
+    >>> builds = [KnownBuild(2, 6, "k", 1, restarted=True), KnownBuild(1, 5, "k", 1, "FAILURE")]
+    >>> [(build.number, build.attempt) for build in numbered(builds)]
+    [(6, 2), (5, 1)]
+    """
+    last: dict[str, int] = {}
+    found = list(known)
+    for place in sorted(range(len(found)), key=lambda p: (found[p].number is None, found[p].number or 0)):
+        build = found[place]
+        if build.restarted:
+            attempt = max(build.attempt, last.get(build.key, 0)) + 1
+            found[place] = build = replace(build, attempt=attempt, restarted=False)
+        last[build.key] = max(last.get(build.key, 0), build.attempt)
+    return found
 
 
 def decide(known: Sequence[KnownBuild], key: str, rebuild: bool = False) -> tuple[int, KnownBuild | None]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job, Pipeline
-from tasks.jenkins_build import conditions, helpers, job_script
+from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.children import CHILDREN
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
@@ -328,7 +328,10 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(plan),
         *((True, helpers.sources(sources_name(plan, depth), checkout(plan, depth))) for depth in _depths(plan)),
-        (some(plan.fetched) or (bool(givers_of(plan.pipeline)) and plan.settings.image is not None), helpers.FETCH),
+        (
+            some(plan.fetched) or (bool(givers_of(plan.pipeline)) and plan.settings.image is not None),
+            resumable.FETCH if resumable.is_restartable(plan) else helpers.FETCH,
+        ),
         (some(plan.informed_by), helpers.REPORTED),
         (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.READ_DOTENV),
         (some(lambda job: job.artifacts.untracked), helpers.UNTRACKED),

@@ -13,10 +13,10 @@ from urllib.parse import quote
 from blocks.jenkins_server import JenkinsServer
 from errors import NotFoundError, ProtocolError
 from tasks.jenkins_build.connection import Connection, job_path
-from tasks.jenkins_build.outcome import KnownBuild, known_build
+from tasks.jenkins_build.outcome import KnownBuild, known_build, numbered
 
 _QUEUE_ITEM = re.compile(r"queue/item/(\d+)")
-_PARAMETERS = "actions[parameters[name,value]]"
+_PARAMETERS = "actions[parameters[name,value],causes[shortDescription]]"
 _IN_MEMORY = 1 << 20  # bytes of a piece of the console
 _PIECE = 1 << 16
 _RECENT = 100  # builds looked through for a build key; newer attempts come first
@@ -134,14 +134,14 @@ class Jenkins:
             builds = self.recent_builds(job).known
         except NotFoundError:
             builds = ()
-        return [*(known for known in map(known_build, waiting) if known), *builds]
+        return numbered([*(known for known in map(known_build, waiting) if known), *builds])
 
     def recent_builds(self, job: str) -> RecentBuilds:
         """The builds of a job that carry one of our build keys, newest first, and Jenkins' estimate."""
         tree = f"lastBuild[estimatedDuration],builds[number,url,queueId,building,result,{_PARAMETERS}]{{0,{_RECENT}}}"
         found = self._json(job_path(job), tree, f"job {job}")
         estimate = (found.get("lastBuild") or {}).get("estimatedDuration")
-        known = tuple(build for build in map(known_build, found.get("builds") or []) if build)
+        known = tuple(numbered([build for build in map(known_build, found.get("builds") or []) if build]))
         return RecentBuilds(known, estimate / 1000 if isinstance(estimate, (int, float)) and estimate > 0 else None)
 
     def trigger(self, job: str, parameters: Mapping[str, str]) -> int:

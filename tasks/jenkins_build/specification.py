@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from pydantic import SecretStr
@@ -16,10 +16,11 @@ from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
 from errors import InputError
 from tasks.interpretation.pipeline import Pipeline
-from tasks.jenkins_build.jenkinsfile import parameter_names, render
-from tasks.jenkins_build.job_config import ParameterDefinition, job_config
+from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_stages
+from tasks.jenkins_build.job_config import ParameterDefinition, Retention, job_config
 from tasks.jenkins_build.jobs import Credential
 from tasks.jenkins_build.outcome import build_key
+from tasks.jenkins_build.restarting import TopStage
 from tasks.jenkins_build.settings import HOUR_SECONDS, ImageBuild, RenderSettings
 from tasks.jenkins_build.task import JobSpec
 from tasks.jenkins_build.variables import VariableStore
@@ -61,11 +62,15 @@ class Terms:
         secrets: The project's secret CI/CD variables; None = it has none.
         manual: What becomes of optional manual jobs: people are asked, or they are skipped.
         manual_seconds: How long an answer is waited for.
+        retention: Which builds Jenkins keeps.
+        deployments: Where people see the deployments, for the job's description; "" = not told.
     """
 
     secrets: VariableStore | None = None
     manual: Literal["ask", "skip"] = "skip"
     manual_seconds: int = HOUR_SECONDS
+    retention: Retention = field(default_factory=Retention)
+    deployments: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,34 +117,42 @@ def specify(
     ours = _our_image(snapshot, pipeline, choice)
     registry_id = next((i for i in sorted(ids) if i.startswith(REGISTRY_CREDENTIALS)), None)
     build = ImageBuild(repository, commit.sha, choice.build_args, registry_id) if ours else None
-    jenkinsfile = render(
-        pipeline,
-        RenderSettings(
-            clone_url=commit.clone_url,
-            commit_sha=commit.sha,
-            git_credentials_id=next((i for i in sorted(ids) if i.startswith(GITLAB_CREDENTIALS)), None),
-            image=build,
-            source=snapshot.ci_path,
-            manual=terms.manual,
-            # Jenkins' own deadline is for the case that nobody follows the build any more
-            manual_wait_seconds=terms.manual_seconds + _GRACE_SECONDS,
-            registry_credentials_id=registry_id,
-            registry_job=choice.from_job,
-            bound_variables=tuple(stored.bound for stored in variables.stored),
-        ),
+    settings = RenderSettings(
+        clone_url=commit.clone_url,
+        commit_sha=commit.sha,
+        git_credentials_id=next((i for i in sorted(ids) if i.startswith(GITLAB_CREDENTIALS)), None),
+        image=build,
+        source=snapshot.ci_path,
+        manual=terms.manual,
+        # Jenkins' own deadline is for the case that nobody follows the build any more
+        manual_wait_seconds=terms.manual_seconds + _GRACE_SECONDS,
+        registry_credentials_id=registry_id,
+        registry_job=choice.from_job,
+        bound_variables=tuple(stored.bound for stored in variables.stored),
     )
+    jenkinsfile = render(pipeline, settings)
     image = choice.reference if choice.from_job and choice.reference else f"{repository}:{commit.sha}"
     config = job_config(
         jenkinsfile,
         [ParameterDefinition(name) for name in parameter_names(pipeline)],
-        f"GitLab project {commit.project_path}: {commit.web_url}",
+        "\n".join([f"GitLab project {commit.project_path}: {commit.web_url}", *_links(terms)]),
+        retention=terms.retention,
         concurrent=not any(job.resource_group for job in pipeline.jobs),
     )
     key = build_key(commit.project_id, commit.sha, jenkinsfile, repository)
     coverage = {job.name: job.coverage for job in pipeline.jobs if job.coverage}
     jobs = len(pipeline.jobs) + (build is not None)
-    job = JobSpec(variables.job, config, commit.sha, key, {}, credentials, secrets, jobs, coverage)
+    restart = _restart(pipeline, settings)
+    job = JobSpec(variables.job, config, commit.sha, key, {}, credentials, secrets, jobs, coverage, restart)
     return Specification(jenkinsfile, job, image)
+
+
+def _links(terms: Terms) -> list[str]:
+    return [f"Deployments: {terms.deployments}"] if terms.deployments else []
+
+
+def _restart(pipeline: Pipeline, settings: RenderSettings) -> tuple[TopStage, ...]:
+    return tuple(TopStage(title, stages) for title, stages in restart_stages(pipeline, settings))
 
 
 def _our_image(snapshot: Snapshot, pipeline: Pipeline, choice: ImageChoice) -> bool:

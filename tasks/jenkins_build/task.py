@@ -20,6 +20,8 @@ from tasks.jenkins_build.mirrors import mirrors_here
 from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, counting, decide
 from tasks.jenkins_build.polling import Poller, polling
 from tasks.jenkins_build.publication import keep_reference, publish_results
+from tasks.jenkins_build.removal import remove_project
+from tasks.jenkins_build.restarting import TopStage, taken_up
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
 from tasks.jenkins_build.variables import VariableStore, keep_variables
@@ -46,6 +48,7 @@ class JobSpec:
         variables: The project's secret CI/CD variables, which it uses by id too.
         jobs: How many jobs the build has, the image stage too; 0 = not known.
         coverage: GitLab's ``coverage:`` expressions, by job.
+        restart: Its top-level stages, where a build can be taken up again in the middle.
     """
 
     project_path: str
@@ -57,6 +60,7 @@ class JobSpec:
     variables: VariableStore | None = None
     jobs: int = 0
     coverage: Mapping[str, str] = field(default_factory=dict)
+    restart: tuple[TopStage, ...] = ()
 
 
 @task(name="lint Jenkinsfile", cache_policy=NO_CACHE, **TRANSIENT)
@@ -105,27 +109,34 @@ def _ensure_job(jenkins: Jenkins, spec: JobSpec) -> tuple[str, bool]:
 
 
 @task(name="trigger Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
-async def trigger_build(jenkins: JenkinsServer, spec: JobSpec, rebuild: bool = False) -> BuildRef:
+async def trigger_build(
+    jenkins: JenkinsServer, spec: JobSpec, rebuild: bool = False, from_failed_stage: bool = False
+) -> BuildRef:
     """Find the build of this build key, else start it. Safe to repeat: see `outcome.decide`.
 
+    With `from_failed_stage` a build that failed is taken up again where it failed, if that can be done.
     What Jenkins calls the build is kept as an artifact of the run before anything else is done.
     """
     async with polling(jenkins) as poller:
-        ref, found = await _trigger(poller, spec, rebuild)
+        ref, found = await _trigger(poller, spec, rebuild, from_failed_stage)
     await keep_reference(ref)
     task_logger().info("%s %s (build key %s)", "found again:" if found else "triggered:", ref, ref.parameter)
     return ref
 
 
-async def _trigger(poller: Poller, spec: JobSpec, rebuild: bool) -> tuple[BuildRef, bool]:
+async def _trigger(poller: Poller, spec: JobSpec, rebuild: bool, from_failed_stage: bool) -> tuple[BuildRef, bool]:
     jenkins = poller.jenkins
     job = jenkins.job_name(spec.project_path)
-    attempt, known = decide(await poller.call(jenkins.find_builds, job), spec.build_key, rebuild)
+    builds = await poller.call(jenkins.find_builds, job)
+    attempt, known = decide(builds, spec.build_key, rebuild)
     url = jenkins.url(job)
     if known is not None:
         passed = known.result is not None
         return BuildRef(job, known.queue_id, known.number, known.url or url, spec.build_key, attempt, passed), True
     ref = BuildRef(job, None, None, url, spec.build_key, attempt)
+    failed = counting(builds, spec.build_key, attempt - 1) if from_failed_stage else None
+    if failed is not None and (again := await taken_up(poller, ref, failed, spec.restart)):
+        return again, False
     parameters = {**spec.parameters, "COMMIT_SHA": spec.commit_sha, BUILD_KEY: ref.parameter}
     return await _start(poller, ref, parameters), False
 
@@ -181,6 +192,13 @@ async def follow_build(
         return outcome
 
 
+@task(name="remove Jenkins job", cache_policy=NO_CACHE, **TRANSIENT)
+async def remove_job(jenkins: JenkinsServer, project_path: str) -> list[str]:
+    """Delete what was made in Jenkins for a project; says what. See `removal`."""
+    async with polling(jenkins) as poller:
+        return await poller.call(remove_project, poller.jenkins, project_path)
+
+
 @task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
 async def stop_jenkins_build(jenkins: JenkinsServer, ref: BuildRef) -> None:
     """Stop a build whose follower is gone, e.g. from a hook of a cancelled flow run."""
@@ -196,11 +214,13 @@ class Wishes:
         rebuild: Build again although it was built already.
         ask: Asks people what the build asks.
         store: Where the whole log is kept; None = nowhere.
+        from_failed_stage: Take a build that failed up again where it failed, if that can be done.
     """
 
     rebuild: bool = False
     ask: Ask | None = None
     store: Store | None = None
+    from_failed_stage: bool = False
 
 
 async def run_build(
@@ -222,7 +242,7 @@ async def _run_build(
     async with polling(jenkins):  # its connections are kept for all of them
         for _ in range(_REWRITTEN_TRIES - 1):
             await ensure_job(jenkins, spec)
-            ref = await trigger_build(jenkins, spec, wishes.rebuild)
+            ref = await trigger_build(jenkins, spec, wishes.rebuild, wishes.from_failed_stage)
             try:
                 return await follow_build(jenkins, ref, limits, wishes.ask, watch)
             except BuildFailedError as error:
@@ -231,5 +251,5 @@ async def _run_build(
             except NotFoundError as error:
                 task_logger().warning("%s", error)
         await ensure_job(jenkins, spec)
-        ref = await trigger_build(jenkins, spec, wishes.rebuild)
+        ref = await trigger_build(jenkins, spec, wishes.rebuild, wishes.from_failed_stage)
         return await follow_build(jenkins, ref, limits, wishes.ask, watch)

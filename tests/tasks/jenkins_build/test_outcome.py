@@ -22,6 +22,7 @@ from tasks.jenkins_build.outcome import (
     decide,
     failed_error,
     known_build,
+    numbered,
     passed,
     read_image,
 )
@@ -232,3 +233,30 @@ def test_a_recorded_console() -> None:
             for line in assembler.feed(exchange["response"]["body"].encode()):
                 console.read(line)
     assert set(console.stages) >= {"build-a", "build-b"}
+
+
+CAUSES = "org.jenkinsci.plugins.pipeline.modeldefinition.causes.RestartDeclarativePipelineCause"
+
+
+def test_a_restarted_build_is_the_attempt_after_those_before_it() -> None:
+    """It carries the parameters of the build it came from, the key and attempt too."""
+    cause = {"causes": [{"_class": CAUSES, "shortDescription": "Restarted from build #1, stage test"}]}
+    entries = [
+        _entry(f"{KEY}-1", id=30),
+        _entry(f"{KEY}-4", number=9, queueId=19, result="FAILURE"),
+        _entry(f"{KEY}-1", number=8, queueId=18, result="FAILURE"),
+        _entry(f"{KEY}-1", number=7, queueId=17, result="FAILURE"),
+        _entry(f"{KEY}-1", number=6, queueId=16, result="FAILURE"),
+    ]
+    for place in (0, 2, 3):
+        entries[place]["actions"].append(cause)  # type: ignore[attr-defined]
+    found = numbered([build for build in map(known_build, entries) if build])
+    assert [(build.number, build.attempt) for build in found] == [(None, 5), (9, 4), (8, 3), (7, 2), (6, 1)]
+    assert decide(found, KEY) == (5, found[0])
+
+
+def test_a_replayed_build_is_none_of_ours() -> None:
+    """Somebody may have edited its Jenkinsfile."""
+    entry = _entry(f"{KEY}-1", number=5, queueId=17, result="SUCCESS")
+    entry["actions"].append({"causes": [{"_class": "org.jenkinsci.plugins.workflow.cps.replay.ReplayCause"}]})  # type: ignore[attr-defined]
+    assert known_build(entry) is None

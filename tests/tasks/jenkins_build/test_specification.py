@@ -11,9 +11,11 @@ from pydantic import SecretStr
 
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
-from tasks.interpretation.pipeline import AllowFailure, Job, Pipeline
+from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pipeline
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
-from tasks.jenkins_build.specification import specify
+from tasks.jenkins_build.job_config import Retention
+from tasks.jenkins_build.restarting import TopStage
+from tasks.jenkins_build.specification import Specification, Terms, specify
 from tasks.rollout.descriptor import ImageOptions
 from tasks.source.model import Commit, Snapshot
 
@@ -24,10 +26,17 @@ LOGIN = DockerRegistryCredentials(
 )
 
 
-def jenkinsfile(*jobs: Job, image: ImageOptions, registry: ImageRegistry) -> str:
-    pipeline = Pipeline(None, ("a",), jobs)
+def specified(
+    *jobs: Job, image: ImageOptions | None = None, registry: ImageRegistry | None = None, terms: Terms | None = None
+) -> Specification:
+    pipeline = Pipeline(None, tuple(dict.fromkeys(job.stage for job in jobs)), jobs)
     snapshot = Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True)
-    return specify(snapshot, pipeline, (GitLabServer(url="https://gitlab.example"), registry), image).jenkinsfile
+    servers = (GitLabServer(url="https://gitlab.example"), registry or ImageRegistry(address="registry.example"))
+    return specify(snapshot, pipeline, servers, image or ImageOptions(), terms or Terms())
+
+
+def jenkinsfile(*jobs: Job, image: ImageOptions, registry: ImageRegistry, terms: Terms | None = None) -> str:
+    return specified(*jobs, image=image, registry=registry, terms=terms).jenkinsfile
 
 
 def test_the_job_that_pushes_gets_the_login_and_no_other() -> None:
@@ -56,3 +65,43 @@ def test_builds_of_a_job_with_resource_groups_wait_for_each_other(group: str | N
     assert "disableConcurrentBuilds" not in found.jenkinsfile
     kept = render(replace(pipeline, decided=False), RenderSettings())
     assert ("    disableConcurrentBuilds()\n" not in kept) == concurrent
+
+
+def test_a_deployment_that_asks_leaves_jenkins_its_own_later_deadline() -> None:
+    play = Job("play", "a", ("true",), when="manual", allow_failure=AllowFailure(always=True))
+    text = specified(play, terms=Terms(manual="ask", manual_seconds=600)).jenkinsfile
+    assert "approved('play', 'Job-1', 'Run the job play?', true, 720)" in text
+
+
+def test_the_job_says_what_it_is_of_and_how_many_builds_are_kept() -> None:
+    terms = Terms(retention=Retention(7, 30), deployments="http://prefect.example")
+    config = specified(Job("build", "a", ("true",)), terms=terms).job.config
+    assert "<description>GitLab project group/app: x\nDeployments: http://prefect.example\n\nManaged by" in config
+    assert "<daysToKeep>30</daysToKeep><numToKeep>7</numToKeep>" in config
+
+
+FILES = Artifacts(paths=("out",))
+
+
+def test_a_build_can_be_taken_up_again_at_its_top_level_stages() -> None:
+    jobs = (Job("compile", "a", ("true",), artifacts=FILES), Job("x", "b", ("true",)), Job("y", "b", ("true",)))
+    made = specified(*jobs)
+    assert made.job.restart == (
+        TopStage("compile", ("compile",)), TopStage("b", ("x", "y")), TopStage("image", ("image",)),
+    )  # fmt: skip
+    assert "preserveStashes buildCount: 3" in made.jenkinsfile
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        Job("use", "b", ("true",), needs=(Need("compile"),)),
+        Job("with space", "b", ("true",), artifacts=FILES),
+        Job("report", "b", ("true",), artifacts=Artifacts(reports={"dotenv": ("a.env",)})),
+    ],
+    ids=lambda job: job.name,
+)
+def test_where_a_restart_would_miss_something_there_is_none(job: Job) -> None:
+    made = specified(Job("compile", "a", ("true",), artifacts=FILES), job)
+    assert made.job.restart == ()
+    assert "preserveStashes" not in made.jenkinsfile

@@ -42,6 +42,7 @@ class Declarative {
 
   static class Options {
     void skipDefaultCheckout() { }
+    void preserveStashes(Map options) { assert options.keySet() == ["buildCount"] as Set && options.buildCount in 1..50 }
   }
 
   static class When {
