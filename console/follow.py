@@ -39,6 +39,7 @@ from rich.table import Table
 from rich.text import Text
 
 from errors import InputError, NotFoundError
+from tasks.jenkins_build.mirrors import MIRROR
 
 DEPLOYMENT = "smartclide"
 _POLL_SECONDS = 0.5
@@ -54,6 +55,7 @@ _LOOK = {
     "SCHEDULED": ("·", "dim"),
     "PAUSED": ("‖", "yellow"),
 }
+_NAMED = {"Unstable": ("!", "yellow"), "Skipped": ("-", "dim")}  # states of GitLab jobs
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,13 @@ def _last_log(client: SyncPrefectClient, run_id: UUID) -> str:
     return logs[0].message.strip().splitlines()[-1] if logs and logs[0].message.strip() else ""
 
 
-def _step(name: str) -> str:
-    """A task run's name without the suffix that makes it unique."""
-    return re.sub(r"-[0-9a-f]{3}$", "", name)
+def _step(run: TaskRun | FlowRun) -> str:
+    """A task run's name without the suffix that makes it unique; a GitLab job's is its own, and has none."""
+    return run.name if _is_job(run) else re.sub(r"-[0-9a-f]{3}$", "", run.name)
+
+
+def _is_job(run: TaskRun | FlowRun) -> bool:
+    return isinstance(run, TaskRun) and MIRROR in run.tags
 
 
 def _seconds(run: TaskRun | FlowRun) -> str:
@@ -212,8 +218,10 @@ class _LiveDisplay:
     def show(self, run: FlowRun, tasks: list[TaskRun], log: str) -> None:
         table = Table.grid(padding=(0, 1))
         for task in tasks:
-            icon, style = _LOOK.get(task.state_type.value if task.state_type else "PENDING", ("·", "dim"))
-            table.add_row(Text(icon, style=style), Text(_step(task.name)), Text(_seconds(task), style="dim"))
+            kind = task.state_type.value if task.state_type else "PENDING"
+            icon, style = _NAMED.get(task.state_name or "") or _LOOK.get(kind, ("·", "dim"))
+            name = f"  {_step(task)}" if _is_job(task) else _step(task)
+            table.add_row(Text(icon, style=style), Text(name), Text(_seconds(task), style="dim"))
         state = run.state.name if run.state else "Pending"
         head = Text.assemble((run.name, "bold"), f": {state} ", (_seconds(run), "dim"))
         final = run.state is not None and run.state.is_final()
@@ -238,6 +246,6 @@ class _LineDisplay:
             state = item.state_name or "Pending"
             if self.seen.get(item.id) != state and state not in ("Pending", "Scheduled"):
                 self.seen[item.id] = state
-                kind = "run" if isinstance(item, FlowRun) else "step"
-                line = f"{kind} {_step(item.name)}: {state} {_seconds(item)}".rstrip()
+                kind = "run" if isinstance(item, FlowRun) else "job" if _is_job(item) else "step"
+                line = f"{kind} {_step(item)}: {state} {_seconds(item)}".rstrip()
                 print(line, file=self.console.file, flush=True)

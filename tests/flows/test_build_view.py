@@ -1,6 +1,7 @@
 """What a user of Prefect sees of a Jenkins build: its jobs as task runs, its log, its results."""
 
 import asyncio
+import io
 import json
 import time
 
@@ -15,8 +16,10 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
     LogFilterTaskRunId,
 )
+from rich.console import Console
 
 from blocks.environment import load_environment
+from console.follow import follow
 from flows.deploy import deploy
 from tasks.rollout.history import decode
 
@@ -106,6 +109,20 @@ def test_every_job_is_a_task_run_with_its_own_state_time_and_lines(shown):
 def test_the_progress_ends_at_all_of_it(shown):
     progress = artifacts_of(shown.state_details.flow_run_id)["build-progress"]
     assert (progress.type, progress.data) == ("progress", 100.0)
+
+
+def test_the_command_line_shows_the_jobs_by_their_names(shown):
+    run_id = shown.state_details.flow_run_id
+    jobs_of(run_id, 6)
+    out = io.StringIO()
+    follow(run_id, Console(file=out))
+    lines = [
+        line.rpartition(" ")[0].rpartition(" ")[0] for line in out.getvalue().splitlines() if line.startswith("job ")
+    ]
+    assert sorted(lines) == [
+        "job build: Completed", "job image: Completed", "job left: Completed", "job on failure: Skipped",
+        "job right: Completed", "job shaky: Unstable",
+    ]  # fmt: skip
 
 
 def test_the_whole_log_is_kept_as_a_file(house, shown):

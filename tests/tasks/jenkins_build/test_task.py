@@ -256,6 +256,26 @@ async def test_a_build_that_takes_too_long_is_stopped(jenkins: Running) -> None:
     assert jenkins.client.build(ref.job, 1).result == "ABORTED"
 
 
+async def test_a_build_that_writes_nothing_is_stopped(jenkins: Running) -> None:
+    ref = await start(jenkins, jenkins.spec(("log", "gl-job name=slow state=running\nbusy"), ("wait", 30)))
+    with pytest.raises(
+        DeadlineError, match=r"wrote nothing for 1 s, and was stopped\. Then job 'slow' was running\."
+    ) as caught:
+        await follow_build.fn(jenkins.block, ref, Limits(silence=0.6, poll=(0.05, 0.1)))
+    assert "silence timeout" in str(caught.value)
+    assert jenkins.client.build(ref.job, 1).result == "ABORTED"
+
+
+async def test_waiting_for_an_agent_is_no_silence(jenkins: Running, caplog: Log) -> None:
+    caplog.set_level(logging.INFO, "smartclide")
+    told = "Still waiting to schedule task\n\u2018Jenkins\u2019 doesn\u2019t have label \u2018gpu\u2019"
+    ref = await start(jenkins, jenkins.spec(("log", told), ("wait", 1.5), ("log", "Running on gpu-1 in /w")))
+    outcome = await follow_build.fn(jenkins.block, ref, Limits(silence=0.5, poll=(0.05, 0.1)))
+    assert outcome.result == "SUCCESS"
+    waits = "the build waits for an agent: \u2018Jenkins\u2019 doesn\u2019t have label \u2018gpu\u2019"
+    assert waits in caplog.messages
+
+
 async def test_cancelling_stops_the_build(jenkins: Running) -> None:
     ref = await start(jenkins, jenkins.spec(("wait", 30)))
     follower = asyncio.create_task(follow_build.fn(jenkins.block, ref, QUICK))
