@@ -32,26 +32,9 @@ NODES_PER_FUNCTION = 2_000
 MAX_TEXTS = 25_000
 MAX_READABLE = 1_000
 CHARACTERS_PER_TEXT = 60_000
-# What is needed of a job before it starts.
-_EARLY = frozenset(
-    (
-        "title",
-        "number",
-        "stage",
-        "needs",
-        "optional",
-        "from",
-        "rules",
-        "when",
-        "delay",
-        "allowFailure",
-        "stash",
-        "lane",
-        "child",
-        "inChild",
-        "timeout",
-        "dotenv",
-    )
+# What is large of a job, and not asked for before it runs.
+_LATE = frozenset(
+    ("head", "own", "script", "afterScript", "run", "cleanup", "afterRun", "hook", "submodules", "includes", "excludes")
 )
 _WHOLE = Source("""// Everything there is about a job.
 @NonCPS
@@ -203,11 +186,11 @@ def _chunks(items: list[str]) -> Iterator[list[str]]:
 
 
 def _early(job: Listed, number: int, place: int) -> dict[str, object]:
-    return {**{key: _plain(v) for key, v in job.value.entries if key in _EARLY}, "place": [number, place]}
+    return {**{key: _plain(v) for key, v in job.value.entries if key not in _LATE}, "place": [number, place]}
 
 
 def _late(job: Listed) -> dict[str, object]:
-    return {"at": job.place, **{key: _plain(v) for key, v in job.value.entries if key not in _EARLY}}
+    return {"at": job.place, **{key: _plain(v) for key, v in job.value.entries if key in _LATE}}
 
 
 def _plain(node: Expression) -> object:

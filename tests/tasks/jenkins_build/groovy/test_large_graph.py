@@ -65,6 +65,14 @@ def test_ten_thousand_jobs_compile_and_run_under_groovy(tmp_path: Path) -> None:
         assert {name: size for name, size in method_sizes(path).items() if size > LIMIT / 2} == {}
 
 
+def test_jobs_of_a_group_exclude_each_other_among_very_many() -> None:
+    jobs = tuple(Job(f"job {number}", "a", ("true",), resource_group="one") for number in range(1_100))
+    text = render(Pipeline(None, ("a",), jobs, decided=False), RenderSettings())
+    index = text.split("String jobs0()")[1].split("\n}\n")[0]
+    assert index.count('"group": ') > 50  # what the runner asks before a job starts is not in its details
+    assert '"script": ' not in index
+
+
 def test_very_many_jobs_run_on_the_stand_in(tmp_path: Path) -> None:
     url, sha = repository(tmp_path / "origin.git")
     host = FakeHost(tmp_path / "standin", _jenkinsfile(1_200), {"COMMIT_SHA": sha, "REPO_URL": url, "RUN": "300"})
