@@ -65,13 +65,21 @@ def smartclide() -> None:
 )
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--expanded", is_flag=True, help="Print the whole configuration as YAML instead, with all put in.")
+@click.option(
+    "--diagnostics",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How diagnostics are written to standard error.",
+)
 @_JSON
-def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, expanded: bool, **options: Any) -> None:
+def interpret(file: Path, output: Path | None, as_json: bool, **options: Any) -> None:
     """Turn FILE, a .gitlab-ci.yml, into a Jenkinsfile. Local includes are read from FILE's folder."""
     from console.interpret import InterpretOptions, interpret_file
     from tasks.source.diagnostics import told
 
-    if expanded:
+    strict, form = options.pop("strict"), options.pop("diagnostics")
+    if options.pop("expanded"):
         from console.examining import expanded_file
 
         click.echo(expanded_file(file, InterpretOptions(**options)), nl=False)
@@ -81,7 +89,8 @@ def interpret(file: Path, output: Path | None, as_json: bool, strict: bool, expa
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     else:
-        for line in told(result.diagnostics):
+        as_data = [json.dumps(result.to_dict()["diagnostics"], indent=2)]
+        for line in as_data if form == "json" else told(result.diagnostics):
             click.echo(line, err=True)
         if result.jenkinsfile and not failed and output is None:
             click.echo(result.jenkinsfile, nl=False)

@@ -261,3 +261,13 @@ def test_bad_input_found_by_a_run_exits_2(sandbox, prefect_server):
     assert "replcas" in done.stderr
     missing = run("deploy", "demo/none", "-e", "codes", "--local")
     assert missing.returncode == 1
+
+
+def test_diagnostics_as_json_go_to_standard_error(project):
+    text = "a: {script: [a], rules: [{exists: {paths: [x], project: g/p}}]}\n"
+    (project / ".gitlab-ci.yml").write_text(text)
+    done = run("interpret", project / ".gitlab-ci.yml", "--diagnostics", "json")
+    assert done.stdout.startswith("// Made from .gitlab-ci.yml")
+    (found,) = [d for d in json.loads(done.stderr) if d["severity"] == "warning"]
+    assert found["code"] == "exists-assumed"
+    assert found["span"] == {"file": ".gitlab-ci.yml", "line": 1, "column": 35}
