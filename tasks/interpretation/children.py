@@ -178,6 +178,7 @@ def _without_work(job: Job, child: Child) -> Job:
         after_script=(),
         pre_get_sources=(),
         caches=(),
+        secrets=(),
         image=None,
         services=(),
         tags=(),

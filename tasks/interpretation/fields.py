@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 from tasks.interpretation.durations import seconds
-from tasks.interpretation.pipeline import Artifacts, Cache, Image, JobEnvironment, Retry, Service
+from tasks.interpretation.pipeline import Artifacts, Cache, Image, JobEnvironment, Retry, Secret, Service
 from tasks.interpretation.rules import integers
 from tasks.interpretation.shapes import flattened, spliced
 from tasks.interpretation.variables import read_variables
@@ -196,3 +196,10 @@ def seconds_of(node: Node | None) -> int | None:
     """A duration in seconds, or None."""
     text = text_of(node)
     return None if text is None else seconds(text)
+
+
+def secrets_of(node: Node | None) -> tuple[Secret, ...]:
+    """The value of `secrets`."""
+    entries = node if isinstance(node, Mapping_) else ()
+    files = ((e.key, e.value.get("file") if isinstance(e.value, Mapping_) else None) for e in entries)
+    return tuple(Secret(name, flag_of(file, True)) for name, file in files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.interpretation.fields import text_of
+from tasks.interpretation.fields import secrets_of, text_of
 from tasks.interpretation.state import State
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings
@@ -36,7 +36,6 @@ JOB_NOTES = {
         "`resource_group`: its jobs never run side by side in one build, and whole builds of this Jenkins job wait for "
         "each other. Builds of another Jenkins job, or GitLab's own pipelines, are not held back.",
     ),
-    "secrets": ("secrets", "`secrets` are not fetched: put them into the credentials of the Jenkins folder."),
     "tags": ("tags", "`tags` become the labels that a Jenkins agent must have: without such an agent the job waits."),
 }
 SILENT_VALUES = {"interruptible": "false", "pages": "false"}
@@ -83,6 +82,7 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
         if note is None or _is_nothing(entry.value) or text_of(entry.value) == SILENT_VALUES.get(entry.key, 0):
             continue
         findings.add(note[0], note[1], entry.span)
+    _note_secrets(node.get("secrets"), findings)
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_NOTES, findings)
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_OPTIONS, findings, "artifact-option")
     _note_inner(node.get("environment"), "environment", _ENVIRONMENT_NOTES, findings)
@@ -112,6 +112,16 @@ def _is_nothing(node: Node) -> bool:
         or (isinstance(node, Mapping_) and not node.entries)
         or (isinstance(node, Sequence) and not node.items)
     )
+
+
+def _note_secrets(node: Node | None, findings: Findings) -> None:
+    for secret, entry in zip(secrets_of(node), node if isinstance(node, Mapping_) else (), strict=True):
+        message = (
+            f"`secrets:{secret.name}` is not read from its vault but from Jenkins: create the credential "
+            f"`{secret.credentials_id}` (kind: secret {'file' if secret.is_file else 'text'}) in the folder of the "
+            "Jenkins job, else the job fails."
+        )
+        findings.add("secrets", message, entry.span)
 
 
 def _note_inner(

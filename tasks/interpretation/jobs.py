@@ -169,6 +169,7 @@ class _Builder:
             timeout_seconds=fields.seconds_of(node.get("timeout")),
             rules=undecided(draft.decision, _when(draft, Outcome()), self.state.workflow),
             environment=fields.environment_of(node.get("environment"), put),
+            secrets=fields.secrets_of(node.get("secrets")),
             coverage=fields.text_of(node.get("coverage")),
             resource_group=put(fields.text_of(node.get("resource_group")) or "") or None,
             interruptible=_interruptible(draft, outcome),

@@ -121,6 +121,19 @@ class JobEnvironment:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """One entry of ``secrets:``: the variable, which holds the path of a file with the secret, or the secret itself."""
+
+    name: str
+    is_file: bool = True
+
+    @property
+    def credentials_id(self) -> str:
+        """The credential of Jenkins that it is read from."""
+        return f"gitlab-secret-{self.name}"
+
+
+@dataclass(frozen=True)
 class Child:
     """The child pipeline that a job starts (``trigger:include``); its jobs are those whose `parent` is that job.
 
@@ -176,6 +189,7 @@ class Job:
         unresolved_variables: Names in `variables` whose text still refers to something only the build knows
             (``$NAME``, ``${NAME}``); in those texts, ``$$`` stands for a dollar. All other texts are literal.
         excluded_variables: Pipeline-wide variables this job must not get (``inherit:variables``).
+        secrets: Secrets it gets, from Jenkins' credentials.
         child: The child pipeline it starts; it has no script then.
         parent: Name of the job whose child pipeline it belongs to; None = the pipeline itself.
         own_name: The name its text gives it, where `name` is another one: that of a child's job begins with its parent.
@@ -215,6 +229,7 @@ class Job:
     span: Span = _WHOLE_FILE
     unresolved_variables: frozenset[str] = frozenset()
     excluded_variables: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     child: Child | None = None
     parent: str | None = None
     own_name: str | None = None

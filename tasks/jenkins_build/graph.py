@@ -35,6 +35,7 @@ from tasks.jenkins_build.groovy import (
     Text,
 )
 from tasks.jenkins_build.job_functions import common, docker_of, own_lines, rule_values, service_variables
+from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, secrets_list
 from tasks.jenkins_build.names import label
 from tasks.jenkins_build.plan import (
     Plan,
@@ -69,6 +70,7 @@ _FIXED = (
     helpers.SHELL,
     helpers.CONTAINED,
     helpers.AFTER_SCRIPT,
+    WITH_JOB_SECRETS,
     conditions.ANSWERS,
     conditions.PRESENT,
     conditions.MATCHES,
@@ -223,6 +225,8 @@ def _shell(plan: Plan, job: Job) -> Entries:
         yield "hook", _text(checkouts.hook(job))
     if checkouts.has_submodules(plan, job):
         yield "submodules", _text(checkouts.SUBMODULES)
+    if job.secrets:
+        yield "secrets", secrets_list(job)
     yield "script", _text(job_script.commands((*job.before_script, *job.script)))
     if job.after_script:
         yield "afterScript", _text(job_script.commands(job.after_script))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.interpretation.pipeline import Image, Job, Undecided
+from tasks.interpretation.pipeline import Secret as JobSecret
 from tasks.jenkins_build import caches, checkouts, conditions, containers, helpers, job_script
 from tasks.jenkins_build.groovy import (
     Block,
@@ -21,6 +22,7 @@ from tasks.jenkins_build.groovy import (
 )
 from tasks.jenkins_build.job_script import open_word, word
 from tasks.jenkins_build.plan import Plan, has_rule_variables, keeps_services, place
+from tasks.jenkins_build.settings import BoundVariable
 
 SETUP = "setup"
 VARIABLES = "pipelineVariables"
@@ -96,7 +98,8 @@ def docker_of(plan: Plan, job: Job, image: Image) -> containers.Docker:
     passed = () if plan.pipeline.decided else plan.parameters
     if plan.settings.registry_credentials_id and plan.uses_login(job):
         passed = (*passed, *job_script.LOGIN_VARIABLES)
-    bound, index = plan.settings.bound_variables, plan.names[job.name].index
+    index = plan.names[job.name].index
+    bound: tuple[BoundVariable | JobSecret, ...] = (*plan.settings.bound_variables, *job.secrets)
     secret = containers.Secret(tuple(b.name for b in bound), tuple(b.name for b in bound if b.is_file))
     return containers.Docker(job, image, index, plan.agent_variables, passed, secret)
 

@@ -22,6 +22,7 @@ from tasks.jenkins_build.groovy import (
     expression,
     literal,
 )
+from tasks.jenkins_build.job_secrets import secrets_list
 from tasks.jenkins_build.names import label
 from tasks.jenkins_build.plan import (
     Group,
@@ -222,7 +223,9 @@ def _execute(plan: Plan, job: Job) -> list[Statement]:
 def _with_secrets(plan: Plan, job: Job, body: list[Statement]) -> list[Statement]:
     """The steps with what the job gets from Jenkins' credentials store."""
     body = _logged_in(plan, job, body)
-    return [Step("withVariables", body=tuple(body))] if plan.settings.bound_variables else body
+    if plan.settings.bound_variables:
+        body = [Step("withVariables", body=tuple(body))]
+    return [Step("withJobSecrets", (secrets_list(job),), body=tuple(body))] if job.secrets else body
 
 
 def _logged_in(plan: Plan, job: Job, body: list[Statement]) -> list[Statement]:

@@ -17,6 +17,7 @@ from tasks.jenkins_build.children import CHILDREN
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_script import word
+from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS
 from tasks.jenkins_build.names import JobNames, Unique, job_names
 from tasks.jenkins_build.settings import RenderSettings
 
@@ -324,6 +325,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (needs, helpers.IS_MISSING),
         (needs, helpers.AFTER_NEEDS),
         (children, CHILDREN),
+        (some(lambda job: job.secrets), WITH_JOB_SECRETS),
         (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(plan),

@@ -461,6 +461,20 @@ void keep(String name, Map job) {
 
 // What a job gets from Jenkins' credentials store: the project's variables, and the registry's login where it uses it.
 void withSecrets(Map job, Closure body) {
+  if (job.secrets) {
+    withJobSecrets(job.secrets) {
+      withShared(job) {
+        body()
+      }
+    }
+  } else {
+    withShared(job) {
+      body()
+    }
+  }
+}
+
+void withShared(Map job, Closure body) {
   if (project.variables) {
     withVariables {
       withLogin(job) {

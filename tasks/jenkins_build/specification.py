@@ -143,7 +143,10 @@ def specify(
     coverage = {job.name: job.coverage for job in pipeline.jobs if job.coverage}
     jobs = len(pipeline.jobs) + (build is not None)
     restart = _restart(pipeline, settings)
-    job = JobSpec(variables.job, config, commit.sha, key, {}, credentials, secrets, jobs, coverage, restart)
+    # with secrets of its own the job lies in a folder of its own: other projects' jobs must not read them
+    own = f"{variables.folder}/{commit.project_path.rpartition('/')[2]}"
+    path = own if any(job.secrets for job in pipeline.jobs) else variables.job
+    job = JobSpec(path, config, commit.sha, key, {}, credentials, secrets, jobs, coverage, restart)
     return Specification(jenkinsfile, job, image)
 
 

@@ -172,7 +172,10 @@ _WARNINGS = {
         "`services` of a job without `image` are not started.", "Give the job an `image`, also by `default`."
     ),
     "id-tokens": _warning("Tokens GitLab would sign are not there.", "Use credentials of Jenkins."),
-    "secrets": _warning("`secrets` are not fetched.", "Put them into the credentials of the Jenkins folder."),
+    "secrets": _warning(
+        "A secret of a vault is read from Jenkins' credentials instead.",
+        "Create the credential that the message names in the folder of the Jenkins job.",
+    ),
     "pages": _warning("Nothing is published to GitLab Pages.", "Publish in the script."),
     "release": _warning("No GitLab release is made.", "Make it in the script."),
     "variables-unreadable": _warning(

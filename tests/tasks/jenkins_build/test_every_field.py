@@ -21,6 +21,7 @@ from tasks.interpretation.pipeline import (
     Need,
     Pipeline,
     Retry,
+    Secret,
     Service,
     Undecided,
 )
@@ -82,6 +83,9 @@ OTHER: dict[tuple[type, str], Any] = {
     (Job, "span"): Span("other.yml", 3, 1),
     (Job, "unresolved_variables"): frozenset({"V"}),
     (Job, "excluded_variables"): ("WIDE",),
+    (Job, "secrets"): (Secret("TOKEN"),),
+    (Secret, "name"): "OTHER",
+    (Secret, "is_file"): False,
     (Job, "child"): Child(refused="x"),
     (Job, "parent"): "bridge",
     (Job, "own_name"): "x",
@@ -156,6 +160,7 @@ INSIDE: dict[type, Callable[[Any], Job]] = {
     AllowFailure: lambda value: replace(JOB, allow_failure=value),
     JobEnvironment: lambda value: replace(JOB, environment=value),
     Undecided: lambda value: replace(JOB, rules=(value,)),
+    Secret: lambda value: replace(JOB, secrets=(value,)),
     Child: lambda value: Job("job", "one", (), child=value),
     Job: lambda value: value,
 }
@@ -169,6 +174,7 @@ PLAIN: dict[type, Any] = {
     AllowFailure: JOB.allow_failure,
     JobEnvironment: JOB.environment,
     Undecided: RULE,
+    Secret: Secret("TOKEN"),
     Child: Child(("child",)),
     Job: JOB,
 }

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
-from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pipeline
+from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pipeline, Secret
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 from tasks.jenkins_build.job_config import Retention
 from tasks.jenkins_build.restarting import TopStage
@@ -105,3 +105,11 @@ def test_where_a_restart_would_miss_something_there_is_none(job: Job) -> None:
     made = specified(Job("compile", "a", ("true",), artifacts=FILES), job)
     assert made.job.restart == ()
     assert "preserveStashes" not in made.jenkinsfile
+
+
+def test_a_project_whose_jobs_have_secrets_gets_a_folder_of_its_own() -> None:
+    pipeline = Pipeline(None, ("a",), (Job("a", "a", ("true",), secrets=(Secret("TOKEN"),)),))
+    servers = (GitLabServer(url="https://gitlab.example"), ImageRegistry(address="registry.example"))
+    found = specify(Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True), pipeline, servers, ImageOptions())
+    assert found.job.project_path == "group/app.git/app"
+    assert "id: 'gitlab-secret-TOKEN'" in found.jenkinsfile
