@@ -377,6 +377,16 @@ def history(service: str, environment: str, as_json: bool) -> None:
 @click.option(
     "--metrics-store", envvar="SMARTCLIDE_METRICS_STORE", help="fsspec URL for samples; default: a local folder."
 )
+@click.option(
+    "--interpreter-url",
+    envvar="SMARTCLIDE_INTERPRETER_URL",
+    help="A remote interpreter of the Kairos contract; default: the embedded one.",
+)
+@click.option(
+    "--interpreter-token",
+    envvar="SMARTCLIDE_INTERPRETER_TOKEN",
+    help="Its bearer token, if any; best by SMARTCLIDE_INTERPRETER_TOKEN.",
+)
 @click.option("--ca-file", envvar="SMARTCLIDE_CA_FILE", help="PEM file of a private certificate authority.")
 @click.option("--skip-checks", is_flag=True, help="Save without asking the servers.")
 @click.option("--non-interactive", is_flag=True, help="Never prompt; missing values are errors.")

@@ -4,7 +4,16 @@ from blocks.cluster import Cluster
 from blocks.environment import Environment
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
+from blocks.interpreter_server import InterpreterServer
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
 
-__all__ = ["Cluster", "Environment", "GitLabServer", "ImageRegistry", "JenkinsServer", "MetricsStore"]
+__all__ = [
+    "Cluster",
+    "Environment",
+    "GitLabServer",
+    "ImageRegistry",
+    "InterpreterServer",
+    "JenkinsServer",
+    "MetricsStore",
+]

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from blocks.cluster import Cluster
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
+from blocks.interpreter_server import InterpreterServer
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
 from errors import InputError, NotFoundError
@@ -31,6 +32,9 @@ class Environment(Block):
     registry: ImageRegistry = Field(title="Registry")
     cluster: Cluster = Field(title="Cluster")
     metrics: MetricsStore = Field(title="Metrics store")
+    interpreter: InterpreterServer | None = Field(
+        default=None, title="Interpreter", description="A remote interpreter; none for the embedded one."
+    )
     namespace: str = Field(
         default="default", title="Namespace", description="Kubernetes namespace; created when absent."
     )

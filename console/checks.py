@@ -10,16 +10,19 @@ from blocks.cluster import Cluster
 from blocks.environment import Environment
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
+from blocks.interpreter_server import InterpreterServer
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
 from errors import NotFoundError, SmartClideError
 from tasks.image.registry import Registry
 from tasks.jenkins_build.server import Jenkins
+from tasks.remote_interpretation.server import Interpreter
 from tasks.rollout.cluster import ClusterClient
 from tasks.source.repository import GitLab
 
 REQUIRED_PLUGINS = ("workflow-aggregator", "git", "credentials-binding", "junit")
 _SUGGESTED_BY_PARTS = {"workflow-aggregator": "pipeline-model-definition"}  # the aggregator is only a list of others
+_PROBE = "probe:\n  script: [echo ok]\n"
 _NEEDED_RIGHTS = (
     ("create", "deployments", "apps"), ("patch", "deployments", "apps"), ("create", "services", ""),
     ("create", "secrets", ""), ("list", "pods", ""), ("create", "leases", "coordination.k8s.io"),
@@ -47,6 +50,8 @@ def check_all(environment: Environment) -> list[Verdict]:
         ("Cluster", lambda: check_cluster(environment.cluster, environment.namespace)),
         ("Metrics", lambda: check_store(environment.metrics)),
     ]
+    if (interpreter := environment.interpreter) is not None:
+        checks.append(("Interpreter", lambda: check_interpreter(interpreter)))
     with ThreadPoolExecutor(len(checks)) as pool:
         return list(pool.map(lambda check: _verdict(*check), checks))
 
@@ -114,6 +119,14 @@ def check_store(store: MetricsStore) -> str:
     except OSError as error:
         raise SmartClideError(f"{store.url}: cannot be written: {error}") from error
     return f"{store.url}: writable"
+
+
+def check_interpreter(server: InterpreterServer) -> str:
+    """That it turns a small pipeline into a Jenkinsfile; and whether it is our own service."""
+    interpreter = Interpreter(server)
+    ours = interpreter.is_ours()
+    interpreter.translate(_PROBE)
+    return f"{server.url}: gives Jenkinsfiles, {'SmartCLIDE' if ours else 'another service of the Kairos contract'}"
 
 
 def _verdict(system: str, check: Callable[[], str]) -> Verdict:

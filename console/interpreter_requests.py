@@ -10,6 +10,9 @@ from typing import Any
 
 from starlette.requests import Request
 
+from errors import InputError
+from tasks.remote_interpretation.exchange import ORDER_FIELD, Order, read_order
+
 OPTIONS = {
     "branch": "Decide rules for this branch; without it undecided rules become `when` conditions.",
     "tag": "Decide rules for this tag.",
@@ -46,12 +49,14 @@ class Posted:
         options: Those of `OPTIONS` that were given.
         strict: Warnings are errors.
         as_json: The answer is to be JSON, with the diagnostics.
+        order: A deployment's, which says all there is to say; its answer is always JSON.
     """
 
     text: str
     options: Mapping[str, Any]
     strict: bool = False
     as_json: bool = False
+    order: Order | None = None
 
 
 async def read_body(request: Request, max_bytes: int, max_seconds: float) -> bytes:
@@ -83,6 +88,7 @@ def read_request(content_type: str, body: bytes, query: Mapping[str, str]) -> Po
     text = fields.pop("file", None)
     if text is None:
         raise RefusedError(400, "There is no field `file`.")
+    order = fields.pop(ORDER_FIELD, None)
     strict, form = fields.pop("strict", ""), fields.pop("diagnostics", "text")
     if unknown := sorted(fields.keys() - OPTIONS.keys()):
         known = sorted({*OPTIONS, "diagnostics", "file", "strict"})
@@ -93,7 +99,14 @@ def read_request(content_type: str, body: bytes, query: Mapping[str, str]) -> Po
         raise RefusedError(400, "`diagnostics` is text or json.")
     if strict.lower() not in _TRUE | _FALSE:
         raise RefusedError(400, "`strict` is true or false.")
-    return Posted(text, fields, strict.lower() in _TRUE, form == "json")
+    return Posted(text, fields, strict.lower() in _TRUE, form == "json", _order(order) if order is not None else None)
+
+
+def _order(text: str) -> Order:
+    try:
+        return read_order(text)
+    except InputError as error:
+        raise RefusedError(400, str(error)) from error
 
 
 def _fields(content_type: str, body: bytes) -> dict[str, str]:

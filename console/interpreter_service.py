@@ -10,7 +10,8 @@ import asyncio
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
@@ -25,10 +26,11 @@ from console.including import checked_address
 from console.interpret import Interpreted, InterpretOptions, interpret_text, paths_below
 from console.interpreter_api import PATH, describe, page
 from console.interpreter_requests import Posted, RefusedError, read_body, read_request
-from errors import InputError, SmartClideError
+from errors import InputError, InterpretationError, SmartClideError
+from tasks.interpretation.diagnostics import Diagnostic
+from tasks.remote_interpretation.exchange import SERVICE, Order, carry_out
 from tasks.source.model import CI_FILE
 
-SERVICE = "smartclide-interpreter"
 _DRAIN_SECONDS = 10
 T = TypeVar("T")
 
@@ -107,6 +109,8 @@ class _Service:
         try:
             body = await read_body(request, self.options.max_bytes, self.options.max_seconds)
             posted = read_request(request.headers.get("content-type", ""), body, dict(request.query_params))
+            if posted.order is not None:
+                return await self.work(partial(_carried_out, posted.order))
             return _answer(await self.work(lambda: _interpret(posted, self.options)), posted)
         except RefusedError as error:
             return _refusal(str(error), error.status, as_json, error.headers)
@@ -142,6 +146,14 @@ def _holding(slots: BoundedSemaphore, work: Callable[[], T]) -> T:
         return work()
     finally:
         slots.release()
+
+
+def _carried_out(order: Order) -> Response:
+    try:
+        return JSONResponse(carry_out(order).model_dump(mode="json"))
+    except InterpretationError as error:
+        diagnostics = [asdict(d) for d in error.diagnostics if isinstance(d, Diagnostic)]
+        return JSONResponse({"message": str(error), "diagnostics": diagnostics}, 400)
 
 
 def _interpret(posted: Posted, service: ServiceOptions) -> Interpreted:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.exceptions import ObjectAlreadyExists
 
 from errors import SmartClideError
@@ -52,7 +53,20 @@ def deploy_all() -> str:
         raise SmartClideError(
             f"`prefect deploy --all` failed: {done.stdout[-800:].strip()}", remedy="Check the Prefect server's address."
         )
+    refuse_unknown_parameters()
     return done.stdout
+
+
+def refuse_unknown_parameters() -> None:
+    """Have the server refuse a misspelt parameter: else it starts a run, which crashes before it can say why.
+
+    ``prefect deploy`` has no setting for it: it writes the schema of a flow without ``additionalProperties``.
+    """
+    with get_client(sync_client=True) as client:
+        pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[WORK_POOL]))
+        for deployment in client.read_deployments(work_pool_filter=pool, limit=200):
+            schema = {**(deployment.parameter_openapi_schema or {}), "additionalProperties": False}
+            client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
 def start_worker(limit: int = 10) -> subprocess.Popen[bytes]:

@@ -14,7 +14,7 @@ from prefect_docker import DockerRegistryCredentials
 from prefect_gitlab import GitLabCredentials
 from pydantic import SecretStr, ValidationError
 
-from blocks import Cluster, Environment, GitLabServer, ImageRegistry, JenkinsServer, MetricsStore
+from blocks import Cluster, Environment, GitLabServer, ImageRegistry, InterpreterServer, JenkinsServer, MetricsStore
 from console.checks import check_all
 from errors import InputError
 
@@ -99,6 +99,7 @@ def build_environment(name: str, answers: Mapping[str, Any]) -> Environment:
             ),
             cluster=Cluster(kubeconfig=_kubeconfig(answers), context=answers.get("context")),
             metrics=MetricsStore(url=answers.get("metrics_store") or _default_store()),
+            interpreter=_interpreter(answers),
             namespace=answers.get("namespace") or name,
         )  # fmt: skip
     except ValidationError as error:
@@ -121,8 +122,10 @@ def save(name: str, environment: Environment) -> None:
         environment.registry,
         environment.cluster,
         environment.metrics,
+        environment.interpreter,
     ):
-        block.save(name, overwrite=True)
+        if block is not None:
+            block.save(name, overwrite=True)
     environment.save(name, overwrite=True)
 
 
@@ -139,6 +142,13 @@ def _registry_credentials(answers: Mapping[str, Any]) -> DockerRegistryCredentia
         username=answers["registry_user"], password=SecretStr(answers.get("registry_password") or ""),
         registry_url=answers["registry"],
     )  # fmt: skip
+
+
+def _interpreter(answers: Mapping[str, Any]) -> InterpreterServer | None:
+    url, token = answers.get("interpreter_url"), answers.get("interpreter_token")
+    if not url:
+        return None
+    return InterpreterServer(url=url, token=SecretStr(token) if token else None, ca_file=answers.get("ca_file"))
 
 
 def _kubeconfig(answers: Mapping[str, Any]) -> SecretStr | None:

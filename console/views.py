@@ -79,7 +79,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for title in rows[0]:
         table.add_column(str(title), overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
     console.print(table)
 
 

@@ -16,16 +16,18 @@ from flows.approve import Approver
 from flows.parameters import AS_ENVIRONMENT, DeployOptions, DescriptorOverrides, Name
 from tasks.image.engine import EngineBuild
 from tasks.image.reference import ImageReference, parse
-from tasks.image.task import build_image_with_engine, confirm_image
+from tasks.image.task import build_image_with_engine, confirm_image, find_image
+from tasks.interpretation.diagnostics import Diagnostic
 from tasks.interpretation.task import InterpretationOptions, include_decisions, interpret_pipeline
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.job_config import Retention
 from tasks.jenkins_build.mirrors import end_job_runs
 from tasks.jenkins_build.outcome import BuildOutcome, check_stable, results
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
-from tasks.jenkins_build.specification import Specification, Terms, specify
+from tasks.jenkins_build.specification import Specification, Terms, Wanted, specify
 from tasks.jenkins_build.task import Wishes, lint_jenkinsfile, run_build
 from tasks.jenkins_build.variables import variable_store
+from tasks.remote_interpretation.task import interpret_remotely
 from tasks.rollout.descriptor import Descriptor, resolve
 from tasks.rollout.manifest import Origin
 from tasks.rollout.names import Identity
@@ -77,13 +79,13 @@ async def deploy(
     terms = terms.given(variables)
     snapshot = await read_source(place.gitlab, commit, options.generate_pipeline, include_decisions(commit, terms))
     how = resolve(snapshot.files.get(DESCRIPTOR_FILE), descriptor, commit.project_path)
-    pipeline = await interpret_pipeline(snapshot, terms)
     secrets = variable_store((commit.project_path, commit.project_id), variables, environment)
     manual = place.manual_jobs if options.manual_jobs == AS_ENVIRONMENT else options.manual_jobs
     kept = Retention(place.keep_builds, place.keep_days)
     policy = Terms(secrets, manual, place.approval_timeout_seconds, kept, PREFECT_UI_URL.value() or "")
-    made = specify(snapshot, pipeline, (place.gitlab, place.registry), how.image, policy)
-    await publish_jenkinsfile(made.jenkinsfile, pipeline.diagnostics)
+    wanted = Wanted(snapshot, place.gitlab, place.registry, how.image, policy)
+    made, diagnostics = await _interpreted(place, wanted, terms)
+    await publish_jenkinsfile(made.jenkinsfile, diagnostics)
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
     if options.dry_run:
         return await _plan(place, snapshot, how, made)
@@ -132,9 +134,20 @@ def _claim(place: Environment, how: Descriptor, made: Specification) -> Claim:
     return Claim(place.name, how.name, made.job.build_key, str(flow_run.id or ""), flow_run.name or "", since)
 
 
+async def _interpreted(
+    place: Environment, wanted: Wanted, terms: InterpretationOptions
+) -> tuple[Specification, tuple[Diagnostic, ...]]:
+    """What Jenkins builds, and what there is to say about it: by the embedded interpreter or a remote one."""
+    if place.interpreter is not None:
+        return await interpret_remotely(place.interpreter, wanted, terms)
+    pipeline = await interpret_pipeline(wanted.snapshot, terms)
+    return specify(wanted, pipeline), pipeline.diagnostics
+
+
 async def _plan(place: Environment, snapshot: Snapshot, how: Descriptor, made: Specification) -> dict[str, Any]:
-    """A dry run: the image is named by tag, as its digest is known only when it is built."""
-    release = _release(place, snapshot, (how, made), made.image)
+    """A dry run. An image that is not built yet is named by its tag."""
+    image = await find_image(place.registry, made.image)
+    release = _release(place, snapshot, (how, made), image.pinned if image.digest else str(image))
     return await publish_plan(release.identity, await plan_release(place.cluster, place.registry, release))
 
 

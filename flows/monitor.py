@@ -87,12 +87,15 @@ def _overview(frames: list[pd.DataFrame]) -> list[dict[str, Any]]:
             "memory MiB": _figure(row["memory_bytes"] / 2**20, 1),
             "received B/s": _figure(row["network_rx_rate"], 0),
             "sent B/s": _figure(row["network_tx_rate"], 0),
-            "restarts": "no data" if pd.isna(row["restarts"]) else int(row["restarts"]),
+            "restarts": _figure(row["restarts"], 0),
             "gap": row["gap"],
         }
         for row in newest.to_dict("records")
     ]
 
 
-def _figure(value: float, digits: int) -> str:
-    return "no data" if pd.isna(value) else f"{value:.{digits}f}"
+def _figure(value: float, digits: int) -> float | None:
+    """A number, so that whoever reads the result can reckon with it; None where there is no data."""
+    if pd.isna(value):
+        return None
+    return round(float(value), digits) if digits else round(float(value))

@@ -1,12 +1,40 @@
 """Fixtures of the whole suite: one Prefect server a session, started only when a test asks; the sandbox a module."""
 
+import gc
 import os
+import warnings
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 ROOT = Path(__file__).resolve().parent.parent
+RUNS_FLOWS = [ROOT / "tests" / part for part in ("flows", "integration", "tasks/rollout")]
+LEFT_BEHIND = (
+    "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning",
+    "ignore:unclosed:ResourceWarning",
+)
+
+
+def runs_flows(item):
+    return any(folder in item.path.parents for folder in RUNS_FLOWS)
+
+
+def pytest_collection_modifyitems(items):
+    """Prefect's clients leave sockets and event loops to the collector; where flows run, that is let pass."""
+    for item in items:
+        if runs_flows(item):
+            for rule in LEFT_BEHIND:
+                item.add_marker(pytest.mark.filterwarnings(rule))
+
+
+@pytest.fixture(autouse=True)
+def collected(request):
+    """What a flow left behind is collected before the next test, whose warnings fail it."""
+    yield
+    if runs_flows(request.node):
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,6 +24,7 @@ HEAVY = {"pandas", "numpy", "pydantic", "pyarrow", "matplotlib", "jinja2"}
 ADAPTERS = {
     "tasks/source/repository.py", "tasks/source/gitlab_fault.py", "tasks/source/remote.py",
     "tasks/jenkins_build/connection.py", "tasks/jenkins_build/server.py", "tasks/jenkins_build/jobs.py",
+    "tasks/remote_interpretation/server.py",
     "tasks/image/registry.py", "tasks/image/engine.py", "tasks/image/context.py",
     "tasks/rollout/cluster.py", "tasks/rollout/kinds.py",
     "tasks/metrics/kubelet.py", "tasks/metrics/metrics_api.py",

@@ -51,6 +51,19 @@ async def confirm_image(registry: ImageRegistry, reference: str | ImageReference
     return confirmed
 
 
+@task(name="look for image", cache_policy=NO_CACHE, **TRANSIENT)
+async def find_image(registry: ImageRegistry, reference: str) -> ImageReference:
+    """The reference, pinned where the registry of the Environment has the image already; for plans."""
+    image = parse(reference)
+    if image.registry != registry.address:
+        return image
+    try:
+        return image.with_digest(await asyncio.to_thread(_digest, registry, image))
+    except NotFoundError:
+        task_logger().info("image %s is not there yet: it will be built", image)
+        return image
+
+
 def _digest(registry: ImageRegistry, image: ImageReference) -> str:
     with Registry(registry) as client:
         try:

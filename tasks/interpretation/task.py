@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from prefect import get_run_logger, task
@@ -52,7 +52,7 @@ class InterpretationOptions:
         return replace(
             self,
             overrides={**variables.plain, **self.overrides},
-            raw_overrides=(variables.raw & variables.plain.keys()) - self.overrides.keys(),
+            raw_overrides=frozenset((variables.raw & variables.plain.keys()) - self.overrides.keys()),
             secrets={name: value for name, value in secrets.items() if name not in self.overrides},
             unreadable=variables.unreadable,
         )
@@ -60,10 +60,11 @@ class InterpretationOptions:
 
 def include_decisions(commit: Commit, options: InterpretationOptions | None = None) -> IncludeOptions:
     """How `read_source` decides variables and rules of includes as the interpretation will, before it."""
-    return include_options(_context(commit, options or InterpretationOptions(), CI_FILE), Findings())
+    return include_options(context_of(commit, options or InterpretationOptions(), CI_FILE), Findings())
 
 
-def _context(commit: Commit, options: InterpretationOptions, ci_path: str) -> Context:
+def context_of(commit: Commit, options: InterpretationOptions, ci_path: str) -> Context:
+    """For whom the pipeline of a commit is interpreted."""
     variables = predefined_variables(commit, options.environment_name, options.image_name, ci_path=ci_path)
     return Context(
         variables,
@@ -82,17 +83,43 @@ async def interpret_pipeline(snapshot: Snapshot, options: InterpretationOptions 
         InterpretationError: The text has errors; carries all diagnostics.
     """
     options = options or InterpretationOptions()
-    context = _context(snapshot.commit, options, snapshot.ci_path)
-    context = replace(context, tree=snapshot.tree, absent=snapshot.absent)
-    try:
-        pipeline = interpret(snapshot.files, context, entry=snapshot.ci_path)
-    except InterpretationError as error:
-        _log([d for d in error.diagnostics if isinstance(d, Diagnostic)])
-        raise
-    found = (*_unread(options, snapshot), *pipeline.diagnostics)
-    _log(found)
-    _checked(pipeline, options.strict)
+    pipeline = interpret_snapshot(snapshot, options)
+    found = settle(snapshot, options, pipeline.diagnostics, pipeline.created)
     return replace(pipeline, diagnostics=found)
+
+
+def snapshot_context(snapshot: Snapshot, options: InterpretationOptions) -> Context:
+    """The same, with what is known of the commit's files."""
+    context = context_of(snapshot.commit, options, snapshot.ci_path)
+    return replace(context, tree=snapshot.tree, absent=snapshot.absent)
+
+
+def interpret_snapshot(snapshot: Snapshot, options: InterpretationOptions) -> Pipeline:
+    """Interpret; the diagnostics of a text with errors are logged.
+
+    Raises:
+        InterpretationError: The text has errors; carries all diagnostics.
+    """
+    try:
+        return interpret(snapshot.files, snapshot_context(snapshot, options), entry=snapshot.ci_path)
+    except InterpretationError as error:
+        report([d for d in error.diagnostics if isinstance(d, Diagnostic)])
+        raise
+
+
+def settle(
+    snapshot: Snapshot, options: InterpretationOptions, diagnostics: Sequence[Diagnostic], created: bool
+) -> tuple[Diagnostic, ...]:
+    """Log what there is to say, with what the interpreter cannot know; whether there is something to build.
+
+    Raises:
+        InterpretationError: There are warnings of the text, and `strict` makes them errors.
+        InputError: ``workflow:rules`` create no pipeline.
+    """
+    found = (*_unread(options, snapshot), *diagnostics)
+    report(found)
+    _check(diagnostics, options.strict, created)
+    return found
 
 
 def _unread(options: InterpretationOptions, snapshot: Snapshot) -> tuple[Diagnostic, ...]:
@@ -108,19 +135,20 @@ def _unread(options: InterpretationOptions, snapshot: Snapshot) -> tuple[Diagnos
     return findings.ordered()
 
 
-def _checked(pipeline: Pipeline, strict: bool) -> None:
-    warnings = [d for d in pipeline.diagnostics if d.severity == "warning"]
+def _check(diagnostics: Sequence[Diagnostic], strict: bool, created: bool) -> None:
+    warnings = [d for d in diagnostics if d.severity == "warning"]
     if strict and warnings:
         text = "\n".join(str(d) for d in warnings)
         raise InterpretationError(
-            f"{len(warnings)} warning(s), which are errors here:\n{text}", diagnostics=pipeline.diagnostics
+            f"{len(warnings)} warning(s), which are errors here:\n{text}", diagnostics=diagnostics
         )
-    if not pipeline.created:
-        found = next(d for d in pipeline.diagnostics if d.code == "workflow-never")
+    if not created:
+        found = next(d for d in diagnostics if d.code == "workflow-never")
         raise InputError(str(found))
 
 
-def _log(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> None:
+def report(diagnostics: Sequence[Diagnostic]) -> None:
+    """Write them into the run's log."""
     logger = get_run_logger()
     for diagnostic in diagnostics:
         logger.log(_LEVELS[diagnostic.severity], "%s", diagnostic)

@@ -28,7 +28,7 @@ from tasks.jenkins_build.plan import (
 from tasks.jenkins_build.resumable import is_restartable, top_stages
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 
-__all__ = ["ImageBuild", "RenderSettings", "parameter_names", "render", "restart_stages"]
+__all__ = ["ImageBuild", "RenderSettings", "guarded", "parameter_names", "render", "restart_stages"]
 
 
 def parameter_names(pipeline: Pipeline) -> tuple[str, ...]:
@@ -98,6 +98,10 @@ def _guard(plan: Plan) -> list[Statement]:
         missing = f"if (!params.{COMMIT_PARAMETER} || !params.{URL_PARAMETER})"
         message = Text(f"the parameters {COMMIT_PARAMETER} and {URL_PARAMETER} say what to build")
         return [Block(missing, (Step("error", (message,)),))]
+    return _commit_guard(sha)
+
+
+def _commit_guard(sha: str) -> list[Statement]:
     return [
         Comment("The job may have been rewritten for another commit between trigger and start."),
         Block(
@@ -105,6 +109,11 @@ def _guard(plan: Plan) -> list[Statement]:
             (Step("error", (Text(f"job was rewritten for commit {sha}"),)),),
         ),
     ]
+
+
+def guarded(jenkinsfile: str, sha: str) -> str:
+    """A Jenkinsfile of another maker, which refuses to build another commit than `sha`."""
+    return f"{render_paragraphs([_commit_guard(sha)])}\n{jenkinsfile}"
 
 
 def _image_function(plan: Plan) -> list[list[Statement]]:

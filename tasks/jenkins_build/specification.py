@@ -6,7 +6,7 @@ Consumes the snapshot, the pipeline and the blocks; produces values. No request 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -88,89 +88,162 @@ class Specification:
     image: str
 
 
-def specify(
-    snapshot: Snapshot,
-    pipeline: Pipeline,
-    servers: tuple[GitLabServer, ImageRegistry],
-    choice: ImageChoice,
-    terms: Terms = Terms(),
-) -> Specification:
-    """Decide what Jenkins builds.
+@dataclass(frozen=True)
+class Rendered:
+    """A Jenkinsfile, wherever it was made.
 
-    Args:
+    Attributes:
+        jenkinsfile: The text.
+        jobs: Names of the GitLab jobs that it runs.
+        parameters: Build parameters to declare.
+        values: Values of those that are not the build's own (COMMIT_SHA, BUILD_KEY).
+        coverage: GitLab's ``coverage:`` by job, where there is one.
+        one_at_a_time: Whether builds of the job wait for each other (``resource_group``).
+        restart: Its top-level stages, where a build can be taken up again in the middle.
+        has_secrets: Whether a job has ``secrets:``.
+    """
+
+    jenkinsfile: str
+    jobs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+    coverage: Mapping[str, str] = field(default_factory=dict)
+    one_at_a_time: bool = False
+    restart: tuple[TopStage, ...] = ()
+    has_secrets: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a deployment wants of its build.
+
+    Attributes:
         snapshot: The commit and its files.
-        pipeline: What its pipeline definition means.
-        servers: Where it comes from and where its image goes.
+        gitlab: Where it comes from.
+        registry: Where its image goes.
         choice: How the image is made.
         terms: What holds for every build of it.
+    """
+
+    snapshot: Snapshot
+    gitlab: GitLabServer
+    registry: ImageRegistry
+    choice: ImageChoice
+    terms: Terms = Terms()
+
+    @property
+    def repository(self) -> str:
+        """``registry/repository`` of the image."""
+        return self.registry.image_name(self.snapshot.commit.project_path)
+
+    @property
+    def builds_image(self) -> bool:
+        """Whether the Jenkinsfile ends with our image stage."""
+        return self.choice.from_job is None and self.choice.builder == "jenkins"
+
+    @property
+    def store(self) -> VariableStore:
+        """Where the secret variables lie, if there are any."""
+        return self.terms.secrets or VariableStore(self.snapshot.commit.project_path, 0)
+
+    @property
+    def credentials(self) -> tuple[Credential, ...]:
+        """What the Jenkinsfile uses by id."""
+        return _credentials(self.gitlab, self.registry)
+
+
+def specify(wanted: Wanted, pipeline: Pipeline) -> Specification:
+    """Decide what Jenkins builds.
 
     Raises:
         NotFoundError: There is no Dockerfile in the main folder, and no job makes the image.
         InputError: ``image.from_job`` names no job that runs; or the pipeline does not fit into a Jenkinsfile.
     """
-    commit, secrets = snapshot.commit, terms.secrets
-    variables = secrets or VariableStore(snapshot.commit.project_path, 0)
-    gitlab, registry = servers
-    repository = registry.image_name(commit.project_path)
-    credentials = _credentials(gitlab, registry)
-    ids = {c.id for c in credentials}
-    ours = _our_image(snapshot, pipeline, choice)
-    registry_id = next((i for i in sorted(ids) if i.startswith(REGISTRY_CREDENTIALS)), None)
-    build = ImageBuild(repository, commit.sha, choice.build_args, registry_id) if ours else None
-    settings = RenderSettings(
+    check_image(wanted, [job.name for job in pipeline.jobs])
+    return specification(wanted, rendered(pipeline, render_settings(wanted)))
+
+
+def rendered(pipeline: Pipeline, settings: RenderSettings) -> Rendered:
+    """The Jenkinsfile of a pipeline, and what its job has to know of it.
+
+    Raises:
+        InputError: The pipeline does not fit into a Jenkinsfile.
+    """
+    return Rendered(
+        render(pipeline, settings),
+        tuple(job.name for job in pipeline.jobs),
+        parameter_names(pipeline),
+        coverage={job.name: job.coverage for job in pipeline.jobs if job.coverage},
+        one_at_a_time=any(job.resource_group for job in pipeline.jobs),
+        restart=tuple(TopStage(title, stages) for title, stages in restart_stages(pipeline, settings)),
+        has_secrets=any(job.secrets for job in pipeline.jobs),
+    )
+
+
+def render_settings(wanted: Wanted) -> RenderSettings:
+    """What the renderer has to know of a deployment."""
+    commit, choice, ids = wanted.snapshot.commit, wanted.choice, sorted(c.id for c in wanted.credentials)
+    registry_id = next((i for i in ids if i.startswith(REGISTRY_CREDENTIALS)), None)
+    return RenderSettings(
         clone_url=commit.clone_url,
         commit_sha=commit.sha,
-        git_credentials_id=next((i for i in sorted(ids) if i.startswith(GITLAB_CREDENTIALS)), None),
-        image=build,
-        source=snapshot.ci_path,
-        manual=terms.manual,
+        git_credentials_id=next((i for i in ids if i.startswith(GITLAB_CREDENTIALS)), None),
+        image=ImageBuild(wanted.repository, commit.sha, choice.build_args, registry_id)
+        if wanted.builds_image
+        else None,
+        source=wanted.snapshot.ci_path,
+        manual=wanted.terms.manual,
         # Jenkins' own deadline is for the case that nobody follows the build any more
-        manual_wait_seconds=terms.manual_seconds + _GRACE_SECONDS,
+        manual_wait_seconds=wanted.terms.manual_seconds + _GRACE_SECONDS,
         registry_credentials_id=registry_id,
         registry_job=choice.from_job,
-        bound_variables=tuple(stored.bound for stored in variables.stored),
+        bound_variables=tuple(stored.bound for stored in wanted.store.stored),
     )
-    jenkinsfile = render(pipeline, settings)
-    image = choice.reference if choice.from_job and choice.reference else f"{repository}:{commit.sha}"
+
+
+def specification(wanted: Wanted, made: Rendered) -> Specification:
+    """The Jenkins job of a Jenkinsfile."""
+    commit, choice, store = wanted.snapshot.commit, wanted.choice, wanted.store
+    image = choice.reference if choice.from_job and choice.reference else f"{wanted.repository}:{commit.sha}"
     config = job_config(
-        jenkinsfile,
-        [ParameterDefinition(name) for name in parameter_names(pipeline)],
-        "\n".join([f"GitLab project {commit.project_path}: {commit.web_url}", *_links(terms)]),
-        retention=terms.retention,
-        concurrent=not any(job.resource_group for job in pipeline.jobs),
+        made.jenkinsfile,
+        [ParameterDefinition(name) for name in made.parameters],
+        "\n".join([f"GitLab project {commit.project_path}: {commit.web_url}", *_links(wanted.terms)]),
+        retention=wanted.terms.retention,
+        concurrent=not made.one_at_a_time,
     )
-    key = build_key(commit.project_id, commit.sha, jenkinsfile, repository)
-    coverage = {job.name: job.coverage for job in pipeline.jobs if job.coverage}
-    jobs = len(pipeline.jobs) + (build is not None)
-    restart = _restart(pipeline, settings)
+    key = build_key(commit.project_id, commit.sha, made.jenkinsfile, wanted.repository)
+    jobs = len(made.jobs) + wanted.builds_image
+    more = (wanted.credentials, wanted.terms.secrets, jobs, made.coverage, made.restart)
     # with secrets of its own the job lies in a folder of its own: other projects' jobs must not read them
-    own = f"{variables.folder}/{commit.project_path.rpartition('/')[2]}"
-    path = own if any(job.secrets for job in pipeline.jobs) else variables.job
-    job = JobSpec(path, config, commit.sha, key, {}, credentials, secrets, jobs, coverage, restart)
-    return Specification(jenkinsfile, job, image)
+    own = f"{store.folder}/{commit.project_path.rpartition('/')[2]}"
+    job = JobSpec(own if made.has_secrets else store.job, config, commit.sha, key, made.values, *more)
+    return Specification(made.jenkinsfile, job, image)
 
 
 def _links(terms: Terms) -> list[str]:
     return [f"Deployments: {terms.deployments}"] if terms.deployments else []
 
 
-def _restart(pipeline: Pipeline, settings: RenderSettings) -> tuple[TopStage, ...]:
-    return tuple(TopStage(title, stages) for title, stages in restart_stages(pipeline, settings))
+def check_image(wanted: Wanted, jobs: Collection[str]) -> None:
+    """Whether the image can be made as the descriptor says.
 
+    Args:
+        wanted: What is deployed.
+        jobs: Names of the jobs that run.
 
-def _our_image(snapshot: Snapshot, pipeline: Pipeline, choice: ImageChoice) -> bool:
-    """Whether the Jenkinsfile ends with our image stage."""
-    if choice.from_job is not None:
-        names = [job.name for job in pipeline.jobs]
-        if choice.from_job not in names:
-            raise InputError(
-                f"image.from_job names {choice.from_job!r}, which does not run at this commit. "
-                f"Those that do: {', '.join(names)}.",
-                remedy="Correct it in .smartclide.yml, or leave it out to have the Dockerfile built.",
-            )
-        return False
-    check_dockerfile(snapshot)
-    return choice.builder == "jenkins"
+    Raises:
+        NotFoundError: There is no Dockerfile in the main folder, and no job makes the image.
+        InputError: ``image.from_job`` names no job that runs.
+    """
+    name = wanted.choice.from_job
+    if name is None:
+        check_dockerfile(wanted.snapshot)
+    elif name not in jobs:
+        raise InputError(
+            f"image.from_job names {name!r}, which does not run at this commit. Those that do: {', '.join(jobs)}.",
+            remedy="Correct it in .smartclide.yml, or leave it out to have the Dockerfile built.",
+        )
 
 
 def _credentials(gitlab: GitLabServer, registry: ImageRegistry) -> tuple[Credential, ...]:

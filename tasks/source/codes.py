@@ -182,6 +182,10 @@ _WARNINGS = {
         "The CI/CD variables of the project or a group could not be read; the build does without them.",
         "Use a token with the scope `api` of a user who is Maintainer of the project and Owner of its groups.",
     ),
+    "remote-secrets": _warning(
+        "The Environment's remote interpreter is not told of secret CI/CD variables; its Jenkinsfile has none.",
+        "Use `smartclide interpreter serve` as the remote one, or the embedded interpreter.",
+    ),
     "keyword-ignored": _warning("A keyword without a counterpart is ignored.", "Read the message."),
 }
 _NOTES = {
@@ -207,6 +211,12 @@ _NOTES = {
     "resource-group": _info(
         "Jobs of a `resource_group` never run side by side; whole builds of the Jenkins job wait for each other.",
         "Deploy to one place through one Jenkins job.",
+    ),
+    "remote-interpreter": _info(
+        "The Jenkinsfile is another interpreter's, which tells nothing of what it leaves out.", "Read the Jenkinsfile."
+    ),
+    "remote-manual": _info(
+        "Optional manual jobs, and jobs that need them, are not sent to a remote interpreter.", "Start them by hand."
     ),
     "report-as-files": _info("A report is kept as files.", "Download it from the build."),
 }

@@ -1,28 +1,10 @@
 """An Environment on the sandbox, saved on the session's Prefect server, and how to run flows and look at them."""
 
 import asyncio
-import gc
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
-
-
-def pytest_collection_modifyitems(items):
-    """Prefect's clients leave sockets to the collector when an event loop ends; nowhere else is that let pass."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(
-                pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
-            )
-
-
-@pytest.fixture(autouse=True)
-def collected():
-    yield
-    gc.collect()
 
 
 @dataclass

@@ -115,9 +115,27 @@ def test_a_dry_run_changes_nothing(run, house, deployed):
     assert found["spec"]["replicas"] == 2
 
 
+def test_a_dry_run_of_what_runs_shows_no_change_of_the_image(run, house, deployed):
+    state = run(deploy, project=EXAMPLE, ref="main", options=DeployOptions(dry_run=True))
+    assert [c for c in state.result()["changes"] if c["action"] != "unchanged"] == []
+
+
+def test_a_dry_run_of_what_is_not_built_names_the_tag(run, house):
+    path = house.project("plans/new")
+    state = run(deploy, project=path, ref="main", options=DeployOptions(dry_run=True))
+    assert state.is_completed(), state
+    assert {c["action"] for c in state.result()["changes"]} == {"create"}
+
+
 def test_samples_and_report(run, house, deployed, tmp_path):
     state = run(monitor, samples=3, interval=0.5)
     assert state.result() == 6  # two pods, three samples
+    figures = json.loads(told(state.state_details.flow_run_id)[1]["result-monitor"].data)
+    assert len(figures) == 2
+    for row in figures:
+        assert {type(row[name]) for name in ("CPU cores", "memory MiB", "restarts")} <= {float, int}
+        assert {type(row[name]) for name in ("received B/s", "sent B/s")} <= {int, type(None)}  # seen once: no rate
+        assert row["memory MiB"] > 1
     state = run(report, hours=1.0, output=str(tmp_path))
     paths = state.result()
     assert sorted(paths) == ["report.html", "report.json", "report.md", "samples.csv", "services.csv"]

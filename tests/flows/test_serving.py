@@ -78,6 +78,9 @@ def test_a_rest_call_deploys_through_a_served_worker(house, prefect_server, proc
         assert final["type"] == "COMPLETED", final
         refused = api.post(f"/deployments/{found['id']}/create_flow_run", json={"parameters": {"project": path}})
         assert refused.status_code == 409 or refused.status_code == 422
+        misspelt = {"parameters": {**body["parameters"], "refs": "main"}}
+        refused = until(lambda: (r := api.post(create, json=misspelt)).status_code != 503 and r, 30)
+        assert (refused.status_code, "'refs' was unexpected" in refused.text) == (409, True), refused.text
         serving.terminate()
         assert serving.wait(60) == 0
     assert house.found("Deployment", "rest")["status"]["availableReplicas"] == 2

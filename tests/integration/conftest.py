@@ -1,9 +1,7 @@
 """Environments on real services: one without and one with a login at the registry, and what is deployed there once."""
 
-import gc
 import os
 import uuid
-import warnings
 
 import pytest
 
@@ -37,8 +35,6 @@ def make_place(request, tmp_path_factory):
     yield make
     for place in made:
         place.remove()
-    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        gc.collect()  # Prefect leaves its clients' sockets to the garbage collector
 
 
 @pytest.fixture(scope="session")

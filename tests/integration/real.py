@@ -30,12 +30,7 @@ from tasks.rollout.cluster import ClusterClient
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello-service"
 EXAMPLE_IMAGE = "python:3.12-slim"
 GROUP = "group"
-MARKS = [
-    pytest.mark.integration,
-    # Prefect leaves its clients' sockets to the garbage collector
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+MARKS = [pytest.mark.integration]
 
 
 def needed(*names):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -206,25 +204,3 @@ def test_the_jenkinsfile_is_the_golden_one(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_rendering_again_gives_the_same_bytes(name: str) -> None:
     assert render(*SAMPLES[name]) == render(*SAMPLES[name])
-
-
-def test_groovy_compiles_every_golden_file_and_a_large_one(groovy: str, tmp_path: Path) -> None:
-    script = ("echo a line of a script that is not short",) * 30
-    jobs = [Job(f"job {n}", f"s{n // 250}", (f"echo {n}", *script), variables={"N": f"{n}"}) for n in range(1000)]
-    many = Pipeline(None, tuple(f"s{n}" for n in range(4)), tuple(jobs))
-    (tmp_path / "large.Jenkinsfile").write_text(render(many, SETTINGS_AUTO), encoding="ascii")
-    files = [*sorted(GOLDEN.glob("*.Jenkinsfile")), tmp_path / "large.Jenkinsfile"]
-    program = Path(__file__).with_name("compile.groovy")
-    words: list[str | Path] = [groovy, program, tmp_path / "classes", *files]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout.split("\n")[:-1] == [f"compiled {path.name}" for path in files], done.stderr
-
-
-@pytest.fixture
-def groovy() -> str:
-    found = shutil.which("groovy")
-    if found is None:
-        pytest.skip("groovy is not installed (Debian: apt-get install groovy)")
-    if not os.environ.get("JAVA_HOME"):
-        pytest.skip("JAVA_HOME is not set: groovy cannot run")
-    return found

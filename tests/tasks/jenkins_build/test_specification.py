@@ -15,7 +15,7 @@ from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pi
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 from tasks.jenkins_build.job_config import Retention
 from tasks.jenkins_build.restarting import TopStage
-from tasks.jenkins_build.specification import Specification, Terms, specify
+from tasks.jenkins_build.specification import Specification, Terms, Wanted, specify
 from tasks.rollout.descriptor import ImageOptions
 from tasks.source.model import Commit, Snapshot
 
@@ -31,8 +31,9 @@ def specified(
 ) -> Specification:
     pipeline = Pipeline(None, tuple(dict.fromkeys(job.stage for job in jobs)), jobs)
     snapshot = Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True)
-    servers = (GitLabServer(url="https://gitlab.example"), registry or ImageRegistry(address="registry.example"))
-    return specify(snapshot, pipeline, servers, image or ImageOptions(), terms or Terms())
+    gitlab = GitLabServer(url="https://gitlab.example")
+    registry = registry or ImageRegistry(address="registry.example")
+    return specify(Wanted(snapshot, gitlab, registry, image or ImageOptions(), terms or Terms()), pipeline)
 
 
 def jenkinsfile(*jobs: Job, image: ImageOptions, registry: ImageRegistry, terms: Terms | None = None) -> str:
@@ -60,7 +61,8 @@ def test_a_deployment_does_not_wait_for_optional_manual_jobs() -> None:
 def test_builds_of_a_job_with_resource_groups_wait_for_each_other(group: str | None, concurrent: bool) -> None:
     pipeline = Pipeline(None, ("a",), (Job("a", "a", ("true",), resource_group=group),))
     servers = (GitLabServer(url="https://gitlab.example"), ImageRegistry(address="registry.example"))
-    found = specify(Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True), pipeline, servers, ImageOptions())
+    snapshot = Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True)
+    found = specify(Wanted(snapshot, *servers, ImageOptions()), pipeline)
     assert ("DisableConcurrentBuildsJobProperty" not in found.job.config) == concurrent
     assert "disableConcurrentBuilds" not in found.jenkinsfile
     kept = render(replace(pipeline, decided=False), RenderSettings())

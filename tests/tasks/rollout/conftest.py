@@ -1,7 +1,6 @@
 """A real cluster and registry, where the environment names them; and the Kubernetes stand-in, always."""
 
 import asyncio
-import gc
 import hashlib
 import json
 import os
@@ -42,22 +41,6 @@ def needed(name):
     if not value:
         pytest.skip(f"needs {name} in the environment")
     return value
-
-
-def pytest_collection_modifyitems(items):
-    """Prefect's clients leave sockets to the collector when an event loop ends; nowhere else is that let pass."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(
-                pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
-            )
-
-
-@pytest.fixture(autouse=True)
-def collected():
-    yield
-    gc.collect()
 
 
 def real_image():

@@ -310,6 +310,7 @@ CASES: dict[str, Case] = {
             job("wait", "b", rules=(Undecided(MAIN, when="delayed", start_in_seconds=1),)),
             job("ask", "c", rules=(Undecided(MAIN, when="manual"),)),
             job("sad", "c", rules=(Undecided(MAIN, when="on_failure"),)),
+            job("flag", "c", rules=(Undecided(Match(Var("CI_COMMIT_BRANCH"), Pattern("^MA", "i"))),)),
         ),
         {
             "main": "success",
@@ -322,6 +323,7 @@ CASES: dict[str, Case] = {
             "wait": "success",
             "ask": "success",
             "sad": "skipped",
+            "flag": "success",
         },
         ("T=it's main",),
         answers={"Job-9": ("proceed", {})},

@@ -1,0 +1,140 @@
+"""What a deployment and our interpreter's service say to each other: an order, and an answer. Both are JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from errors import InputError
+from tasks.interpretation.compiler import interpret
+from tasks.interpretation.context import Context
+from tasks.interpretation.diagnostics import Diagnostic
+from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_stages
+from tasks.jenkins_build.restarting import TopStage
+from tasks.jenkins_build.settings import RenderSettings
+
+SERVICE = "smartclide-interpreter"
+ORDER_FIELD = "deployment"
+_SET = "set"
+
+
+class Order(BaseModel):
+    """One deployment's pipeline to be interpreted and rendered.
+
+    Attributes:
+        entry: Path of the pipeline definition.
+        files: Text by key, closed: with all that it includes.
+        context: For whom. Of secret variables it says only whether they hold anything.
+        settings: For the Jenkinsfile.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    entry: str
+    files: dict[str, str]
+    context: Context
+    settings: RenderSettings
+
+
+class Answer(BaseModel):
+    """What became of an order.
+
+    Attributes:
+        jenkinsfile: The text; empty when no pipeline is created.
+        jobs: Names of the jobs that run.
+        parameters: The build parameters that the Jenkinsfile wants to have declared.
+        diagnostics: Everything there is to say.
+        coverage, one_at_a_time, restart, has_secrets: As in `jenkins_build.specification.Rendered`.
+        created: False when ``workflow:rules`` say that there is no pipeline.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    jenkinsfile: str
+    jobs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    coverage: dict[str, str] = {}
+    one_at_a_time: bool = False
+    restart: tuple[TopStage, ...] = ()
+    has_secrets: bool = False
+    created: bool = True
+
+
+class _Refusal(BaseModel):
+    diagnostics: list[Diagnostic]
+
+
+def make_order(entry: str, files: Mapping[str, str], context: Context, settings: RenderSettings) -> Order:
+    """The order, without the values of secret variables.
+
+    Raises:
+        InputError: A rule compares a secret variable with something, which only its value can decide.
+    """
+    if found := sorted(name for name in context.secrets if _is_compared(name, files.values())):
+        names = ", ".join(found)
+        raise InputError(
+            f"The rules compare the secret variable(s) {names}, whose values a remote interpreter is not told.",
+            remedy="Ask only whether the variable is there ($NAME), or leave the Environment's interpreter out.",
+        )
+    told = {name: _SET if value.strip() else "" for name, value in context.secrets.items()}
+    return Order(entry=entry, files=dict(files), context=replace(context, secrets=told), settings=settings)
+
+
+def _is_compared(name: str, texts: Iterable[str]) -> bool:
+    """Whether a text compares the variable with something else than ``null``, which only its presence decides."""
+    pattern = re.compile(
+        rf"\${name}\b\s*(?:(?:==|!=)(?!\s*null\b)|=~|!~)|(?P<null>\bnull\s*)?(?:==|!=|=~|!~)\s*\${name}\b"
+    )
+    return any(not found["null"] for text in texts for found in pattern.finditer(text))
+
+
+def read_order(text: str) -> Order:
+    """An order as it came.
+
+    Raises:
+        InputError: It is malformed, or made by another version.
+    """
+    try:
+        return Order.model_validate(json.loads(text))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise InputError(
+            f"The field `{ORDER_FIELD}` does not fit this version: {problems}.", remedy="Use the same version."
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputError(f"The field `{ORDER_FIELD}` is no JSON.") from None
+
+
+def carry_out(order: Order) -> Answer:
+    """Interpret and render, just as a deployment with the embedded interpreter does.
+
+    Raises:
+        InterpretationError: The text has errors; carries all diagnostics.
+        InputError: The pipeline does not fit into a Jenkinsfile.
+    """
+    pipeline = interpret(order.files, order.context, entry=order.entry)
+    stages = restart_stages(pipeline, order.settings) if pipeline.created else ()
+    return Answer(
+        jenkinsfile=render(pipeline, order.settings) if pipeline.created else "",
+        jobs=tuple(job.name for job in pipeline.jobs),
+        parameters=parameter_names(pipeline),
+        diagnostics=pipeline.diagnostics,
+        coverage={job.name: job.coverage for job in pipeline.jobs if job.coverage},
+        one_at_a_time=any(job.resource_group for job in pipeline.jobs),
+        restart=tuple(TopStage(title, inner) for title, inner in stages),
+        has_secrets=any(job.secrets for job in pipeline.jobs),
+        created=pipeline.created,
+    )
+
+
+def read_diagnostics(body: bytes) -> tuple[Diagnostic, ...]:
+    """The diagnostics of a refusal; none where it has none."""
+    try:
+        return tuple(_Refusal.model_validate(json.loads(body)).diagnostics)
+    except (ValueError, ValidationError):
+        return ()
