@@ -7,7 +7,11 @@ from tasks.interpretation.reference import reference
 from tasks.source.codes import CODES
 
 ROOT = Path(__file__).parents[3]
-SOURCES = [p.read_text() for folder in ("source", "interpretation") for p in (ROOT / "tasks" / folder).glob("*.py")]
+SOURCES = [
+    p.read_text()
+    for folder in ("source", "interpretation", "remote_interpretation")
+    for p in (ROOT / "tasks" / folder).glob("*.py")
+]
 
 
 def test_the_page_is_the_generated_one() -> None:
