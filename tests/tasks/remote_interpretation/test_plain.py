@@ -33,9 +33,10 @@ def decided(path: Path) -> Pipeline | None:
 
 
 def shown(job: Job) -> Job:
-    """The job without what the text's form decides: its place, and where a value was said to be final."""
+    """The job without its secrets, which are not told, and what the text's form decides: where a value is final."""
     needs = None if job.needs is None else tuple(replace(need, optional=False) for need in job.needs)
-    return replace(job, span=Span(""), needs=needs, unresolved_variables=frozenset(), excluded_variables=())
+    told = replace(job, needs=needs, secrets=())
+    return replace(told, span=Span(""), unresolved_variables=frozenset(), excluded_variables=())
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda p: f"{p.parent.name}-{p.stem}")
