@@ -110,8 +110,6 @@ def test_where_a_restart_would_miss_something_there_is_none(job: Job) -> None:
 
 
 def test_a_project_whose_jobs_have_secrets_gets_a_folder_of_its_own() -> None:
-    pipeline = Pipeline(None, ("a",), (Job("a", "a", ("true",), secrets=(Secret("TOKEN"),)),))
-    servers = (GitLabServer(url="https://gitlab.example"), ImageRegistry(address="registry.example"))
-    found = specify(Snapshot(COMMIT, ".gitlab-ci.yml", has_dockerfile=True), pipeline, servers, ImageOptions())
+    found = specified(Job("a", "a", ("true",), secrets=(Secret("TOKEN"),)))
     assert found.job.project_path == "group/app.git/app"
     assert "id: 'gitlab-secret-TOKEN'" in found.jenkinsfile
