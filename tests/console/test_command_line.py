@@ -41,9 +41,10 @@ def commands(group=()):
 
 def test_every_command_has_help_with_an_example():
     top = commands()
-    assert [c[0] for c in top] == ["check", "demo", "deploy", "explain", "history", "init", "interpret", "interpreter",
-                                   "jobs", "monitor", "report", "rollback", "sandbox", "serve", "status",
-                                   "undeploy"]  # fmt: skip
+    assert [c[0] for c in top] == [
+        "approve", "check", "demo", "deploy", "explain", "history", "init", "interpret", "interpreter", "jobs",
+        "monitor", "reject", "report", "rollback", "sandbox", "serve", "status", "undeploy",
+    ]  # fmt: skip
     groups = [("interpreter",), ("sandbox",)]
     for command in [*(c for c in top if c not in groups), *(c for group in groups for c in commands(group))]:
         done = run(*command, "--help")
