@@ -23,6 +23,7 @@ from tasks.interpretation.expansion import expand, expand_all
 from tasks.interpretation.extends import resolve_extends
 from tasks.interpretation.fields import text_of
 from tasks.interpretation.ignored import note_jobs
+from tasks.interpretation.input_rules import input_rule_holds
 from tasks.interpretation.jobs import build_jobs, decide_jobs, leave_out, wide_variables
 from tasks.interpretation.needs import link_needs
 from tasks.interpretation.pipeline import Pipeline
@@ -180,6 +181,7 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
         absent=context.absent,
         inputs=context.inputs,
         expand_for=lambda variables: lambda text: expand(text, {**child, **variables}),
+        holds=input_rule_holds,
     )
 
 

@@ -71,7 +71,7 @@ _INCLUDES = {
         "Move the rules to the jobs.",
     ),
     "input-spec": _error(
-        "A `spec:` header that GitLab does not accept, or a part of it that is not supported.",
+        "A `spec:` header that GitLab does not accept, or one of the files of its `spec:include`.",
         "Correct it as the message says.",
     ),
     "input-missing": _error("An input without a default has no value.", "Give it below the include's `inputs:`."),
@@ -190,6 +190,7 @@ _WARNINGS = {
 }
 _NOTES = {
     "tags": _info("`tags` become the labels a Jenkins agent must have.", "Label an agent, or the job waits for one."),
+    "include-cache": _info("`include:cache` has no effect: a remote file is fetched anew each time.", "Nothing."),
     "cache": _info(
         "Caches are kept on the agent that ran the job, for as long as some build uses them once a month.",
         "Nothing; give jobs that share a cache the same `tags` where there are several agents.",

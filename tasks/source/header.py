@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tasks.source.diagnostics import Diagnostic, Findings, Span
 from tasks.source.document import read
-from tasks.source.inputs import Given, input_values
+from tasks.source.inputs import Given, Holds, input_values
 from tasks.source.interpolation import Interpolated, Value, first_block, interpolate
 from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence
 
@@ -21,6 +21,14 @@ _MAX_HEADER = 1024 * 1024
 _MAX_DESCRIPTION = 256
 
 
+def _always(_condition: str, _values: Mapping[str, Value]) -> bool:
+    return True
+
+
+def _none(include: Entry) -> Mapping_:
+    return Mapping_({}, include.span)
+
+
 @dataclass(frozen=True)
 class Reading:
     """How a file is read.
@@ -29,11 +37,15 @@ class Reading:
         given: The inputs of the include that leads to it.
         expand: What ``expand_vars`` does.
         component: What ``$[[ component.x ]]`` may say, where the file belongs to a component.
+        holds: Decides the rules of inputs.
+        shared: The inputs that a ``spec:include`` leads to; None where they cannot be read, which was noted then.
     """
 
     given: Given
     expand: Callable[[str], str]
     component: Mapping[str, Value] = field(default_factory=dict)
+    holds: Holds = _always
+    shared: Callable[[Entry], Mapping_ | None] = _none
 
 
 def read_content(key: str, text: str, reading: Reading, findings: Findings) -> Mapping_ | None:
@@ -61,6 +73,23 @@ def read_content(key: str, text: str, reading: Reading, findings: Findings) -> M
         message = "Nothing is put in here: the file has no `spec:` header that declares inputs."
         findings.add("input-without-spec", message, Span(key, place.line, place.column))
     return document.root if document else None
+
+
+def read_inputs(key: str, text: str, findings: Findings) -> Mapping_ | None:
+    """The inputs a file declares that a ``spec:include`` names: it holds nothing else."""
+    document = read(key, text, findings)
+    if document is None:
+        return None
+    inputs = document.root.get("inputs")
+    for entry in document.root:
+        if entry.key != "inputs":
+            message = f"A file of `spec:include` holds `inputs` only, not `{entry.key[:80]}`."
+            findings.add("input-spec", message, entry.span)
+            return None
+    if inputs is not None and not isinstance(inputs, Mapping_):
+        findings.add("input-spec", "`inputs` is a mapping of names.", inputs.span)
+        return None
+    return inputs or Mapping_({}, document.root.span)
 
 
 def _divider(text: str) -> re.Match[str] | None:
@@ -99,19 +128,34 @@ def _values(header: Mapping_, reading: Reading, findings: Findings) -> dict[str,
         findings.add("input-spec", "`spec` is a mapping: write `inputs:` below it.", spec.span)
         return None
     for entry in spec:
-        if entry.key == "include":
-            findings.add("input-spec", "`spec:include` is not supported: write the inputs here.", entry.span)
-        elif entry.key == "description":
+        if entry.key == "description":
             _check_description(entry.value, findings)
-        elif entry.key not in ("inputs", "component"):
+        elif entry.key not in ("inputs", "component", "include"):
             findings.add("unknown-keyword", f"`{entry.key}` is not a keyword of `spec`.", entry.span)
     inputs = spec.get("inputs") or Mapping_({}, spec.span)
     if not isinstance(inputs, Mapping_):
         findings.add("input-spec", "`spec:inputs` is a mapping of names.", inputs.span)
         return None
-    values = input_values(inputs, reading.given, findings)
+    declared = _with_shared(inputs, spec.entries.get("include"), reading, findings)
+    if declared is None:
+        return None
+    values = input_values(declared, reading.given, findings, reading.holds)
     facts = _component_facts(spec.get("component"), reading, findings)
     return {"inputs": values, **facts} if values is not None and len(findings.items) == before else None
+
+
+def _with_shared(inputs: Mapping_, include: Entry | None, reading: Reading, findings: Findings) -> Mapping_ | None:
+    """All that is declared: what other files share comes first."""
+    if include is None:
+        return inputs
+    shared = reading.shared(include)
+    if shared is None:
+        return None
+    for entry in inputs:
+        if entry.key in shared.entries:
+            message = f"The input `{entry.key}` is declared by a file of `spec:include` already."
+            findings.add("input-spec", message, entry.span)
+    return Mapping_({**shared.entries, **inputs.entries}, inputs.span)
 
 
 def _check_description(node: Node, findings: Findings) -> None:

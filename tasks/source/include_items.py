@@ -19,6 +19,8 @@ KINDS = ("local", "project", "remote", "template", "component", "artifact")
 _OPTIONS = ("rules", "inputs", "file", "ref", "integrity", "cache", "job")
 _ONLY_WITH = {"file": "project", "ref": "project", "integrity": "remote", "cache": "remote", "job": "artifact"}
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
+_TIME = re.compile(r"\d[\w\s.:,]{0,99}")
+_SHARED = ("local", "project", "file", "ref", "remote", "integrity")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_PATH = 2000
 _VARIABLE = re.compile(r"\$(?:\w{1,255}|\{\w{1,255}\})")
@@ -68,6 +70,17 @@ class Items:
         items = [] if node is None else list(node.items) if isinstance(node, Sequence) else [node]
         return [wanted for item in items for wanted in self.of(item)]
 
+    def shared(self, root: Mapping_) -> list[Wanted]:
+        """The same of a header's `include`, which leads to inputs only."""
+        node = root.get("include")
+        for item in node.items if isinstance(node, Sequence) else (node,):
+            for entry in item if isinstance(item, Mapping_) else ():
+                if entry.key not in _SHARED:
+                    message = f"`{entry.key}` is not for `spec:include`, which takes: {', '.join(_SHARED)}."
+                    self.error("input-spec", message, entry.span)
+                    return []
+        return self.wanted(root)
+
     def of(self, item: Node) -> list[Wanted]:
         """The sources of one entry."""
         if isinstance(item, Scalar) and item.kind == "string":
@@ -83,7 +96,7 @@ class Items:
         """Whether all keywords are known."""
         unknown = [entry for entry in item if entry.key not in KINDS and entry.key not in _OPTIONS]
         for entry in unknown:
-            known = f"Known are: {', '.join(KINDS[:-1])}, file, ref, integrity, rules, inputs."
+            known = f"Known are: {', '.join(KINDS[:-1])}, file, ref, integrity, cache, rules, inputs."
             self.error("unknown-keyword", f"`{entry.key}` is not a keyword in `include`. {known}", entry.span)
         return not unknown
 
@@ -99,6 +112,7 @@ class Items:
             if item.get(option) is not None and owner != kind:
                 self.error("include-invalid", f"`{option}` goes with `include:{owner}` only.", item.place(option))
                 return []
+        self.cached(item.get("cache"))
         rules = item.get("rules")
         if rules is not None and not self.active(rules, self.home.project is not None or self.home.outside):
             return []
@@ -107,6 +121,15 @@ class Items:
             self.error("wrong-type", f"`include:{kind}` must be text.", item.place(kind))
             return []
         return self.made(kind, value, item)
+
+    def cached(self, node: Node | None) -> None:
+        """Nothing is kept here, so that nothing can be out of date."""
+        if isinstance(node, Scalar) and (node.kind == "boolean" or _TIME.fullmatch(node.text)):
+            if node.text != "false":
+                self.error("include-cache", "`include:cache` has no effect: the file is fetched anew.", node.span)
+        elif node is not None:
+            message = "`include:cache` is true, false, or a time such as `2 hours`."
+            self.error("include-invalid", message, node.span)
 
     def made(self, kind: str, value: Scalar, item: Mapping_) -> list[Wanted]:
         """The sources, with the inputs that are given to them."""

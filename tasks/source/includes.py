@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import include_matches, is_wildcard
-from tasks.source.header import Reading, read_content
+from tasks.source.header import Reading, read_content, read_inputs
 from tasks.source.include_items import Home, Items, Wanted
-from tasks.source.inputs import Given, strings
+from tasks.source.inputs import Given, Holds, strings
+from tasks.source.interpolation import Value
 from tasks.source.merge import merge_mappings
 from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence
 from tasks.source.sources import Component, ComponentAt, Local, Project, Remote, Source, Template, Tree, looks_foreign
@@ -45,6 +46,10 @@ def _always(_rules: Node, _elsewhere: bool) -> bool:
     return True
 
 
+def _holds(_condition: str, _values: Mapping[str, Value]) -> bool:
+    return True
+
+
 def _nothing_more(_variables: Mapping[str, str]) -> Callable[[str], str]:
     return _as_it_is
 
@@ -62,6 +67,7 @@ class IncludeOptions:
         absent: Why a source is not among the files although it was asked for, by its key.
         inputs: Values for the entry's own ``spec:inputs``.
         expand_for: What `expand` is for a child pipeline that gets these variables.
+        holds: Decides the `rules` of ``spec:inputs``.
     """
 
     expand: Callable[[str], str] = _as_it_is
@@ -71,6 +77,7 @@ class IncludeOptions:
     absent: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     expand_for: Callable[[Mapping[str, str]], Callable[[str], str]] = _nothing_more
+    holds: Holds = _holds
 
 
 @dataclass(frozen=True)
@@ -207,9 +214,34 @@ class _Closer:
         text = self.files[file.key]
         if file.identity in self.read_before and "expand_vars" not in text:
             return self.read_before[file.identity]
-        reading = replace(file.reading, component=file.home.component)
-        self.read_before[file.identity] = read_content(file.key, text, reading, self.findings)
-        return self.read_before[file.identity]
+        asked: list[Entry] = []
+
+        def shared(include: Entry) -> Mapping_ | None:
+            asked.append(include)
+            return self.shared_inputs(include, file.home)
+
+        facts, holds = file.home.component, self.options.holds
+        reading = replace(file.reading, component=facts, holds=holds, shared=shared)
+        content = read_content(file.key, text, reading, self.findings)
+        if not asked:  # else what it shares may be there the next time
+            self.read_before[file.identity] = content
+        return content
+
+    def shared_inputs(self, include: Entry, home: Home) -> Mapping_ | None:
+        """The inputs that the files of a ``spec:include`` declare; a later file overrides."""
+        if home.component:
+            message = "A component cannot use `spec:include`: write the inputs into it."
+            self.findings.add("input-spec", message, include.span)
+            return None
+        before, found = len(self.findings.items), dict[str, Entry]()
+        root = Mapping_({"include": include}, include.span)
+        for wanted in Items(home, self.options.expand, self.options.active, self.findings).shared(root):
+            for source in self.sources(wanted):
+                file = None if self.too_many(wanted.span) else self.file(source, wanted, home)
+                if file is not None and self.intact(file, wanted) and not self.too_large(file, wanted.span):
+                    inputs = read_inputs(file.key, self.files[file.key], self.findings)
+                    found.update(inputs.entries if inputs else {})
+        return Mapping_(found, include.span) if len(self.findings.items) == before else None
 
     def found(self, wanted: Wanted, home: Home, chain: tuple[_File, ...]) -> list[_File]:
         """The files an include leads to, as far as they are there and the limits allow."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +21,17 @@ from tasks.source.regex_syntax import RegexError
 MAX_VALUE = 1_000_000  # characters and nodes of one include's inputs, or of one default: GitLab's 1 MB
 TYPES = ("string", "number", "boolean", "array")
 _KEYS = ("type", "default", "options", "regex", "description", "rules")
+_RULE_KEYS = ("if", "options", "default")
+_MAX_OPTIONS = 50
 _NAMES = {"string": "a string", "number": "a number", "boolean": "true or false", "array": "a list"}
+
+
+class ConditionError(Exception):
+    """The `if` of an input's rule is no expression; says why."""
+
+
+# whether the text of an `if` holds for these values; raises ConditionError
+Holds = Callable[[str, Mapping[str, Value]], bool]
 
 
 class _WrongTypeError(Exception):
@@ -41,13 +51,17 @@ class Given:
         return json.dumps(plain(self.inputs), sort_keys=True) if self.inputs else ""
 
 
-def input_values(declared: Mapping_, given: Given, findings: Findings) -> dict[str, Value] | None:
+def input_values(
+    declared: Mapping_, given: Given, findings: Findings, holds: Holds | None = None
+) -> dict[str, Value] | None:
     """Return the value of every declared input, or None where something is wrong, which `findings` then says.
 
     Args:
         declared: The node of ``spec:inputs``.
         given: What the include says.
         findings: Collects ``input-...`` errors.
+        holds: Decides the `rules` of an input. They know the inputs declared before it, and all that are given. None
+            = there are no `rules` here.
     """
     before = len(findings.items)
     _refuse_unknown(declared, given, findings)
@@ -56,8 +70,9 @@ def input_values(declared: Mapping_, given: Given, findings: Findings) -> dict[s
         spec = entry.value if isinstance(entry.value, Mapping_) else Mapping_({}, entry.span)
         if not isinstance(entry.value, Mapping_) and not is_null(entry.value):
             findings.add("input-spec", f"The input `{entry.key}` is described by a mapping.", entry.value.span)
-        elif _usable(entry.key, spec, findings):
-            values[entry.key] = _value(entry.key, spec, given, findings)
+        elif _usable(entry.key, spec, findings, holds is not None):
+            known = {**values, **{one.key: plain(one.value) for one in given.inputs or ()}}
+            values[entry.key] = _value(entry.key, _ruled(spec, known, holds, findings), given, findings)
     return values if len(findings.items) == before else None
 
 
@@ -100,7 +115,29 @@ def _refuse_unknown(declared: Mapping_, given: Given, findings: Findings) -> Non
             findings.add("input-unknown", message, entry.span)
 
 
-def _usable(name: str, spec: Mapping_, findings: Findings) -> bool:
+def _ruled(spec: Mapping_, known: Mapping[str, Value], holds: Holds | None, findings: Findings) -> Mapping_:
+    """The input as the first of its `rules` that holds makes it."""
+    rules = spec.get("rules")
+    for rule in rules.items if isinstance(rules, Sequence) else ():
+        if isinstance(rule, Mapping_) and holds is not None and _holds(rule, known, holds, findings):
+            options, default = rule.entries.get("options"), rule.entries.get("default")
+            ruled = spec.put(options) if options else spec
+            return ruled.put(default) if default and not is_null(default.value) else ruled
+    return spec
+
+
+def _holds(rule: Mapping_, known: Mapping[str, Value], holds: Holds, findings: Findings) -> bool:
+    condition = rule.get("if")
+    if not isinstance(condition, Scalar):
+        return True
+    try:
+        return holds(condition.text, known)
+    except ConditionError as error:
+        findings.add("bad-expression", f"`if` of an input's rule: {error}.", condition.span)
+        return False
+
+
+def _usable(name: str, spec: Mapping_, findings: Findings, with_rules: bool) -> bool:
     before = len(findings.items)
     for entry in spec:
         if entry.key not in _KEYS:
@@ -112,13 +149,50 @@ def _usable(name: str, spec: Mapping_, findings: Findings) -> bool:
     if kind not in TYPES:
         message = f"The input `{name}` has the type `{kind[:80]}`; there are: {', '.join(TYPES)}."
         findings.add("input-spec", message, spec.place("type"))
-    if spec.get("rules") is not None:
-        findings.add("input-spec", f"`rules` of the input `{name}` are not supported.", spec.place("rules"))
+    _check_rules(name, spec, findings, with_rules)
+    ruled = plain(spec.get("rules"))
+    with_options = any(
+        isinstance(rule, dict) and "options" in rule for rule in (ruled if isinstance(ruled, list) else ())
+    )
+    if with_options and kind not in ("string", "number"):
+        findings.add("input-spec", f"`options` of `{name}`: for strings and numbers only.", spec.place("rules"))
     if spec.get("options") is not None and kind not in ("string", "number"):
         findings.add("input-spec", f"`options` of `{name}`: for strings and numbers only.", spec.place("options"))
     if spec.get("regex") is not None and kind != "string":
         findings.add("input-spec", f"`regex` of `{name}`: for strings only.", spec.place("regex"))
     return len(findings.items) == before
+
+
+def _check_rules(name: str, spec: Mapping_, findings: Findings, with_rules: bool) -> None:
+    rules = spec.get("rules")
+    if rules is None:
+        return
+    if not with_rules or not isinstance(rules, Sequence):
+        what = "are a list" if with_rules else "are not for the inputs of a job"
+        findings.add("input-spec", f"`rules` of the input `{name}` {what}.", spec.place("rules"))
+        return
+    for other in ("options", "default"):
+        if other in spec.entries:
+            message = f"The input `{name}` has `{other}` beside `rules`: write it into the rules."
+            findings.add("input-spec", message, spec.place(other))
+    for rule in rules.items:
+        if problem := _rule_problem(rule):
+            findings.add("input-spec", f"A rule of the input `{name}` {problem}.", rule.span)
+
+
+def _rule_problem(rule: Node) -> str | None:
+    if not isinstance(rule, Mapping_):
+        return "is a mapping with `if`, `options` and `default`"
+    if unknown := [key for key in rule.entries if key not in _RULE_KEYS]:
+        return f"has no keyword `{unknown[0][:80]}`; there are: {', '.join(_RULE_KEYS)}"
+    condition, options = rule.get("if"), rule.get("options")
+    if condition is not None and not (isinstance(condition, Scalar) and condition.kind == "string"):
+        return "has an `if` that is no text"
+    if options is not None and not (isinstance(options, Sequence) and 0 < len(options.items) <= _MAX_OPTIONS):
+        return f"has `options` that are no list of 1 to {_MAX_OPTIONS} values"
+    if condition is None:
+        return "without `if` needs `options`" if options is None else None
+    return "with `if` needs `options` or `default`" if options is None and "default" not in rule.entries else None
 
 
 def _kind(spec: Mapping_) -> str:
@@ -130,7 +204,8 @@ def _value(name: str, spec: Mapping_, given: Given, findings: Findings) -> Value
     own = given.inputs.get(name) if given.inputs else None
     default = spec.entries.get("default")
     if default is None and own is None:
-        message = f"The input `{name}` has no default, and no value is given: write it below `inputs:`."
+        why = "gets no default by its rules" if spec.get("rules") is not None else "has no default"
+        message = f"The input `{name}` {why}, and no value is given: write it below `inputs:`."
         findings.add("input-missing", message, given.span)
         return None
     value: Value = None

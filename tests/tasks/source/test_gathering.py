@@ -51,6 +51,32 @@ def test_a_fan_ends_at_the_limit() -> None:
     assert time.monotonic() - begin < 5
 
 
+def test_what_a_header_shares_is_fetched_before_what_is_below_it() -> None:
+    there = {
+        "ci/job.yml": "spec: {include: [{local: ci/shared.yml}]}\n---\ninclude: $[[ inputs.next ]]\n",
+        "ci/shared.yml": "inputs: {next: {default: ci/next.yml}}\n",
+        "ci/next.yml": "job: {script: [a]}\n",
+    }
+    found = run("include: ci/job.yml\n", {Local: lambda source: {source.key: there[source.path]}})
+    assert sorted(found.files) == [ENTRY, "ci/job.yml", "ci/next.yml", "ci/shared.yml"]
+
+
+def test_a_component_shares_nothing() -> None:
+    at = ComponentAt("g/c", "v1", "a" * 40, "templates/x.yml", None)
+    header = "spec: {include: [{local: s.yml}]}\n---\n"
+    files = {
+        ENTRY: "include: {component: h/g/c/x@v1}\n",
+        Component("h/g/c/x@v1").key: at.text(),
+        Project("g/c", "v1", "templates/x.yml").key: header,
+        Project("g/c", "v1", "s.yml").key: "inputs: {}\n",
+    }
+    findings = Findings()
+    close_includes(files, ENTRY, findings, IncludeOptions())
+    assert [item.message for item in findings.items] == [
+        "A component cannot use `spec:include`: write the inputs into it."
+    ]
+
+
 def test_one_level_is_fetched_side_by_side_and_each_source_once() -> None:
     barrier = threading.Barrier(4, timeout=5)
     asked: list[str] = []

@@ -1,0 +1,45 @@
+"""Whether the `if` of a rule of ``spec:inputs`` holds.
+
+https://docs.gitlab.com/ci/yaml/#specinputsrules. It is an expression as in `rules:if` over ``$[[ inputs.name ]]``; it
+knows no variables. A truth value is the same as ``true`` or ``false`` only, and a number the same as no text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from tasks.interpretation.evaluation import RegexError, Scope, evaluate
+from tasks.interpretation.expression_parser import ExpressionError, parse
+from tasks.source.inputs import ConditionError
+from tasks.source.interpolation import Value
+
+_INPUT = re.compile(r"\$\[\[\s*inputs\.([\w-]{1,255})\s*\]\]")
+
+
+def input_rule_holds(text: str, values: Mapping[str, Value]) -> bool:
+    """Return whether the condition holds.
+
+    Args:
+        text: The expression.
+        values: Inputs by name; one that is not there is null.
+
+    Raises:
+        ConditionError: It is no expression, or one of its patterns needs too many steps.
+    """
+    known: dict[str, str] = {}
+
+    def operand(found: re.Match[str]) -> str:
+        value = values.get(found[1])
+        if value is None or isinstance(value, bool):
+            return "null" if value is None else str(value).lower()
+        if not isinstance(value, str):
+            return "true"  # there is something, and no text is the same
+        name = f"input_{len(known)}"
+        known[name] = value
+        return f"${name}"
+
+    try:
+        return evaluate(parse(_INPUT.sub(operand, text)), Scope(known)) is True
+    except (ExpressionError, RegexError) as error:
+        raise ConditionError(str(error)) from error
