@@ -112,7 +112,7 @@ async def _build_and_roll_out(
         approval=place.approval_timeout_seconds,
         silence=place.silence_timeout_seconds,
     )
-    wishes = Wishes(options.rebuild, approver, place.metrics, options.from_failed_stage)
+    wishes = Wishes(options.rebuild, approver, place.metrics, options.from_failed_stage, how.artifacts)
     outcome = await turn.within(run_build(place.jenkins, made.job, limits, wishes))
     await publish_build(outcome)
     if warning := check_stable(outcome, place.unstable):

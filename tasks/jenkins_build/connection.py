@@ -157,5 +157,8 @@ def _consume(response: requests.Response, into: IO[bytes] | None) -> None:
     if into is None or response.status_code >= 300:
         _ = response.content
         return
-    for piece in response.iter_content(_PIECE):
-        into.write(piece)
+    try:
+        for piece in response.iter_content(_PIECE):
+            into.write(piece)
+    finally:
+        response.close()  # where it was left in the middle, its connection is of no use

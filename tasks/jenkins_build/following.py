@@ -250,6 +250,8 @@ class Follower:
             tests=read_report(report) if report is not None else None,
             coverage=dict(self._watching.reader.coverage.found),
             decisions=tuple(map(str, self._approvals.decisions)) if self._approvals else (),
+            artifacts=state.artifacts,
+            log=self._watching.whole_log,
         )
         if not passed(outcome):
             raise failed_error(outcome)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from errors import BuildFailedError, ProtocolError
@@ -80,6 +80,23 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class KeptFile:
+    """A file that a build archived, kept in the Environment's store.
+
+    Attributes:
+        path: As the build archived it.
+        size: Bytes.
+        sha256: Of its content, hexadecimal.
+        address: Where it is kept.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    address: str
+
+
+@dataclass(frozen=True)
 class BuildOutcome:
     """A finished build.
 
@@ -96,6 +113,9 @@ class BuildOutcome:
         coverage: Percent by job, of those whose ``coverage:`` found one.
         rewritten: The job's guard stopped the build because the job was rewritten for another commit meanwhile.
         decisions: What people decided of what it asked, a sentence each.
+        artifacts: Paths of the files it archived.
+        kept: Those that were kept beside its log.
+        log: Address of the whole log.
     """
 
     ref: BuildRef
@@ -110,6 +130,9 @@ class BuildOutcome:
     tests: TestReport | None = None
     coverage: Mapping[str, float] = field(default_factory=dict)
     decisions: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    kept: tuple[KeptFile, ...] = ()
+    log: str = ""
 
 
 @dataclass(frozen=True)
@@ -248,13 +271,16 @@ def failed_error(outcome: BuildOutcome) -> BuildFailedError:
 
 
 def results(outcome: BuildOutcome) -> dict[str, Any]:
-    """What its tests came to, as plain values: for the release's record."""
+    """What its tests came to and what files of it are kept, as plain values: for the release's record."""
     found: dict[str, Any] = {}
     if outcome.tests is not None:
         tests = outcome.tests
         found = {"passed": tests.passed, "failed": tests.failed, "skipped": tests.skipped}
-    percent = average(outcome.coverage)
-    return found if percent is None else {**found, "coverage": percent}
+    if (percent := average(outcome.coverage)) is not None:
+        found["coverage"] = percent
+    if outcome.kept:
+        found["artifacts"] = [asdict(file) for file in outcome.kept]
+    return found
 
 
 def check_stable(outcome: BuildOutcome, policy: Literal["warn", "fail"]) -> str:

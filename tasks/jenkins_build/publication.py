@@ -10,7 +10,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from tasks.interpretation.diagnostics import Diagnostic
-from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, results
+from tasks.jenkins_build.keeping import ListedFile
+from tasks.jenkins_build.outcome import BuildOutcome, BuildRef
 
 
 @task(name="publish Jenkinsfile", cache_policy=NO_CACHE)
@@ -44,8 +45,11 @@ async def keep_reference(ref: BuildRef) -> None:
 
 
 async def publish_results(outcome: BuildOutcome) -> None:
-    """What the tests of a build came to, green or red, as a table of the run; nothing without a run or tests."""
-    if TaskRunContext.get() is None or not results(outcome):
+    """Of a build, green or red: a link to its whole log, and what its tests came to; nothing without a run."""
+    if TaskRunContext.get() is None:
+        return
+    await acreate_link_artifact(outcome.log, key="jenkins-log", link_text="whole log", description=str(outcome.ref))
+    if outcome.tests is None and not outcome.coverage:
         return
     rows = [{"test": "all", "result": str(outcome.tests), "message": ""}] if outcome.tests else []
     rows += [{"test": f"coverage of {job}", "result": f"{percent:g} %", "message": ""}
@@ -53,6 +57,21 @@ async def publish_results(outcome: BuildOutcome) -> None:
     if outcome.tests is not None:
         rows += [{"test": test.name, "result": "failed", "message": test.message} for test in outcome.tests.failures]
     await acreate_table_artifact(rows, key="test-results", description=f"Tests of {outcome.ref}.")
+
+
+async def publish_files(outcome: BuildOutcome, files: Sequence[ListedFile]) -> None:
+    """What a build archived, as a table with links; nothing without a run."""
+    if TaskRunContext.get() is None:
+        return
+    rows = [
+        {
+            "file": f"[{file.path}]({file.url})",
+            "bytes": "" if file.size is None else file.size,
+            "kept": file.kept.address if file.kept else file.problem,
+        }
+        for file in files
+    ]
+    await acreate_table_artifact(rows, key="build-artifacts", description=f"Files that {outcome.ref} archived.")
 
 
 @task(name="publish build", cache_policy=NO_CACHE)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from blocks.jenkins_server import JenkinsServer
 from errors import NotFoundError, ProtocolError
@@ -19,6 +19,7 @@ _QUEUE_ITEM = re.compile(r"queue/item/(\d+)")
 _PARAMETERS = "actions[parameters[name,value],causes[shortDescription]]"
 _IN_MEMORY = 1 << 20  # bytes of a piece of the console
 _PIECE = 1 << 16
+_MOST_FILES = 1000  # archived files of a build that are asked for
 _RECENT = 100  # builds looked through for a build key; newer attempts come first
 # Two runs that ask for the same build in the same moment both find none, and both trigger: while the first item is
 # still in the queue, Jenkins makes one of the two. It takes whole seconds only.
@@ -45,13 +46,17 @@ class RecentBuilds:
 
 @dataclass(frozen=True)
 class BuildState:
-    """A build as Jenkins tells it; `result` is None until its end, `duration_seconds` 0 until then."""
+    """A build as Jenkins tells it; `result` is None until its end, `duration_seconds` 0 until then.
+
+    `artifacts` are the paths of the archived files, the first 1000.
+    """
 
     number: int
     building: bool
     result: str | None
     duration_seconds: float
     url: str
+    artifacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,11 +179,12 @@ class Jenkins:
 
     def build(self, job: str, number: int) -> BuildState:
         """State of a build."""
-        tree = "number,url,building,result,duration"
+        tree = f"number,url,building,result,duration,artifacts[relativePath]{{0,{_MOST_FILES}}}"
         found = self._json(f"{job_path(job)}/{number}", tree, f"build {job} #{number}")
         try:
             seconds = float(found.get("duration") or 0) / 1000
-            return BuildState(number, bool(found["building"]), found["result"], seconds, found["url"])
+            files = tuple(str(entry["relativePath"]) for entry in found.get("artifacts") or ())
+            return BuildState(number, bool(found["building"]), found["result"], seconds, found["url"], files)
         except (KeyError, TypeError, AttributeError) as error:
             raise ProtocolError(f"{self} gave an unreadable state of build {job} #{number}.") from error
 
@@ -238,6 +244,24 @@ class Jenkins:
             return self._connection.send("GET", url, what=f"artifact {path} of build {job} #{number}").content
         except NotFoundError:
             return None
+
+    def artifact_sizes(self, job: str, number: int) -> dict[str, int]:
+        """Bytes of archived files by path, of those the plugin pipeline-rest-api tells; {} without it."""
+        path, what = f"{job_path(job)}/{number}/wfapi/artifacts", f"the artifacts of build {job} #{number}"
+        try:
+            found = self._connection.send("GET", path, what=what).json()
+            return {unquote(str(entry["path"])): int(entry["size"]) for entry in found}
+        except (NotFoundError, ValueError, KeyError, TypeError):
+            return {}
+
+    def artifact_url(self, job: str, number: int, path: str) -> str:
+        """Address of an archived file, for people."""
+        return self._connection.url(f"{job_path(job)}/{number}/artifact/{quote(path)}")
+
+    def download_artifact(self, job: str, number: int, path: str, into: IO[bytes]) -> None:
+        """Write an archived file, of any size, into `into`. What `into` raises ends the download."""
+        url = f"{job_path(job)}/{number}/artifact/{quote(path)}"
+        self._connection.download(url, into, what=f"artifact {path} of build {job} #{number}")
 
     def stop(self, job: str, number: int, how: str = "stop") -> None:
         """Stop a build: ``stop``, then, for what resists it, ``term``, then ``kill``."""

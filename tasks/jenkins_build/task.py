@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.jenkins_server import JenkinsServer
-from errors import BuildFailedError, InputError, NotFoundError, UnavailableError
+from errors import BuildFailedError, InputError, NotFoundError, SmartClideError, UnavailableError
 from tasks.jenkins_build.approvals import Ask
 from tasks.jenkins_build.following import Follower, Limits
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
+from tasks.jenkins_build.keeping import keep_files, list_files
 from tasks.jenkins_build.log_file import Store
 from tasks.jenkins_build.mirrors import mirrors_here
-from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, counting, decide
+from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, KeptFile, counting, decide
 from tasks.jenkins_build.polling import Poller, polling
-from tasks.jenkins_build.publication import keep_reference, publish_results
+from tasks.jenkins_build.publication import keep_reference, publish_files, publish_results
 from tasks.jenkins_build.removal import remove_project
 from tasks.jenkins_build.restarting import TopStage, taken_up
 from tasks.jenkins_build.server import Jenkins
@@ -192,6 +194,22 @@ async def follow_build(
         return outcome
 
 
+@task(name="keep build artifacts", cache_policy=NO_CACHE, **TRANSIENT)
+async def keep_artifacts(
+    jenkins: JenkinsServer, outcome: BuildOutcome, store: Store | None, globs: Sequence[str] = ()
+) -> tuple[KeptFile, ...]:
+    """List what a build archived as the table artifact `build-artifacts`; keep what `globs` name. See `keeping`."""
+    async with polling(jenkins) as poller:
+        listed = await poller.call(list_files, poller.jenkins, outcome, globs if store is not None else ())
+        if store is not None:
+            listed = await poller.call(keep_files, poller.jenkins, outcome.ref, listed, store)
+    for file in listed:
+        if file.problem:
+            task_logger().warning("artifact %s is not kept: %s", file.path, file.problem)
+    await publish_files(outcome, listed)
+    return tuple(file.kept for file in listed if file.kept is not None)
+
+
 @task(name="remove Jenkins job", cache_policy=NO_CACHE, **TRANSIENT)
 async def remove_job(jenkins: JenkinsServer, project_path: str) -> list[str]:
     """Delete what was made in Jenkins for a project; says what. See `removal`."""
@@ -215,12 +233,14 @@ class Wishes:
         ask: Asks people what the build asks.
         store: Where the whole log is kept; None = nowhere.
         from_failed_stage: Take a build that failed up again where it failed, if that can be done.
+        keep: Globs of the archived files that are kept in the store too.
     """
 
     rebuild: bool = False
     ask: Ask | None = None
     store: Store | None = None
     from_failed_stage: bool = False
+    keep: tuple[str, ...] = ()
 
 
 async def run_build(
@@ -233,7 +253,16 @@ async def run_build(
     """
     watch = Watch(spec.jobs, spec.coverage, wishes.store)
     with mirrors_here():
-        return await _run_build(jenkins, spec, limits, wishes, watch)
+        try:
+            outcome = await _run_build(jenkins, spec, limits, wishes, watch)
+        except BuildFailedError as error:
+            if isinstance(error.outcome, BuildOutcome) and error.outcome.artifacts:
+                with contextlib.suppress(SmartClideError):  # what failed is the build
+                    await keep_artifacts(jenkins, error.outcome, None)
+            raise
+    if not outcome.artifacts:
+        return outcome
+    return replace(outcome, kept=await keep_artifacts(jenkins, outcome, wishes.store, wishes.keep))
 
 
 async def _run_build(

@@ -43,15 +43,16 @@ class Watching:
         reader: What the console said so far.
         heard: When it said something last, on the monotonic clock.
         log_file: Where the whole log is kept, or None.
+        whole_log: Address of the whole log: of that file, else in Jenkins.
     """
 
     def __init__(self, watch: Watch, ref: BuildRef, log: Logger) -> None:
         assert ref.number is not None  # noqa: S101 - only a build that began is watched
         self.log_file = LogFile(watch.store, ref.job, ref.number) if watch.store is not None else None
         self.heard = time.monotonic()
-        whole = self.log_file.address if self.log_file else f"{ref.url}consoleText"
+        self.whole_log = self.log_file.address if self.log_file else f"{ref.url}consoleText"
         shown = Plain(log) if ref.reused else display(log, watch.jobs)
-        self.reader = Reader(shown, log, whole, quiet=ref.reused, coverage=Coverage(watch.coverage))
+        self.reader = Reader(shown, log, self.whole_log, quiet=ref.reused, coverage=Coverage(watch.coverage))
         self._name, self._log = str(ref), log
         self._progress = None if ref.reused else Progress(log, watch.jobs, table=watch.jobs > MOST)
 

@@ -196,6 +196,12 @@ class Descriptor(_Part):
     command: Command | None = Field(None, description="Replaces the image's ENTRYPOINT.")
     args: tuple[Text, ...] | None = Field(None, description="Replaces the image's CMD.")
     security: Security = Security()
+    artifacts: tuple[Text, ...] = Field(
+        (),
+        max_length=50,
+        description="Globs of the build's archived files that are kept with the release, e.g. [dist/*.tar.gz]; "
+        "nothing in the cluster depends on it.",
+    )
 
     @field_validator("name")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefect import task
@@ -97,9 +97,26 @@ def _address(identity: Identity, record: ReleaseRecord) -> str:
     return f"http://{identity.service}.{identity.namespace}.svc:{port}" if port else ""
 
 
+def _results(found: Mapping[str, Any]) -> dict[str, str]:
+    """What the build's tests came to, and what of it is kept, in words."""
+    said = {}
+    if "passed" in found:
+        passed, failed, skipped = (int(found.get(name, 0)) for name in ("passed", "failed", "skipped"))
+        more = f", {skipped} skipped" if skipped else ""
+        said["tests"] = f"{passed + failed + skipped}: {passed} passed, {failed} failed{more}"
+    if "coverage" in found:
+        said["coverage"] = f"{found['coverage']:g} %"
+    if kept := found.get("artifacts"):
+        said["artifacts"] = "<br>".join(
+            f"`{file['path']}` ({file['size']:,} bytes): `{file['address']}`" for file in kept
+        )
+    return said
+
+
 def _summary(result: dict[str, Any], outcome: Outcome) -> str:
     lines = [f"# {result['service']} in {result['environment']}", "", outcome.message, "", "| | |", "| --- | --- |"]
     lines += [f"| {key} | `{value}` |" for key, value in result.items() if value != ""]
+    lines += [f"| {key} | {value} |" for key, value in _results(outcome.record.results).items()]
     lines += ["", f"Back to an earlier one: `smartclide rollback {result['service']} -e {result['environment']}`"]
     return "\n".join(lines) + "\n"
 

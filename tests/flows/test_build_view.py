@@ -20,6 +20,7 @@ from rich.console import Console
 
 from blocks.environment import load_environment
 from console.follow import follow
+from console.views import show_history
 from flows.deploy import deploy
 from tasks.rollout.history import decode
 
@@ -178,3 +179,48 @@ def test_tests_and_coverage_are_shown_and_recorded(house, run):
     ]  # fmt: skip
     secret = house.found("Secret", "smartclide.tested.v1")
     assert decode(secret).results == {"passed": 1, "failed": 1, "skipped": 0, "coverage": 90.0}
+    summary = artifacts_of(state.state_details.flow_run_id)["release-tested"].data
+    assert "| tests | 2: 1 passed, 1 failed |\n| coverage | 90 % |\n" in summary
+
+
+ARCHIVING = b"""
+make:
+  script:
+    - mkdir -p dist/sub
+    - printf 'abc' > dist/app.tar.gz
+    - printf 'not wanted' > dist/notes.txt
+    - printf '%01000d' 0 > "dist/sub/big file.tar.gz"
+  artifacts: {paths: [dist/]}
+"""
+KEPT = b"name: archiving\nartifacts: ['dist/**/*.tar.gz']\n"
+SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_artifacts_are_listed_and_those_wanted_are_kept_with_the_release(house, run, capsys):
+    files = {".gitlab-ci.yml": ARCHIVING, ".smartclide.yml": KEPT}
+    state = run(deploy, project=house.project("demo/archiving", **files))
+    assert state.is_completed(), state
+    shown = artifacts_of(state.state_details.flow_run_id)
+    filesystem, root = asyncio.run(load_environment(house.environment)).metrics.get_client()
+    folder = f"{root}/builds/smartclide/demo/archiving/1"
+    jenkins = f"{house.sandbox.state().jenkins_url}/job/smartclide/job/demo/job/archiving/1/artifact"
+    rows = json.loads(shown["build-artifacts"].data)
+    assert [row for row in rows if "image.json" not in row["file"]] == [
+        {"file": f"[dist/app.tar.gz]({jenkins}/dist/app.tar.gz)", "bytes": 3,
+         "kept": f"file://{folder}/artifacts/dist/app.tar.gz"},
+        {"file": f"[dist/notes.txt]({jenkins}/dist/notes.txt)", "bytes": 10, "kept": ""},
+        {"file": f"[dist/sub/big file.tar.gz]({jenkins}/dist/sub/big%20file.tar.gz)", "bytes": 1000,
+         "kept": f"file://{folder}/artifacts/dist/sub/big file.tar.gz"},
+    ]  # fmt: skip
+    assert filesystem.cat(f"{folder}/artifacts/dist/app.tar.gz") == b"abc"
+    assert filesystem.cat(f"{folder}/artifacts/dist/sub/big file.tar.gz") == b"0" * 1000
+    assert not filesystem.exists(f"{folder}/artifacts/dist/notes.txt")
+    assert shown["jenkins-log"].data == f"[whole log](file://{folder}/console.log)"
+    capsys.readouterr()
+    show_history(house.environment, "archiving", True)
+    first = json.loads(capsys.readouterr().out)[0]["results"]["artifacts"][0]
+    assert first == {
+        "path": "dist/app.tar.gz", "size": 3, "sha256": SHA256_OF_ABC,
+        "address": f"file://{folder}/artifacts/dist/app.tar.gz",
+    }  # fmt: skip
+    assert "| artifacts | `dist/app.tar.gz` (3 bytes): `file://" in shown["release-archiving"].data

@@ -57,6 +57,9 @@ CALLS = {
     "console": Call(lambda j: j.log("matrix", 1, 0), "progressiveHtml", "Job/Read", body="header"),
     "stages": Call(lambda j: j.stages("matrix", 1), "wfapi", "Job/Read", "pipeline-rest-api", absent=[]),
     "artifact": Call(lambda j: j.artifact("matrix", 1, "a.txt"), "artifact", "Job/Read", absent=None, body="text"),
+    "artifact sizes": Call(
+        lambda j: j.artifact_sizes("matrix", 1), "wfapi/artifacts", "Job/Read", absent={}, body="text"
+    ),
     "trigger": Call(
         lambda j: j.trigger("matrix", {"BUILD_KEY": "x"}), "buildWithParameters", "Job/Build", body="header"
     ),
