@@ -20,6 +20,7 @@ def pages() -> dict[str, str]:
         "flows.md": flow_parameters(),
         "metrics.md": metrics(),
         "variables.md": predefined_variables(),
+        "keywords.md": keywords(),
     }
 
 
@@ -97,6 +98,26 @@ def predefined_variables() -> str:
         "|---|---|",
         *(f"| `{name}` | {why} |" for name, why in sorted(NOT_SET.items())),
     ]
+    return _page(parts)
+
+
+def keywords() -> str:
+    """What becomes of each keyword of GitLab CI/CD."""
+    from tasks.interpretation.keyword_table import table
+
+    parts = [
+        "# Keywords",
+        "",
+        "Every keyword of [GitLab CI/CD](https://docs.gitlab.com/ci/yaml/) and what becomes of it: **exact**, as on",
+        "GitLab; **approximated**, and how; **unsupported**, why and what to do. The last column names the",
+        "[diagnostics](../diagnostics.md) that tell of it where it is used; what a wrong value gives is not listed.",
+    ]
+    for title, rows in table().items():
+        parts += ["", f"## {title}", "", "| Keyword | Here | How, or why not | Diagnostic |", "|---|---|---|---|"]
+        for names, row in rows:
+            shown = ", ".join(name if "`" in name else f"`{name}`" for name in names)
+            codes = ", ".join(f"`{code}`" for code in row.codes)
+            parts.append(f"| {shown} | {row.support} | {row.note} | {codes} |")
     return _page(parts)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.interpretation.fields import secrets_of, text_of
+from tasks.interpretation.fields import secrets_of, text_of, texts_of
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import State
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings
@@ -18,18 +19,36 @@ JOB_NOTES = {
         "coverage",
         "`coverage` is not read by Jenkins: a deployment reads it from the job's log.",
     ),
-    "dast_configuration": ("keyword-ignored", "`dast_configuration` is ignored: it belongs to GitLab's own scanner."),
+    "dast_configuration": (
+        "keyword-ignored",
+        "`dast_configuration` is ignored: it is for GitLab's own scanner. Call one in a script.",
+    ),
     "hooks": (
         "hooks",
         "`hooks` run on the agent itself, also for a job with an image, in the empty folder before the checkout.",
     ),
-    "id_tokens": ("id-tokens", "`id_tokens` are not issued: GitLab alone can sign them. The variables are not set."),
-    "identity": ("id-tokens", "`identity` is ignored: use credentials of Jenkins instead."),
-    "inputs": ("keyword-ignored", "`inputs` of a job are ignored: their defaults are not put in."),
+    "id_tokens": (
+        "id-tokens",
+        "`id_tokens` are not issued: GitLab alone can sign them. The variables are not set: use Jenkins' credentials.",
+    ),
+    "identity": (
+        "id-tokens",
+        "`identity` is ignored: the job is not signed in to Google Cloud. Use credentials of Jenkins.",
+    ),
+    "inputs": (
+        "keyword-ignored",
+        "`inputs` of a job are ignored: `${{ job.inputs... }}` stays as it is. Use `variables`.",
+    ),
     "interruptible": ("interruptible", "`interruptible` is ignored: a newer build does not stop this one."),
-    "manual_confirmation": ("keyword-ignored", "`manual_confirmation` is ignored: Jenkins asks in its own words."),
-    "pages": ("pages", "`pages` is ignored: the job runs, nothing is published to GitLab Pages."),
-    "publish": ("pages", "`publish` is ignored: nothing is published to GitLab Pages."),
+    "manual_confirmation": (
+        "keyword-ignored",
+        "`manual_confirmation` is ignored: Jenkins asks its own question, which names the job. Nothing needs doing.",
+    ),
+    "pages": (
+        "pages",
+        "`pages` is ignored: the job runs, nothing is published to GitLab Pages. Publish in its script.",
+    ),
+    "publish": ("pages", "`publish` is ignored: nothing is published to GitLab Pages. Publish in the script."),
     "release": ("release", "`release` is ignored: the job runs, no GitLab release is made. Use `glab` in the script."),
     "resource_group": (
         "resource-group",
@@ -57,11 +76,32 @@ _ARTIFACT_OPTIONS = {
     "expire_in": "is ignored: Jenkins keeps artifacts as long as their build, see the job's retention",
 }
 _ENVIRONMENT_NOTES = {
-    "on_stop": "is ignored: nothing stops the environment here",
-    "auto_stop_in": "is ignored: nothing stops the environment here",
-    "kubernetes": "is ignored: the rollout step has its own cluster",
+    "on_stop": "is ignored: nothing here starts that job. Undeploy the service, or run the job's script by hand",
+    "auto_stop_in": "is ignored: nothing here ends an environment by itself. Undeploy the service when it is over",
+    "kubernetes": "is ignored: a deployment goes to the cluster of its Environment; a script needs its own kubeconfig",
     "deployment_tier": "only sets CI_ENVIRONMENT_TIER: there is no list of environments to sort",
 }
+_RUNNER_NOTES = {"kubernetes": "is ignored: it is for GitLab's Kubernetes runners. Use `docker:user`"}
+_TOLD_REASONS = (
+    *("always", "unknown_failure", "script_failure", "job_execution_timeout", "stuck_or_timeout_failure"),
+    "runner_system_failure",
+)
+
+
+def noted() -> dict[str, str]:
+    """The keywords this pass speaks of, wherever it finds them, with the code."""
+    inner = {
+        f"{above}:{name}": code
+        for above, names, code in (
+            ("artifacts", _ARTIFACT_NOTES, "keyword-ignored"),
+            ("artifacts", _ARTIFACT_OPTIONS, "artifact-option"),
+            ("environment", _ENVIRONMENT_NOTES, "keyword-ignored"),
+            ("image", _RUNNER_NOTES, "keyword-ignored"),
+            ("services", _RUNNER_NOTES, "keyword-ignored"),
+        )
+        for name in names
+    }
+    return {name: code for name, (code, _) in JOB_NOTES.items()} | inner
 
 
 def note_jobs(state: State) -> State:
@@ -86,7 +126,12 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_NOTES, findings)
     _note_inner(node.get("artifacts"), "artifacts", _ARTIFACT_OPTIONS, findings, "artifact-option")
     _note_inner(node.get("environment"), "environment", _ENVIRONMENT_NOTES, findings)
+    _note_inner(node.get("image"), "image", _RUNNER_NOTES, findings)
+    for service in _items(node.get("services")):
+        _note_inner(service, "services", _RUNNER_NOTES, findings)
     _note_reports(node.get("artifacts"), findings)
+    _note_rules(node.get("rules"), findings)
+    _note_retry(node.get("retry"), findings)
     _note_git(node.get("variables"), findings)
     if (
         node.get("services") is not None
@@ -101,9 +146,12 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
 
 
 def _names(services: Node | None) -> list[str]:
-    items = services.items if isinstance(services, Sequence) else ()
-    found = (text_of(item.get("name") if isinstance(item, Mapping_) else item) for item in items)
+    found = (text_of(item.get("name") if isinstance(item, Mapping_) else item) for item in _items(services))
     return [name for name in found if name]
+
+
+def _items(node: Node | None) -> list[Node]:
+    return flattened(node) if isinstance(node, Sequence) else []
 
 
 def _is_nothing(node: Node) -> bool:
@@ -132,6 +180,25 @@ def _note_inner(
             findings.add(code, f"`{name}:{entry.key}` {notes[entry.key]}.", entry.span)
 
 
+def _note_rules(node: Node | None, findings: Findings) -> None:
+    for rule in _items(node):
+        if isinstance(rule, Mapping_) and text_of(rule.get("interruptible")) == "true":
+            message = "`rules:interruptible` is ignored: a newer build does not stop this one."
+            findings.add("interruptible", message, rule.place("interruptible"))
+
+
+def _note_retry(node: Node | None, findings: Findings) -> None:
+    reasons = node.get("when") if isinstance(node, Mapping_) else None
+    given = texts_of(reasons)
+    untold = [reason for reason in given if reason not in _TOLD_REASONS]
+    if isinstance(node, Mapping_) and untold and "always" not in given:
+        message = (
+            f"`retry:when` cannot tell {', '.join(f'`{reason}`' for reason in untold)} from other failures that are "
+            "neither the script's nor a timeout: after any of those the job is tried again."
+        )
+        findings.add("retry-reason", message, node.place("when"))
+
+
 def _note_git(variables: Node | None, findings: Findings) -> None:
     given = read_variables(variables).values
     for entry in variables if isinstance(variables, Mapping_) else ():
@@ -154,6 +221,12 @@ def note_global(root: Mapping_, findings: Findings) -> None:
     """The same for global keywords."""
     _note_git(root.get("variables"), findings)
     workflow = root.get("workflow")
-    if isinstance(workflow, Mapping_) and workflow.get("auto_cancel") is not None:
-        message = "`workflow:auto_cancel` is ignored: a newer build does not stop an older one."
-        findings.add("keyword-ignored", message, workflow.place("auto_cancel"))
+    if not isinstance(workflow, Mapping_):
+        return
+    for name, node in (("workflow", workflow), *(("workflow:rules", rule) for rule in _items(workflow.get("rules")))):
+        if isinstance(node, Mapping_) and node.get("auto_cancel") is not None:
+            message = (
+                f"`{name}:auto_cancel` is ignored: a newer build does not stop an older one, nor a failed job the "
+                "others. Stop builds in Jenkins."
+            )
+            findings.add("keyword-ignored", message, node.place("auto_cancel"))

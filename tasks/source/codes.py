@@ -219,6 +219,9 @@ _NOTES = {
     "remote-manual": _info(
         "Optional manual jobs, and jobs that need them, are not sent to a remote interpreter.", "Start them by hand."
     ),
+    "retry-reason": _info(
+        "`retry:when` names reasons that Jenkins does not tell apart; any failure of the system counts.", "Nothing."
+    ),
     "report-as-files": _info("A report is kept as files.", "Download it from the build."),
 }
 

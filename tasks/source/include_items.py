@@ -17,10 +17,11 @@ from tasks.source.sources import Component, Local, Project, Remote, Source, Temp
 
 KINDS = ("local", "project", "remote", "template", "component", "artifact")
 _OPTIONS = ("rules", "inputs", "file", "ref", "integrity", "cache", "job")
+INCLUDE_KEYS = KINDS + _OPTIONS
 _ONLY_WITH = {"file": "project", "ref": "project", "integrity": "remote", "cache": "remote", "job": "artifact"}
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 _TIME = re.compile(r"\d[\w\s.:,]{0,99}")
-_SHARED = ("local", "project", "file", "ref", "remote", "integrity")
+SHARED_KEYS = ("local", "project", "file", "ref", "remote", "integrity")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_PATH = 2000
 _VARIABLE = re.compile(r"\$(?:\w{1,255}|\{\w{1,255}\})")
@@ -75,8 +76,8 @@ class Items:
         node = root.get("include")
         for item in node.items if isinstance(node, Sequence) else (node,):
             for entry in item if isinstance(item, Mapping_) else ():
-                if entry.key not in _SHARED:
-                    message = f"`{entry.key}` is not for `spec:include`, which takes: {', '.join(_SHARED)}."
+                if entry.key not in SHARED_KEYS:
+                    message = f"`{entry.key}` is not for `spec:include`, which takes: {', '.join(SHARED_KEYS)}."
                     self.error("input-spec", message, entry.span)
                     return []
         return self.wanted(root)
@@ -94,7 +95,7 @@ class Items:
 
     def known(self, item: Mapping_) -> bool:
         """Whether all keywords are known."""
-        unknown = [entry for entry in item if entry.key not in KINDS and entry.key not in _OPTIONS]
+        unknown = [entry for entry in item if entry.key not in INCLUDE_KEYS]
         for entry in unknown:
             known = f"Known are: {', '.join(KINDS[:-1])}, file, ref, integrity, cache, rules, inputs."
             self.error("unknown-keyword", f"`{entry.key}` is not a keyword in `include`. {known}", entry.span)

@@ -20,8 +20,8 @@ from tasks.source.regex_syntax import RegexError
 
 MAX_VALUE = 1_000_000  # characters and nodes of one include's inputs, or of one default: GitLab's 1 MB
 TYPES = ("string", "number", "boolean", "array")
-_KEYS = ("type", "default", "options", "regex", "description", "rules")
-_RULE_KEYS = ("if", "options", "default")
+INPUT_KEYS = ("type", "default", "options", "regex", "description", "rules")
+INPUT_RULE_KEYS = ("if", "options", "default")
 _MAX_OPTIONS = 50
 _NAMES = {"string": "a string", "number": "a number", "boolean": "true or false", "array": "a list"}
 
@@ -140,7 +140,7 @@ def _holds(rule: Mapping_, known: Mapping[str, Value], holds: Holds, findings: F
 def _usable(name: str, spec: Mapping_, findings: Findings, with_rules: bool) -> bool:
     before = len(findings.items)
     for entry in spec:
-        if entry.key not in _KEYS:
+        if entry.key not in INPUT_KEYS:
             findings.add("unknown-keyword", f"`{entry.key}` is not a keyword of an input.", entry.span)
     for entry in spec:
         if too_large(entry.value):
@@ -183,8 +183,8 @@ def _check_rules(name: str, spec: Mapping_, findings: Findings, with_rules: bool
 def _rule_problem(rule: Node) -> str | None:
     if not isinstance(rule, Mapping_):
         return "is a mapping with `if`, `options` and `default`"
-    if unknown := [key for key in rule.entries if key not in _RULE_KEYS]:
-        return f"has no keyword `{unknown[0][:80]}`; there are: {', '.join(_RULE_KEYS)}"
+    if unknown := [key for key in rule.entries if key not in INPUT_RULE_KEYS]:
+        return f"has no keyword `{unknown[0][:80]}`; there are: {', '.join(INPUT_RULE_KEYS)}"
     condition, options = rule.get("if"), rule.get("options")
     if condition is not None and not (isinstance(condition, Scalar) and condition.kind == "string"):
         return "has an `if` that is no text"
