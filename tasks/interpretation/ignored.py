@@ -79,7 +79,6 @@ _ENVIRONMENT_NOTES = {
     "on_stop": "is ignored: nothing here starts that job. Undeploy the service, or run the job's script by hand",
     "auto_stop_in": "is ignored: nothing here ends an environment by itself. Undeploy the service when it is over",
     "kubernetes": "is ignored: a deployment goes to the cluster of its Environment; a script needs its own kubeconfig",
-    "deployment_tier": "only sets CI_ENVIRONMENT_TIER: there is no list of environments to sort",
 }
 _RUNNER_NOTES = {"kubernetes": "is ignored: it is for GitLab's Kubernetes runners. Use `docker:user`"}
 _TOLD_REASONS = (

@@ -268,7 +268,9 @@ _GITLAB = {
     "environment:name": _exact(),
     "environment:url": _exact("It is `CI_ENVIRONMENT_URL`."),
     "environment:action": _near("As for `environment`: jobs that `start` or `stop` are left out.", "deploy-job"),
-    "environment:deployment_tier": _near("Only `CI_ENVIRONMENT_TIER`, guessed as GitLab does.", "keyword-ignored"),
+    "environment:deployment_tier": _exact(
+        "It is `CI_ENVIRONMENT_TIER`, guessed from the name as GitLab does where it is not set."
+    ),
     "environment:on_stop": _none("Run that job by hand, or `smartclide undeploy`.", "keyword-ignored"),
     "environment:auto_stop_in": _none("Nothing ends an environment: `smartclide undeploy`.", "keyword-ignored"),
     "environment:kubernetes": _none("The cluster is that of the deployment's Environment.", "keyword-ignored"),

@@ -37,7 +37,7 @@ test:
   needs: [{job: build, artifacts: true, optional: true}]
   allow_failure: {exit_codes: [1]}
   inherit: {default: false, variables: [LEVEL]}
-  environment: {name: production, url: "https://example.com", action: verify}
+  environment: {name: production, url: "https://example.com", action: verify, deployment_tier: other}
 late:
   script: [make late]
   dependencies: [build]
