@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
@@ -23,6 +24,7 @@ MAIN = {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_REF_NAME": "main", "CI_PIPELINE_S
 SETTINGS = RenderSettings(clone_url="http://127.0.0.1/group/app.git", commit_sha="0" * 40)
 ENTRY = ".gitlab-ci.yml"
 RUNS = 5
+T = TypeVar("T")
 HEAD = """\
 stages: [build, test, deploy]
 default: {image: "alpine:3.20"}
@@ -53,24 +55,28 @@ def pipeline(kind: str, jobs: int) -> str:
     return "\n".join(text)
 
 
-def best(work: Callable[[], object], runs: int) -> float:
-    """Seconds of CPU of the fastest run."""
-    found = []
-    for _ in range(runs):
-        start = time.process_time()
-        work()
-        found.append(time.process_time() - start)
-    return min(found)
+def cpu(work: Callable[[], T]) -> tuple[float, T]:
+    """Seconds of CPU, and what the work gave."""
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+def one(text: str) -> tuple[float, float]:
+    """Seconds to interpret, and to interpret and render."""
+    interpreted, pipeline = cpu(partial(interpret, {ENTRY: text}, Context(MAIN)))
+    rendered, _ = cpu(partial(render, pipeline, SETTINGS))
+    return interpreted, interpreted + rendered
 
 
 def in_process() -> None:
+    """The fastest of some runs; small and large ones by turns, so that a busy machine slows both."""
     for kind in ("plain", "chain", "needs"):
-        files = {n: {ENTRY: pipeline(kind, n)} for n in (1_000, 10_000)}
-        small, large = (best(partial(interpret, files[n], Context(MAIN)), RUNS) for n in (1_000, 10_000))
-        print(f"{kind:6} 1,000 jobs interpreted in {small:.2f} s; 10,000 jobs: {large / small:.1f} times that")
-    text = {ENTRY: pipeline("needs", 1_000)}
-    whole = best(lambda: render(interpret(text, Context(MAIN)), SETTINGS), RUNS)
-    print(f"needs  1,000 jobs interpreted and rendered in {whole:.2f} s")
+        texts = [pipeline(kind, jobs) for jobs in (1_000, 10_000)]
+        runs = [[one(text) for text in texts] for _ in range(RUNS)]
+        for which, what in enumerate(("interpreted", "interpreted and rendered")):
+            small, large = (min(run[size][which] for run in runs) for size in (0, 1))
+            print(f"{kind:6} 1,000 jobs {what} in {small:.2f} s; 10,000 jobs: {large / small:.1f} times that")
 
 
 def wall(command: list[str], folder: Path) -> tuple[float, int]:
