@@ -207,4 +207,5 @@ def _finish(state: State) -> Pipeline:
         diagnostics=diagnostics,
         unresolved_variables=settled.unresolved,
         created=state.workflow is not False,
+        fail_fast=state.fail_fast,
     )

@@ -39,7 +39,11 @@ JOB_NOTES = {
         "keyword-ignored",
         "`inputs` of a job are ignored: `${{ job.inputs... }}` stays as it is. Use `variables`.",
     ),
-    "interruptible": ("interruptible", "`interruptible` is ignored: a newer build does not stop this one."),
+    "interruptible": (
+        "interruptible",
+        "`interruptible` is ignored: a newer build stops no job of this one. A newer deployment with "
+        '`on_conflict="newest"` stops the whole build, whatever is interruptible.',
+    ),
     "manual_confirmation": (
         "keyword-ignored",
         "`manual_confirmation` is ignored: Jenkins asks its own question, which names the job. Nothing needs doing.",
@@ -106,6 +110,11 @@ def noted() -> dict[str, str]:
 def note_jobs(state: State) -> State:
     """Pass: the same keyword of a job that does not run, or is left out, is not worth a word."""
     note_global(state.root, state.findings)
+    if state.depth and state.fail_fast:
+        message = (
+            "`workflow:auto_cancel:on_job_failure: all` of a child pipeline: its other jobs run on when one fails."
+        )
+        state.findings.add("auto-cancel", message, state.root.place("workflow"))
     for draft in state.drafts:
         note_ignored(draft.node, state.findings)
         if draft.name == "pages" and not isinstance(draft.node.get("pages"), Scalar | Mapping_):
@@ -223,9 +232,10 @@ def note_global(root: Mapping_, findings: Findings) -> None:
     if not isinstance(workflow, Mapping_):
         return
     for name, node in (("workflow", workflow), *(("workflow:rules", rule) for rule in _items(workflow.get("rules")))):
-        if isinstance(node, Mapping_) and node.get("auto_cancel") is not None:
+        cancel = node.get("auto_cancel") if isinstance(node, Mapping_) else None
+        if isinstance(cancel, Mapping_) and text_of(cancel.get("on_new_commit")) in ("conservative", "interruptible"):
             message = (
-                f"`{name}:auto_cancel` is ignored: a newer build does not stop an older one, nor a failed job the "
-                "others. Stop builds in Jenkins."
+                f"`{name}:auto_cancel:on_new_commit` is ignored: a newer build does not stop an older one. Start the "
+                'deployment with `on_conflict="newest"` to have it stop the one before, unless that rolls out already.'
             )
-            findings.add("keyword-ignored", message, node.place("auto_cancel"))
+            findings.add("auto-cancel", message, cancel.place("on_new_commit"))

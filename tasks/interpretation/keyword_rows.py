@@ -45,7 +45,10 @@ _EXISTS = _near(
 _EXISTS_ELSEWHERE = _none("Files of another project are not read: taken as true. Add an `if`.", "exists-assumed")
 _LATER_NEEDS = _exact("The rule's needs instead of the job's, decided at run time too; the rendering is then `graph`.")
 _CANCEL = _none(
-    "A newer build does not stop an older one. Stop it in Jenkins, or cancel the flow run.", "keyword-ignored"
+    "A newer build does not stop an older one; a deployment with `on_conflict: newest` does.", "auto-cancel"
+)
+_FAIL_FAST = _near(
+    "Exact, but for a child pipeline, and for a workflow rule that only the build decides.", "auto-cancel"
 )
 _RUNNER_USER = _none("For GitLab's Kubernetes runners; here it is `docker:user` that counts.", "keyword-ignored")
 _POLICY_CLUSTER = _none("No cluster is connected to the project in GitLab. Use `rules:if`.", "policy-kubernetes")
@@ -112,10 +115,12 @@ GLOBAL_ROWS = {
         "Exact where the rule is decided before the build; else left out. Set them in jobs.",
         "workflow-variables-undecided",
     ),
-    "workflow:rules:auto_cancel": _CANCEL,
-    "workflow:rules:auto_cancel:*": _CANCEL,
-    "workflow:auto_cancel": _CANCEL,
-    "workflow:auto_cancel:*": _CANCEL,
+    "workflow:rules:auto_cancel": _near("See the two rows below it.", "auto-cancel"),
+    "workflow:rules:auto_cancel:on_new_commit": _CANCEL,
+    "workflow:rules:auto_cancel:on_job_failure": _FAIL_FAST,
+    "workflow:auto_cancel": _near("See the two rows below it.", "auto-cancel"),
+    "workflow:auto_cancel:on_new_commit": _CANCEL,
+    "workflow:auto_cancel:on_job_failure": _FAIL_FAST,
 }
 _WORK = {
     "script": _exact("Byte for byte, with `-eo pipefail` in bash where there is one."),

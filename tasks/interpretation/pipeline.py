@@ -252,6 +252,7 @@ class Pipeline:
         decided: True when every rule was decided (a deployment of one commit); False for a Jenkinsfile to keep,
             whose commit comes from the build's parameters.
         diagnostics: Everything there is to say about the text.
+        fail_fast: ``workflow:auto_cancel:on_job_failure: all``: one failed job stops all others.
     """
 
     name: str | None
@@ -262,6 +263,7 @@ class Pipeline:
     diagnostics: tuple[Diagnostic, ...] = ()
     unresolved_variables: frozenset[str] = frozenset()
     created: bool = True
+    fail_fast: bool = False
 
     @cached_property
     def places(self) -> Mapping[str, int]:

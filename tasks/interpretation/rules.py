@@ -35,6 +35,7 @@ class Outcome:
     start_in_seconds: int | None = None
     needs: Node | None = None
     interruptible: bool | None = None
+    on_job_failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,15 @@ def _outcome(rule: Mapping_) -> Outcome:
         start_in_seconds=seconds(start.text) if isinstance(start, Scalar) else None,
         needs=rule.get("needs"),
         interruptible=interruptible.text == "true" if isinstance(interruptible, Scalar) else None,
+        on_job_failure=on_job_failure_of(rule),
     )
+
+
+def on_job_failure_of(node: Mapping_) -> str | None:
+    """``auto_cancel:on_job_failure`` of `workflow` or of one of its rules."""
+    found = node.get("auto_cancel")
+    value = found.get("on_job_failure") if isinstance(found, Mapping_) else None
+    return value.text if isinstance(value, Scalar) else None
 
 
 def allow_failure_of(node: Node | None) -> AllowFailure | None:

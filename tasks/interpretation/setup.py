@@ -7,7 +7,7 @@ from dataclasses import replace
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.fields import flag_of, text_of, texts_of
 from tasks.interpretation.keywords import DEFAULT_KEYS, GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
-from tasks.interpretation.rules import Judge
+from tasks.interpretation.rules import Judge, on_job_failure_of
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
@@ -81,6 +81,8 @@ def decide_workflow(state: State) -> State:
     state = replace(state, variables=variables, scope=scope)
     workflow = state.root.get("workflow")
     rules = workflow.get("rules") if isinstance(workflow, Mapping_) else None
+    if isinstance(workflow, Mapping_):
+        state = replace(state, fail_fast=on_job_failure_of(workflow) == "all")
     if not isinstance(rules, Sequence):
         return state
     return _apply_workflow(replace(state, governed=True), rules)
@@ -96,7 +98,13 @@ def _apply_workflow(state: State, rules: Sequence) -> State:
     if decision.certain is not None:
         extra = Variables(decision.certain.variables)
         scope = state.scope.over(extra.values).over(state.context.overrides)
-        return replace(state, variables=extra.over(state.variables), scope=scope)
+        own = decision.certain.on_job_failure
+        fail_fast = state.fail_fast if own is None else own == "all"
+        return replace(state, variables=extra.over(state.variables), scope=scope, fail_fast=fail_fast)
+    if any(choice.outcome.on_job_failure for choice in decision.choices):
+        what = "one failed job stops all others" if state.fail_fast else "a failed job stops no other"
+        message = f"`workflow:rules:auto_cancel` cannot be decided before the build runs: {what}."
+        state.findings.add("auto-cancel", message, rules.span)
     if any(choice.outcome.variables for choice in decision.choices):
         message = "`workflow:rules:variables` are left out where the rule cannot be decided before the build runs."
         state.findings.add("workflow-variables-undecided", message, rules.span)

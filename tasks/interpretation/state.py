@@ -75,6 +75,7 @@ class State:
         scope: What `rules:if` of the workflow sees.
         governed: Whether there are `workflow:rules`.
         workflow: Whether a pipeline is created: True, False or a residual condition.
+        fail_fast: Whether one failed job stops all others.
         drafts: The jobs.
         judged: All jobs once they are decided, with those that do not run.
         left_out: Jobs that are not translated.
@@ -97,6 +98,7 @@ class State:
     scope: Scope = field(default_factory=Scope)
     governed: bool = False
     workflow: bool | Expression = True
+    fail_fast: bool = False
     drafts: tuple[JobDraft, ...] = ()
     judged: tuple[JobDraft, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

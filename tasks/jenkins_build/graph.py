@@ -119,6 +119,8 @@ def _project(plan: Plan) -> Statement:
     ]
     if settings.git_credentials_id:
         entries.append(("credentials", Text(settings.git_credentials_id)))
+    if plan.pipeline.fail_fast:
+        entries.append(("failFast", Code("true")))
     if settings.bound_variables:
         entries.append(("variables", Code("true")))
     return Assign("project", None, MapOf(tuple(entries)))

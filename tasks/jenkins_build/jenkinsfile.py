@@ -148,5 +148,7 @@ def _pipeline(plan: Plan, stages: list[Statement]) -> Block:
     lines: list[Statement] = [Step("skipDefaultCheckout"), *_kept(plan)]
     if not plan.pipeline.decided and any(job.resource_group for job in plan.pipeline.jobs):
         lines.append(Step("disableConcurrentBuilds"))  # a deployment's job says so in its own configuration
+    if plan.pipeline.fail_fast and not plan.is_graph:
+        lines.append(Step("parallelsAlwaysFailFast"))
     options = Block("options", tuple(lines))
     return Block("pipeline", (Source("agent none"), options, Block("stages", tuple(stages))))

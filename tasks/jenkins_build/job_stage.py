@@ -60,9 +60,9 @@ def _group(plan: Plan, group: Group) -> list[Statement]:
 def _job_stage(plan: Plan, job: Job) -> list[Statement]:
     names = plan.names[job.name]
     if job.child is not None:
-        steps = Block("steps", (Block("script", tuple(_start_child(plan, job, job.child))),))
+        steps = Block("steps", (Block("script", (*_start_child(plan, job, job.child), *_halt(plan, job))),))
         return [Comment(place(job)), Block(f"stage({literal(names.stage)})", (*_when(plan, job), steps))]
-    script = Block("script", (_run_job(plan, job),))
+    script = Block("script", (_run_job(plan, job), *_halt(plan, job)))
     body = [*_when(plan, job), agent(label(job.tags) or None), Block("steps", (script,)), *_post(plan, job)]
     return [Comment(place(job)), Block(f"stage({literal(names.stage)})", tuple(body))]
 
@@ -84,8 +84,15 @@ def _child_end(plan: Plan, group: Group, job: Job) -> list[Statement]:
     began = Source(f"{literal(plan.names[job.name].mark)} in begun")
     when = Block("when", (Block("expression", (began,)),))
     stages = ListOf(tuple(Text(stage) for stage in plan.pipeline.lanes[job.name]))
-    script = Block("script", (_bridge(plan, job, (Step("childEnded", (stages,)),)),))
+    script = Block("script", (_bridge(plan, job, (Step("childEnded", (stages,)),)), *_halt(plan, job)))
     return [Comment(place(job)), Block(f"stage({literal(group.title)})", (when, Block("steps", (script,))))]
+
+
+def _halt(plan: Plan, job: Job) -> list[Statement]:
+    """What stops all others where the job failed; the jobs of a child pipeline are no concern of the parent's."""
+    if not plan.pipeline.fail_fast or job.parent is not None:
+        return []
+    return [Step("halt", (Text(plan.names[job.name].mark),))]
 
 
 def _bridge(plan: Plan, job: Job, body: tuple[Statement, ...]) -> Step:

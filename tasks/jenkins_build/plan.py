@@ -13,6 +13,7 @@ from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Job, Pipeline
 from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
+from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.groovy import literal
@@ -319,6 +320,7 @@ def helper_functions(plan: Plan) -> list[str]:
                 children=children,
             ),
         ),
+        (plan.pipeline.fail_fast, HALT),
         (stages or needs, helpers.DECIDED),
         (stages or needs, helpers.RUNS_WHEN),
         (stages, helpers.AFTER_STAGES),

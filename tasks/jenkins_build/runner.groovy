@@ -163,6 +163,9 @@ void advance(List ready) {
         branches[jobs[one].title] = { advance(run(one)) }
       }
       if (branches) {
+        if (project.failFast) {
+          branches.put('failFast', true)
+        }
         parallel branches
       }
       return
@@ -179,6 +182,7 @@ List starters(List ready) {
     for (name in ready) {
       if (awaiting[jobs[name].child?.first] == name) {
         childEnded(name, jobs[name])
+        halt(name)
         next.addAll(ended(name))
       } else if (!starts(name)) {
         next.addAll(ended(name))
@@ -313,7 +317,16 @@ List run(String name) {
       }
     }
   }
+  halt(name)
   return awaiting[job.child?.first] ? started : ended(name) + started
+}
+
+// workflow:auto_cancel:on_job_failure: a failed job stops those that run, through `failFast`, and none starts any more.
+void halt(String name) {
+  if (project.failFast && states[name] == 'failed' && !jobs[name].inChild) {
+    progress['stopped'] = true
+    error "${jobs[name].title} failed, which cancels all other jobs"
+  }
 }
 
 // Starts the child pipeline of a job; returns its first jobs. If the job waits for it, `childEnded` ends the job.

@@ -190,6 +190,9 @@ _WARNINGS = {
 }
 _NOTES = {
     "tags": _info("`tags` become the labels a Jenkins agent must have.", "Label an agent, or the job waits for one."),
+    "auto-cancel": _warning(
+        "A part of `workflow:auto_cancel` that is not followed; the message says what happens.", "See the message."
+    ),
     "include-cache": _info("`include:cache` has no effect: a remote file is fetched anew each time.", "Nothing."),
     "cache": _info(
         "Caches are kept on the agent that ran the job, for as long as some build uses them once a month.",

@@ -149,6 +149,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Pipeline, "diagnostics"): (Diagnostic("cache", "warning", "x", Span("f")),),
     (Pipeline, "unresolved_variables"): frozenset({"WIDE"}),
     (Pipeline, "created"): False,
+    (Pipeline, "fail_fast"): True,
 }
 INSIDE: dict[type, Callable[[Any], Job]] = {
     Image: lambda value: replace(JOB, image=value),
