@@ -101,13 +101,13 @@ def _show(console: Console, server: PrefectServer, deploy: Any, monitor: Any, re
 
 
 def _keep(console: Console, server: PrefectServer, state: SandboxState, cleanup: ExitStack) -> None:
-    from console.serve import deploy_all, ensure_work_pool, register_blocks, start_worker, stop_worker
+    from console.serve import deploy_all, ensure_work_pool, register_blocks, start_worker
+    from console.stopping import stop
 
     ensure_work_pool()
     register_blocks()
     deploy_all()
-    worker = start_worker()
-    cleanup.callback(stop_worker, worker)
+    cleanup.callback(stop, start_worker())
     console.print(
         f"\nAll of it stays up: Prefect UI {server.ui_url}, Jenkins {state.jenkins_url}. Press Ctrl-C to end."
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from console.including import Allowed, fetchers
-from errors import InputError, InterpretationError, NotFoundError
+from errors import InputError, InterpretationError
 from tasks.interpretation.compiler import Examined, examine, include_options
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic, Findings
@@ -213,7 +213,7 @@ def _read(path: Path) -> str:
             raise InputError(f"{path} is larger than {_MAX_BYTES // 2**20} MiB.", remedy="Split it with include:local.")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise NotFoundError(f"There is no file {path}.", remedy="Name the project's .gitlab-ci.yml.") from None
+        raise InputError(f"There is no file {path}.", remedy="Name the project's .gitlab-ci.yml.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text (byte {error.start}).", remedy="Save it as UTF-8.") from error
     except OSError as error:

@@ -7,17 +7,22 @@ that describes deployments) and starts a worker.
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.exceptions import ObjectAlreadyExists
 
+from console.command_options import EXIT_FAILED
+from console.stopping import Worker, stop
 from errors import SmartClideError
 
 WORK_POOL = "smartclide"
@@ -69,21 +74,19 @@ def refuse_unknown_parameters() -> None:
             client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
-def start_worker(limit: int = 10) -> subprocess.Popen[bytes]:
-    """Start a worker of the pool in a process of its own."""
+def start_worker(limit: int = 10) -> Worker:
+    """Start a worker of the pool in a process, and a session, of its own."""
+    name = f"{platform.node() or 'worker'}-{uuid4().hex[:8]}"
+    folder = Path(tempfile.mkdtemp(prefix="smartclide-worker-"))
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--limit", str(limit)]
-    return subprocess.Popen(command, cwd=ROOT, env=_environment(), start_new_session=True)
-
-
-def stop_worker(worker: subprocess.Popen[bytes], timeout: float = 40) -> None:
-    """Ask the worker to end, once: a second signal would have it kill its flow runs. They get 30 s to finish."""
-    if worker.poll() is None:
-        worker.terminate()
-    try:
-        worker.wait(timeout)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
+    process = subprocess.Popen(
+        [*command, "--name", name],
+        cwd=ROOT,
+        # Prefect's runner makes a folder of one name for all users of the machine in the temporary folder
+        env={**_environment(), "TMPDIR": str(folder)},
+        start_new_session=True,
+    )
+    return Worker(WORK_POOL, name, process, folder)
 
 
 def _prefect(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -111,10 +114,14 @@ def serve_forever(limit: int, *, with_worker: bool) -> int:
     click.echo("Prefect deployments of prefect.yaml: registered")
     if not with_worker:
         return 0
-    worker = start_worker(limit)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    worker = start_worker(limit)
+    code = 0
     try:
-        return worker.wait()
+        code = worker.process.wait()
     except KeyboardInterrupt:
-        stop_worker(worker)
-        return 0
+        click.echo("Stopping: flow runs under way are cancelled, their Jenkins builds stopped (again: at once).")
+    killed = stop(worker)
+    for run in killed:
+        click.echo(f"{run.name} did not end in time and was killed; it is marked Crashed.", err=True)
+    return EXIT_FAILED if killed else code

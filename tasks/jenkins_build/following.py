@@ -28,7 +28,7 @@ from tasks.jenkins_build.pacing import next_look, quiet_left
 from tasks.jenkins_build.polling import Poller
 from tasks.jenkins_build.reports import read_report
 from tasks.jenkins_build.server import BuildState, Jenkins
-from tasks.jenkins_build.stopping import stop_build
+from tasks.jenkins_build.stopping import stop_build, stop_undisturbed
 from tasks.jenkins_build.watching import Watch, Watching
 from tasks.logs import Logger
 
@@ -100,11 +100,14 @@ class Follower:
             raise
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
             self.log.warning("cancelled (%s): stopping %s", type(error).__name__, self.ref)
-            await asyncio.gather(self._close_approvals("cancelled"), stop_build(self.jenkins, self.ref, self.log))
+            try:
+                await stop_undisturbed(self.jenkins, self.ref, self.log)
+            finally:
+                await self._close_approvals("cancelled")
             raise
         except BaseException as error:
             if not isinstance(error, (Exception, GeneratorExit)):  # Prefect's TerminationSignal
-                await stop_build(self.jenkins, self.ref, self.log)
+                await stop_undisturbed(self.jenkins, self.ref, self.log)
             raise
         finally:
             await self._close_approvals("elsewhere")

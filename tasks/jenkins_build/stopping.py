@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from errors import NotFoundError, SmartClideError, UnavailableError
@@ -31,6 +32,18 @@ async def stop_build(jenkins: Jenkins, ref: BuildRef, log: Logger) -> None:
         except SmartClideError as error:
             log.warning("%s could not be stopped: %s", ref, error)
         return
+
+
+async def stop_undisturbed(jenkins: Jenkins, ref: BuildRef, log: Logger) -> None:
+    """`stop_build` for a run that is being cancelled: no further cancelling cuts it off.
+
+    A signal cancels a run from several sides at once. In a thread with a loop of its own the stop goes on, and
+    ``asyncio.run`` waits for its threads.
+    """
+    stopping = asyncio.ensure_future(asyncio.to_thread(lambda: asyncio.run(stop_build(jenkins, ref, log))))
+    while not stopping.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(stopping)
 
 
 async def _stop(jenkins: Jenkins, ref: BuildRef, log: Logger) -> None:

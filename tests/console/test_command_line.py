@@ -218,7 +218,7 @@ def test_strict_fails_on_what_is_approximated(project):
 
 def test_a_missing_file_is_one_paragraph(project):
     done = run("interpret", project / "nope.yml")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == f"Error: There is no file {project / 'nope.yml'}. Name the project's .gitlab-ci.yml.\n"
 
 

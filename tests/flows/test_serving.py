@@ -107,3 +107,37 @@ def test_a_run_killed_in_the_middle_is_taken_up_again(house, prefect_server, pro
     assert house.found("Deployment", "killed")["status"]["availableReplicas"] == 2
     assert house.found("Secret", "smartclide.killed.v1") is not None
     assert house.found("Secret", "smartclide.killed.v2") is None
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+def test_serve_stopped_in_the_middle_of_a_run_leaves_none_behind(house, prefect_server, process, by):
+    slow = b"import time, unittest\nclass T(unittest.TestCase):\n  def test(self): time.sleep(120)\n"
+    path = house.project(f"serving/{by.name.lower()}", **{"tests/test_unit.py": slow})
+    with httpx.Client(base_url=prefect_server.api_url, timeout=20) as api:
+        serving = process("serve")
+
+        def created():
+            """The run, once serve has registered the deployments and the server is not busy."""
+            found = api.get("/deployments/name/deploy/smartclide")
+            body = {"parameters": {"project": path, "ref": "main", "environment": house.environment}}
+            answer = found.is_success and api.post(f"/deployments/{found.json()['id']}/create_flow_run", json=body)
+            return answer and answer.is_success and answer.json()
+
+        run = until(created, 90)
+        job = "/job/".join(["job/smartclide", *path.split("/")])
+
+        def build():
+            try:
+                return house.jenkins(f"{job}/1/api/json").json()
+            except httpx.HTTPStatusError:
+                return None
+
+        until(lambda: (b := build()) and b["building"], 90)
+        process_id = int(until(lambda: api.get(f"/flow_runs/{run['id']}").json()["infrastructure_pid"], 20))
+        serving.send_signal(by)
+        assert serving.wait(150) == 0
+        state = api.get(f"/flow_runs/{run['id']}").json()["state"]
+        assert state["type"] == "CANCELLED", state
+    assert (build()["building"], build()["result"]) == (False, "ABORTED")
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, 0)

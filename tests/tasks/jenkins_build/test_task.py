@@ -287,6 +287,34 @@ async def test_cancelling_stops_the_build(jenkins: Running) -> None:
     assert (state.building, state.result) == (False, "ABORTED")
 
 
+async def test_cancelling_again_does_not_cut_the_stop_off(jenkins: Running) -> None:
+    ref = await start(jenkins, jenkins.spec(("wait", 30)))
+    follower = asyncio.create_task(follow_build.fn(jenkins.block, ref, QUICK))
+    await begun(jenkins, ref)
+    for _ in range(3):  # as a signal does: from the flow, from the turn, from the end of the loop
+        follower.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await follower
+    assert jenkins.client.build(ref.job, 1).result == "ABORTED"
+
+
+def test_a_loop_that_ends_waits_for_the_stop(jenkins: Running) -> None:
+    refs: list[BuildRef] = []
+
+    async def interrupted() -> None:
+        refs.append(ref := await start(jenkins, jenkins.spec(("wait", 30))))
+        follower = asyncio.create_task(follow_build.fn(jenkins.block, ref, QUICK))
+        await begun(jenkins, ref)
+        follower.cancel()
+        await asyncio.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(interrupted())
+    assert jenkins.client.build(refs[0].job, 1).result == "ABORTED"
+
+
 async def test_a_build_that_resists_stop_is_killed(jenkins: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.jenkins_build.stopping.STEPS", (("stop", 0.2), ("term", 0.2), ("kill", 4.0)))
     ref = await start(jenkins, jenkins.spec(("resist", None)))
