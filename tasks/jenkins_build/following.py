@@ -34,6 +34,7 @@ from tasks.logs import Logger
 
 T = TypeVar("T")
 _QUEUE_PAUSE = 15.0  # between looks at why a step of the build waits
+_IMAGE = "image.json"
 _BACKOFF = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -242,8 +243,12 @@ class Follower:
         console = self._watching.console
         await self._watching.ended(passed(outcome), outcome.result == "ABORTED")
         await self._close_approvals("elsewhere")
-        stages = await self._tolerant(lambda: self._call(self.jenkins.stages, self.ref.job, state.number))
-        report = await self._tolerant(lambda: self._call(self.jenkins.test_report, self.ref.job, state.number))
+        build = (self.ref.job, state.number)
+        stages, report, text = await asyncio.gather(
+            self._patiently(self.jenkins.stages, *build),
+            self._patiently(self.jenkins.test_report, *build) if state.tested else _nothing(),
+            self._patiently(self.jenkins.artifact, *build, _IMAGE) if state.may_have(_IMAGE) else _nothing(),
+        )
         outcome = replace(
             outcome,
             stages=_timed(console, stages),
@@ -258,7 +263,6 @@ class Follower:
         )
         if not passed(outcome):
             raise failed_error(outcome)
-        text = await self._tolerant(lambda: self._call(self.jenkins.artifact, self.ref.job, state.number, "image.json"))
         image, digest = read_image(text.decode("utf-8", "replace")) if text is not None else (None, None)
         return replace(outcome, image=image, digest=digest)
 
@@ -290,6 +294,10 @@ class Follower:
         pause = error.retry_after or _BACKOFF[min(self._faults, len(_BACKOFF) - 1)]
         self._faults += 1
         await asyncio.sleep(min(pause, self.limits.outage))
+
+
+async def _nothing() -> None:
+    """No request."""
 
 
 def _steady(why: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-_YOUNG = 3.0  # a build younger than this is looked at almost at once: many end there
-_STEADY = 1.0
+_YOUNG = 3.0  # an estimate below this is no help
+_FIRST, _STEADY = 0.5, 1.5
 _AGE_SHARE = 1 / 25
 _NEAR = 0.7
 _RATE = 20.0  # looks a second that one Jenkins is asked for at most, by all followers of a process
@@ -15,8 +15,9 @@ _LEFT = re.compile(r"Expires in (\d+(?:\.\d+)?) ?(ms|sec)")
 def next_look(age: float, estimate: float | None, bounds: tuple[float, float], followers: int = 1) -> float:
     """The pause until the next look at a running build.
 
-    Where Jenkins knows how long the job's builds take, looks are rare until near that end and close around it; else
-    their distance grows with the build's age, so that a build's end is noticed late only in proportion.
+    Where Jenkins knows how long the job's builds take, looks are rare until near that end and close around it. Else
+    their distance grows with the build's age: the end of a first build may come at any time, and is noticed late only
+    in proportion, or by 1.5 s.
 
     Args:
         age: Since the build began.
@@ -24,8 +25,8 @@ def next_look(age: float, estimate: float | None, bounds: tuple[float, float], f
         bounds: Shortest and longest pause; the longest bounds how late a line of the log is shown.
         followers: Builds followed on this Jenkins by this process: many of them are looked at less often each.
 
-    >>> [round(next_look(age, None, (0.3, 2.7)), 1) for age in (0, 1.5, 3, 30, 50, 600)]
-    [0.3, 0.5, 1.0, 1.2, 2.0, 2.7]
+    >>> [round(next_look(age, None, (0.3, 2.7)), 1) for age in (0, 1.2, 3, 30, 50, 600)]
+    [0.5, 1.2, 1.5, 1.5, 2.0, 2.7]
     >>> [round(next_look(age, 60.0, (0.3, 2.7)), 1) for age in (10, 57, 59.5, 61, 64, 90)]
     [2.7, 1.5, 0.7, 0.7, 2.0, 2.7]
     >>> next_look(10, None, (0.3, 2.7), followers=50)
@@ -33,7 +34,7 @@ def next_look(age: float, estimate: float | None, bounds: tuple[float, float], f
     """
     shortest, longest = bounds
     if estimate is None or estimate < _YOUNG:
-        wanted = max(min(age / _YOUNG, _STEADY), age * _AGE_SHARE)
+        wanted = max(_FIRST, min(age, _STEADY), age * _AGE_SHARE)
     else:
         wanted = max(_NEAR, abs(estimate - age) / 2)
     return max(min(max(wanted, shortest), longest), followers / _RATE)

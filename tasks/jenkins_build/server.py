@@ -48,7 +48,7 @@ class RecentBuilds:
 class BuildState:
     """A build as Jenkins tells it; `result` is None until its end, `duration_seconds` 0 until then.
 
-    `artifacts` are the paths of the archived files, the first 1000.
+    `artifacts` are the paths of the archived files, the first 1000; `tested` is whether it has a test report.
     """
 
     number: int
@@ -57,6 +57,11 @@ class BuildState:
     duration_seconds: float
     url: str
     artifacts: tuple[str, ...] = ()
+    tested: bool = False
+
+    def may_have(self, path: str) -> bool:
+        """Whether it archived that file, as far as the list goes."""
+        return path in self.artifacts or len(self.artifacts) >= _MOST_FILES
 
 
 @dataclass(frozen=True)
@@ -179,12 +184,13 @@ class Jenkins:
 
     def build(self, job: str, number: int) -> BuildState:
         """State of a build."""
-        tree = f"number,url,building,result,duration,artifacts[relativePath]{{0,{_MOST_FILES}}}"
+        tree = f"number,url,building,result,duration,actions[urlName],artifacts[relativePath]{{0,{_MOST_FILES}}}"
         found = self._json(f"{job_path(job)}/{number}", tree, f"build {job} #{number}")
         try:
             seconds = float(found.get("duration") or 0) / 1000
             files = tuple(str(entry["relativePath"]) for entry in found.get("artifacts") or ())
-            return BuildState(number, bool(found["building"]), found["result"], seconds, found["url"], files)
+            tested = any(action.get("urlName") == "testReport" for action in found.get("actions") or ())
+            return BuildState(number, bool(found["building"]), found["result"], seconds, found["url"], files, tested)
         except (KeyError, TypeError, AttributeError) as error:
             raise ProtocolError(f"{self} gave an unreadable state of build {job} #{number}.") from error
 

@@ -43,7 +43,7 @@ BOUNDARIES = {
     "before the POST": Boundary("jenkins", TRIGGER, ("drop", {"times": -1})),
     "after the POST, before its answer": Boundary("jenkins", TRIGGER, ("latency", {"seconds": 1})),
     "while queued": Boundary("jenkins", "GET /queue/item/"),
-    "while running": Boundary("jenkins", "progressiveText"),
+    "while running": Boundary("jenkins", "progressiveHtml"),
     "after the result": Boundary("jenkins", "GET .*/artifact/image.json", ("latency", {"seconds": 2})),
     "while rolling out": Boundary("kubernetes", "PATCH .*/deployments/"),
 }  # fmt: skip

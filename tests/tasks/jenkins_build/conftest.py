@@ -26,6 +26,10 @@ def play(host: BuildHost) -> Result:
     for what, argument in json.loads(host.script):
         if what == "log":
             host.log(argument + "\n")
+        elif what == "flood":
+            host.log(
+                "".join(f"{n:>10} {'what compilers write, by the thousand lines. ' * 2}\n" for n in range(argument))
+            )
         elif what == "wait":
             until = time.monotonic() + argument
             while time.monotonic() < until:
