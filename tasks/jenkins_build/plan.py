@@ -28,6 +28,7 @@ BUILD_KEY_PARAMETER = "BUILD_KEY"
 URL_PARAMETER = "REPO_URL"
 USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")  # what most rules ask for
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+FAIL_FAST = "failFast"  # an option among the branches of `parallel`, which no branch may be called
 DEFAULT_DEPTH = 20  # GitLab's own GIT_DEPTH
 
 
@@ -157,7 +158,7 @@ def make_plan(pipeline: Pipeline, settings: RenderSettings) -> Plan:
     Raises:
         InputError: Too many stages for the rendering asked for, or needs that go in a circle.
     """
-    unique = Unique([IMAGE_STAGE] if settings.image else [])
+    unique = Unique([FAIL_FAST, *([IMAGE_STAGE] if settings.image else [])])
     names = job_names(pipeline, unique)
     if settings.rendering == "graph" or (settings.rendering == "auto" and _wants_graph(pipeline, settings)):
         return Plan(pipeline, settings, names, ())

@@ -10,31 +10,19 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from errors import InputError, NotFoundError, UnavailableError
 from tasks.jenkins_build.connection import job_path
 from tasks.jenkins_build.outcome import BuildRef, KnownBuild, counting
 from tasks.jenkins_build.polling import Poller
+from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.server import Jenkins
 from tasks.logs import task_logger
 
 _FOUND_SECONDS = 60.0
 _PAUSE = 0.5
 _BROKEN = ("FAILED", "ABORTED")
-
-
-@dataclass(frozen=True)
-class TopStage:
-    """A stage of the Jenkinsfile that is in no other: what Jenkins can restart from.
-
-    Attributes:
-        title: Its name.
-        stages: Names of the stages of the jobs in it; its own where it is one job's.
-    """
-
-    title: str
-    stages: tuple[str, ...]
 
 
 def failed_stage(tops: Iterable[TopStage], statuses: Mapping[str, str]) -> str | None:

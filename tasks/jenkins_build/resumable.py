@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.interpretation.pipeline import Job
@@ -26,6 +27,19 @@ void fetch(List jobs) {
   }
 }
 """
+
+
+@dataclass(frozen=True)
+class TopStage:
+    """A stage of the Jenkinsfile that is in no other: what Jenkins can restart from.
+
+    Attributes:
+        title: Its name.
+        stages: Names of the stages of the jobs in it; its own where it is one job's.
+    """
+
+    title: str
+    stages: tuple[str, ...]
 
 
 def top_stages(plan: Plan) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -20,7 +20,7 @@ from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_sta
 from tasks.jenkins_build.job_config import ParameterDefinition, Retention, job_config
 from tasks.jenkins_build.jobs import Credential
 from tasks.jenkins_build.outcome import build_key
-from tasks.jenkins_build.restarting import TopStage
+from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.settings import HOUR_SECONDS, ImageBuild, RenderSettings
 from tasks.jenkins_build.task import JobSpec
 from tasks.jenkins_build.variables import VariableStore

@@ -23,7 +23,8 @@ from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, KeptF
 from tasks.jenkins_build.polling import Poller, polling
 from tasks.jenkins_build.publication import keep_reference, publish_files, publish_results
 from tasks.jenkins_build.removal import remove_project
-from tasks.jenkins_build.restarting import TopStage, taken_up
+from tasks.jenkins_build.restarting import taken_up
+from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
 from tasks.jenkins_build.variables import VariableStore, keep_variables

@@ -14,7 +14,7 @@ from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic
 from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_stages
-from tasks.jenkins_build.restarting import TopStage
+from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.settings import RenderSettings
 
 SERVICE = "smartclide-interpreter"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from errors import InputError
 from tasks.interpretation.diagnostics import Diagnostic, Span
 from tasks.interpretation.expressions import Equal, Text, Var
 from tasks.interpretation.pipeline import (
@@ -35,7 +36,6 @@ NOT_RENDERED: dict[tuple[type, str], str | None] = {
     (Undecided, "interruptible"): "interruptible",
     (Artifacts, "name"): "artifact-option",
     (Artifacts, "expire_in"): "artifact-option",
-    (Need, "optional"): None,  # a need that is not there is left out by the interpreter
     (Pipeline, "diagnostics"): None,  # shown to the user beside the Jenkinsfile
     (Pipeline, "created"): "workflow-never",
 }
@@ -141,6 +141,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Undecided, "variables"): {"A": "b"},
     (Undecided, "start_in_seconds"): 3,
     (Undecided, "interruptible"): True,
+    (Undecided, "needs"): (Need("early"),),
     (Pipeline, "name"): "x",
     (Pipeline, "stages"): ("zero", "two", "one"),
     (Pipeline, "jobs"): (replace(JOB, needs=()),),
@@ -208,6 +209,10 @@ def test_a_field_is_rendered_or_a_diagnostic_covers_it(
             plain = replace(plain, key_files=())
         before, after = whole(INSIDE[kind](plain)), whole(INSIDE[kind](replace(plain, **{name: value})))
     settings = RenderSettings("http://gitlab.example/a.git", "a" * 40, rendering=rendering)
+    if (kind, name, rendering) == (Undecided, "needs", "stages"):
+        with pytest.raises(InputError, match="graph"):  # stages have one order
+            render(after, settings)
+        return
     changes = render(before, settings) != render(after, settings)
     assert changes == ((kind, name) not in NOT_RENDERED)
 

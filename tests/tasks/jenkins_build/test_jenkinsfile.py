@@ -97,7 +97,7 @@ def test_jobs_of_one_stage_that_need_each_other_run_in_order() -> None:
     text = render(pipeline(job("a"), job("b", needs=(Need("a"),)), job("c", needs=(Need("b"),))), SETTINGS)
     assert re.findall(r"stage\('(.)'\)", text) == ["a", "b", "c"]
     assert "parallel" not in text
-    assert "afterNeeds('b', 'on_success', ['a'])" in text
+    assert "afterNeeds('b', 'on_success', ['a'], [])" in text
 
 
 @pytest.mark.parametrize("rendering", ["stages", "graph"])
@@ -134,10 +134,9 @@ def test_the_runner_is_the_same_in_every_jenkinsfile() -> None:
         assert RUNNER.strip("\n") in text
 
 
-def test_more_jobs_than_a_class_has_constants_are_refused() -> None:
-    jobs = [job(f"j{n}", needs=(), variables={"N": f"{n}"}, tags=(f"t{n}",)) for n in range(7000)]
-    with pytest.raises(InputError, match="7000 jobs do not fit into one Jenkinsfile"):
-        render(pipeline(*jobs), SETTINGS_GRAPH)
+def test_a_job_called_as_an_option_of_parallel_gets_another_title() -> None:
+    text = render(pipeline(job("failFast", needs=()), job("b", needs=())), SETTINGS_GRAPH)
+    assert "title: 'failFast (2)'" in text
 
 
 @pytest.mark.parametrize(
@@ -146,8 +145,8 @@ def test_more_jobs_than_a_class_has_constants_are_refused() -> None:
         (job("z", "z"), "afterStages('z', 'on_success', ['a', 'b'])"),
         (job("z", "z", when="on_failure"), "afterStages('z', 'on_failure', ['a', 'b'])"),
         (job("z", "z", when="always"), "afterStages('z', 'always', ['a', 'b'])"),
-        (job("z", "z", needs=(Need("y"),), when="always"), "afterNeeds('z', 'always', ['y'])"),
-        (job("z", "z", needs=(Need("y"), Need("gone", optional=True))), "afterNeeds('z', 'on_success', ['y'])"),
+        (job("z", "z", needs=(Need("y"),), when="always"), "afterNeeds('z', 'always', ['y'], [])"),
+        (job("z", "z", needs=(Need("y"), Need("gone", optional=True))), "afterNeeds('z', 'on_success', ['y'], [])"),
         (
             job("z", "z", when="manual"),
             "afterStages('z', 'manual', ['a', 'b']) && approved('z', 'Job-3', 'Run the job z?', false, 3600)",

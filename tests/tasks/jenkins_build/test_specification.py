@@ -14,7 +14,7 @@ from blocks.image_registry import ImageRegistry
 from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pipeline, Secret
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 from tasks.jenkins_build.job_config import Retention
-from tasks.jenkins_build.restarting import TopStage
+from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.specification import Specification, Terms, Wanted, specify
 from tasks.rollout.descriptor import ImageOptions
 from tasks.source.model import Commit, Snapshot

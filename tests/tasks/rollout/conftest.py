@@ -89,7 +89,14 @@ class Place:
 
     async def run(self, work):
         """Run ``await work()`` inside a flow run: the one around it, else one of its own."""
-        return await (work() if FlowRunContext.get() else flow(name="test")(work)())
+        if FlowRunContext.get():
+            return await work()
+
+        @flow
+        async def test_flow():
+            return await work()
+
+        return await test_flow()
 
     async def roll_out(self, **what):
         again = what.pop("again", False)
