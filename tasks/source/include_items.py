@@ -20,6 +20,8 @@ _OPTIONS = ("rules", "inputs", "file", "ref", "integrity", "cache", "job")
 INCLUDE_KEYS = KINDS + _OPTIONS
 _ONLY_WITH = {"file": "project", "ref": "project", "integrity": "remote", "cache": "remote", "job": "artifact"}
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
+# whoever fetches components knows its own server
+_OWN_HOST = re.compile(r"^\$\{?CI_SERVER_(?:FQDN|HOST)\}?(?=/)")
 _TIME = re.compile(r"\d[\w\s.:,]{0,99}")
 SHARED_KEYS = ("local", "project", "file", "ref", "remote", "integrity")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -143,7 +145,7 @@ class Items:
             return []
         reading = Reading(Given(inputs if isinstance(inputs, Mapping_) else None, value.span), self.expand)
         text = self.expand(value.text).strip()
-        if unknown := _VARIABLE.search(text):
+        if unknown := _VARIABLE.search(_OWN_HOST.sub("", text) if kind == "component" else text):
             message = f"`include:{kind}`: `{unknown[0][:80]}` has no value here: give it one, for example by --var."
             self.error("include-invalid", message, value.span)
             return []

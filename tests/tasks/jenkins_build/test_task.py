@@ -15,7 +15,15 @@ from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.job_config import job_config
 from tasks.jenkins_build.jobs import Credential, upsert_job
 from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, StageOutcome, decide
-from tasks.jenkins_build.task import JobSpec, ensure_job, follow_build, lint_jenkinsfile, run_build, trigger_build
+from tasks.jenkins_build.task import (
+    JobSpec,
+    ensure_job,
+    follow_build,
+    keep_artifacts,
+    lint_jenkinsfile,
+    run_build,
+    trigger_build,
+)
 
 from .conftest import KEY, Running
 
@@ -430,7 +438,7 @@ async def _unwrapped_run_build(jenkins: Running, spec: JobSpec) -> BuildOutcome:
 @pytest.fixture(autouse=True)
 def _plain_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run_build` calls tasks: here their functions, since no Prefect server runs."""
-    for task in (ensure_job, trigger_build, follow_build):
+    for task in (ensure_job, trigger_build, follow_build, keep_artifacts):
         monkeypatch.setattr(f"tasks.jenkins_build.task.{task.fn.__name__}", _Plain(task.fn))
 
 
