@@ -180,7 +180,7 @@ def test_a_newer_deployment_stops_the_build_of_the_older(house):
 
     async def both():
         running = asyncio.create_task(deploy(project=path, ref=first, environment=house.environment, return_state=True))
-        while not any("progressiveText" in line for line in house.sandbox.jenkins_server.faults.log):
+        while not any("progressiveHtml" in line for line in house.sandbox.jenkins_server.faults.log):
             await asyncio.sleep(0.1)
         newest = DeployOptions(on_conflict="newest")
         later = await deploy(project=path, ref=second, environment=house.environment, options=newest, return_state=True)
