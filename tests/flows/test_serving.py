@@ -109,7 +109,7 @@ def test_a_run_killed_in_the_middle_is_taken_up_again(house, prefect_server, pro
     assert house.found("Secret", "smartclide.killed.v2") is None
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+@pytest.mark.parametrize("by", [signal.SIGTERM], ids=["term"])
 def test_serve_stopped_in_the_middle_of_a_run_leaves_none_behind(house, prefect_server, process, by):
     slow = b"import time, unittest\nclass T(unittest.TestCase):\n  def test(self): time.sleep(120)\n"
     path = house.project(f"serving/{by.name.lower()}", **{"tests/test_unit.py": slow})
