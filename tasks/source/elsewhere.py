@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 from errors import InputError, NotFoundError
 from tasks.source.model import Commit
 from tasks.source.repository import GitLab
-from tasks.source.sources import Component, ComponentAt, Local, Project, Template, Tree
+from tasks.source.sources import OWN_HOST, Component, ComponentAt, Local, Project, Template, Tree
 
 _SHORT_VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
 _RELEASE = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:\+[0-9A-Za-z.-]+)?")  # a version without prerelease part
 _SHA = re.compile(r"[0-9a-f]{40}")
-_OWN_HOST = re.compile(r"\$\{?CI_SERVER_(?:FQDN|HOST)\}?")  # stays so where nobody said which GitLab it is
 
 
 class Elsewhere:
@@ -84,7 +83,7 @@ class Elsewhere:
         host, _, path = address.partition("/")
         if address.lower().startswith(f"{own}/"):
             return address[len(own) + 1 :]
-        if host.lower() in (parts.netloc.lower(), parts.hostname) or _OWN_HOST.fullmatch(host):
+        if host.lower() in (parts.netloc.lower(), parts.hostname) or OWN_HOST.fullmatch(host):
             return path
         raise InputError(
             f"The component {address} is not of {self._first}.",

@@ -13,7 +13,7 @@ from tasks.source.header import Reading
 from tasks.source.inputs import Given, too_large
 from tasks.source.interpolation import Value
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, describe
-from tasks.source.sources import Component, Local, Project, Remote, Source, Template, looks_foreign
+from tasks.source.sources import OWN_HOST, Component, Local, Project, Remote, Source, Template, looks_foreign
 
 KINDS = ("local", "project", "remote", "template", "component", "artifact")
 _OPTIONS = ("rules", "inputs", "file", "ref", "integrity", "cache", "job")
@@ -21,7 +21,7 @@ INCLUDE_KEYS = KINDS + _OPTIONS
 _ONLY_WITH = {"file": "project", "ref": "project", "integrity": "remote", "cache": "remote", "job": "artifact"}
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 # whoever fetches components knows its own server
-_OWN_HOST = re.compile(r"^\$\{?CI_SERVER_(?:FQDN|HOST)\}?(?=/)")
+_OWN_SERVER = re.compile(rf"^{OWN_HOST.pattern}(?=/)")
 _TIME = re.compile(r"\d[\w\s.:,]{0,99}")
 SHARED_KEYS = ("local", "project", "file", "ref", "remote", "integrity")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -145,7 +145,7 @@ class Items:
             return []
         reading = Reading(Given(inputs if isinstance(inputs, Mapping_) else None, value.span), self.expand)
         text = self.expand(value.text).strip()
-        if unknown := _VARIABLE.search(_OWN_HOST.sub("", text) if kind == "component" else text):
+        if unknown := _VARIABLE.search(_OWN_SERVER.sub("", text) if kind == "component" else text):
             message = f"`include:{kind}`: `{unknown[0][:80]}` has no value here: give it one, for example by --var."
             self.error("include-invalid", message, value.span)
             return []

@@ -12,6 +12,8 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
+# The host of a component of the same GitLab; stays so where nobody said which GitLab it is.
+OWN_HOST = re.compile(r"\$\{?CI_SERVER_(?:FQDN|HOST)\}?")
 _FOREIGN = re.compile(r"[^/:]+(?:/[^/:]+)+@.+:/|https?://|template:|component:|tree:")
 
 
