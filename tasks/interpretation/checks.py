@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tasks.interpretation.combinations import mirrors
-from tasks.interpretation.fields import text_of, texts_of
+from tasks.interpretation.fields import needs_of, text_of, texts_of
 from tasks.interpretation.parallel import instances, written_name
-from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
@@ -104,7 +104,7 @@ def needed_jobs(node: Mapping_) -> Iterator[tuple[Node, str]]:
     for rule in flattened(rules) if isinstance(rules, Sequence) else ():
         lists.append(rule.get("needs") if isinstance(rule, Mapping_) else None)
     for needs in lists:
-        for item in spliced(needs) if isinstance(needs, Sequence) else ():
+        for item in needs_of(needs) or ():
             name = need_name(item)
             if name is not None:
                 yield item, name
@@ -154,8 +154,8 @@ def _check_dependencies(draft: JobDraft, drafts: dict[str, JobDraft], rank: dict
     node = draft.node.get("dependencies")
     if node is None:
         return
-    needs = draft.node.get("needs")
-    needed = {need_name(i) for i in spliced(needs)} if isinstance(needs, Sequence) else None
+    needs = needs_of(draft.node.get("needs"))
+    needed = None if needs is None else {need_name(item) for item in needs}
     for text in texts_of(node):
         name = _written(text, drafts)
         if name not in drafts:

@@ -13,16 +13,15 @@ from dataclasses import dataclass, replace
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic
 from tasks.interpretation.expansion import Expanded, expand_all, references
-from tasks.interpretation.fields import flag_of, text_of
+from tasks.interpretation.fields import flag_of, needs_of, text_of
 from tasks.interpretation.jobs import forwarded, wide_variables
 from tasks.interpretation.needs import parent_job
 from tasks.interpretation.parallel import Instance
 from tasks.interpretation.pipeline import Artifacts, Child, Job, Retry
-from tasks.interpretation.shapes import spliced
 from tasks.interpretation.state import Family, JobDraft, State
 from tasks.interpretation.variables import Variables
 from tasks.source.includes import MAX_DEPTH, MAX_PIPELINES
-from tasks.source.nodes import Mapping_, Sequence
+from tasks.source.nodes import Mapping_
 
 MAX_JOBS = 20_000
 _PIPELINE_ID = "CI_PIPELINE_ID"
@@ -225,9 +224,8 @@ def _taken(outer: State, child: State) -> Mapping[str, tuple[str, ...]]:
     """Which jobs around the child each of its own takes artifacts of."""
     taken: dict[str, tuple[str, ...]] = {}
     for draft in child.drafts:
-        needs = draft.node.get("needs")
-        items = spliced(needs) if isinstance(needs, Sequence) else ()
-        names = [name for item in items if (name := parent_job(item, child)) is not None]
+        items = needs_of(draft.node.get("needs"))
+        names = [name for item in items or () if (name := parent_job(item, child)) is not None]
         found = tuple(i.name for name in names for i in outer.instances.get(name, ()))
         taken |= {i.name: found for i in child.instances[draft.name] if found}
     return taken

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from tasks.interpretation.fields import text_of, texts_of
-from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.fields import needs_of, text_of, texts_of
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
@@ -46,8 +46,7 @@ def check_combinations(state: State) -> State:
 
 def mirrors(node: Mapping_) -> bool:
     """Whether a job has no work but to show the status of another project's pipeline (`needs:pipeline`)."""
-    needs = node.get("needs")
-    items = [needs] if isinstance(needs, Mapping_) else spliced(needs) if isinstance(needs, Sequence) else []
+    items = needs_of(node.get("needs")) or []
     return any(isinstance(i, Mapping_) and i.get("pipeline") is not None and i.get("job") is None for i in items)
 
 
@@ -129,18 +128,18 @@ def _check_stop(draft: JobDraft, drafts: Mapping[str, JobDraft], findings: Findi
     findings.add("on-stop", message, environment.place("on_stop"))
 
 
-def _need_lists(node: Mapping_) -> list[Sequence]:
+def _need_lists(node: Mapping_) -> list[list[Node]]:
     rules = node.get("rules")
     listed = [node.get("needs")]
     for rule in flattened(rules) if isinstance(rules, Sequence) else ():
         listed.append(rule.get("needs") if isinstance(rule, Mapping_) else None)
-    return [needs for needs in listed if isinstance(needs, Sequence)]
+    return [items for needs in listed if (items := needs_of(needs))]
 
 
-def _check_repeated(needs: Sequence, findings: Findings) -> None:
+def _check_repeated(needs: list[Node], findings: Findings) -> None:
     """Each job once; `parallel:matrix` picks jobs of one name, so that it may be there again."""
     names: Counter[str] = Counter()
-    for item in spliced(needs):
+    for item in needs:
         if isinstance(item, Mapping_) and {"pipeline", "project", "parallel"} & item.entries.keys():
             continue
         name = text_of(item.get("job")) if isinstance(item, Mapping_) else text_of(item)

@@ -22,7 +22,7 @@ EXISTS = either(
 )
 _CHOICE = Text(loose=True, empty=True)
 MATRIX = Keys({"matrix": Items(Entries(either(_CHOICE, Items(_CHOICE)), least=1), most=200)}, required=("matrix",))
-_RULE_NEED = either(TEXT, Keys({"job": TEXT, "artifacts": Flag(), "optional": Flag(), "parallel": MATRIX}, ("job",)))
+_RULE_NEED = Keys({"job": TEXT, "artifacts": Flag(), "optional": Flag(), "parallel": MATRIX}, ("job",))
 RULE = Keys(
     {
         "if": TEXT,
@@ -31,7 +31,7 @@ RULE = Keys(
         "when": WHENS,
         "allow_failure": Flag(),
         "variables": RULES_VARIABLES,
-        "needs": Items(_RULE_NEED),
+        "needs": either(Items(either(TEXT, _RULE_NEED), nested=True), _RULE_NEED),
         "start_in": Duration(limit=WEEK),
         "interruptible": Flag(),
     },

@@ -27,6 +27,13 @@ def texts_of(node: Node | None) -> tuple[str, ...]:
     return (node.text,) if isinstance(node, Scalar) and node.kind != "null" else ()
 
 
+def needs_of(node: Node | None) -> list[Node] | None:
+    """The items of `needs`: a list, lists in it, or a single mapping; None = there is no such keyword."""
+    if isinstance(node, Mapping_):
+        return [node]
+    return flattened(node) if isinstance(node, Sequence) else None
+
+
 def flag_of(node: Node | None, default: bool = False) -> bool:
     """A boolean, or the default."""
     return node.text == "true" if isinstance(node, Scalar) else default
@@ -70,7 +77,7 @@ def services_of(node: Node | None, expand: Expand) -> tuple[Service, ...]:
     """The value of `services`."""
     if not isinstance(node, Sequence):
         return ()
-    return tuple(_service(item, expand) for item in spliced(node))
+    return tuple(_service(item, expand) for item in flattened(node))
 
 
 def _service(node: Node, expand: Expand) -> Service:

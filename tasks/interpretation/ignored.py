@@ -64,7 +64,6 @@ JOB_NOTES = {
 SILENT_VALUES = {"interruptible": "false", "pages": "false"}
 # variable -> what becomes of it, unless it has one of the values after it
 _GIT_NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "GIT_CHECKOUT": ("has no effect: the commit is always checked out", ("true", "")),
     "GIT_CLEAN_FLAGS": ("has no effect: every job begins in an empty folder", ()),
     "GIT_CLONE_PATH": ("has no effect: Jenkins chooses the folder", ()),
     "GIT_FETCH_EXTRA_FLAGS": ("has no effect: Jenkins fetches by its own flags", ()),

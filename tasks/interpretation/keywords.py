@@ -87,7 +87,8 @@ SERVICES = Items(
             required=("name",),
             filled=("docker", "kubernetes"),
         ),
-    )
+    ),
+    nested=True,
 )
 
 WHEN_ARTIFACTS = Text(("on_success", "on_failure", "always"))
@@ -229,7 +230,7 @@ _NEED = Keys(
     apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
     least=1,
 )
-NEEDS = either(Items(either(TEXT, _NEED), most=50), _NEED)
+NEEDS = either(Items(either(TEXT, _NEED), most=50, nested=True), _NEED)
 _TIERS = "Use production, staging, testing, development or other."
 _NAME_HINT = "Use letters, digits, blanks and `-_/${}.`, and no `/` at either end."
 _ENVIRONMENT_NAME = Text(pattern=r"^[\w${}. -]([\w${}. /-]*[\w${}. -])?$", hint=_NAME_HINT)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from tasks.interpretation.checks import need_name
 from tasks.interpretation.expansion import references
-from tasks.interpretation.fields import flag_of, text_of, texts_of
+from tasks.interpretation.fields import flag_of, needs_of, text_of, texts_of
 from tasks.interpretation.parallel import Instance, filled, has_expressions, matrix_rows, written_name
 from tasks.interpretation.pipeline import Job, Need
-from tasks.interpretation.shapes import spliced
 from tasks.interpretation.state import JobDraft, LeftOut, State
-from tasks.source.nodes import Mapping_, Node, Sequence
+from tasks.source.nodes import Mapping_, Node
 
 
 def link_needs(state: State) -> State:
@@ -72,18 +71,19 @@ class _Linker:
 
     def differ(self, node: Node | None) -> bool:
         """Whether the jobs of one `parallel` need different jobs."""
-        items = spliced(node) if isinstance(node, Sequence) else []
+        items = needs_of(node) or []
         matrices = [item.get("parallel") for item in items if isinstance(item, Mapping_)]
         return any(isinstance(matrix, Mapping_) and has_expressions(matrix) for matrix in matrices)
 
     def needs(
         self, draft: JobDraft, node: Node | None, matrix: Mapping[str, str] | None = None
     ) -> tuple[Need, ...] | None:
-        if not isinstance(node, Sequence):
+        items = needs_of(node)
+        if items is None:
             return None
         self.matrix = matrix or {}
         found: dict[str, Need] = {}
-        for item in spliced(node):
+        for item in items:
             for need in self.resolved(draft, item):
                 before = found.get(need.job)
                 found[need.job] = need if before is None or need.artifacts else before
@@ -142,12 +142,12 @@ class _Linker:
     def instead_of(self, name: str, seen: frozenset[str]) -> list[Need]:
         """What a job that needed `name` waits for, now that `name` is left out: for order only."""
         job = self.left_out[name]
-        node = job.node.get("needs")
-        if not isinstance(node, Sequence):
+        items = needs_of(job.node.get("needs"))
+        if items is None:
             limit = self.rank.get(job.stage, 0)
             return [Need(j.name, artifacts=False) for j in self.state.jobs if self.rank.get(j.stage, 0) < limit]
         found: list[Need] = []
-        for item in spliced(node):
+        for item in items:
             other = need_name(item) or ""
             if other in self.state.instances:
                 found += [Need(i.name, artifacts=False) for i in self.state.instances[other]]

@@ -141,7 +141,7 @@ def _draft(entry: Entry, state: State) -> JobDraft | None:
         return None
     if _misspelt_global(entry, node, state):
         return None
-    node = _listed_needs(_without_wrong(node, state))
+    node = _without_wrong(node, state)
     merged = _with_defaults(node, state.default)
     stage = text_of(node.get("stage")) or "test"
     own = read_variables(node.get("variables"))
@@ -149,14 +149,6 @@ def _draft(entry: Entry, state: State) -> JobDraft | None:
     given = inherit.get("variables") if isinstance(inherit, Mapping_) else None
     variables = own.over(inherited(state.variables, given))
     return JobDraft(entry.key, entry.span, merged, stage, variables)
-
-
-def _listed_needs(node: Mapping_) -> Mapping_:
-    """GitLab takes a single mapping of `needs` as a list of one."""
-    needs = node.get("needs")
-    if not isinstance(needs, Mapping_):
-        return node
-    return node.put(Entry("needs", node.place("needs"), Sequence((needs,), needs.span)))
 
 
 def _misspelt_global(entry: Entry, node: Mapping_, state: State) -> bool:

@@ -1,5 +1,18 @@
-# What a checkout leaves out: submodules, by the job's variables as GitLab Runner reads them. Jenkins' login for the
-# project goes to the server it is for and to no other; it is in no command line and no configuration.
+# What Jenkins' checkout does not do, by the job's variables as GitLab Runner reads them.
+
+# GIT_CHECKOUT: false. In an empty folder GitLab Runner fetches and leaves it at that: no file, and no commit at HEAD.
+checkout_nothing() {
+  case ${GIT_CHECKOUT-} in
+  0 | f | F | false | False | FALSE) ;;
+  *) return 0 ;;
+  esac
+  git read-tree --empty
+  find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {} +
+  git symbolic-ref HEAD refs/heads/none
+}
+
+# Submodules. Jenkins' login for the project goes to the server it is for and to no other; it is in no command line and
+# no configuration.
 checkout_submodules() {
   case ${GIT_SUBMODULE_STRATEGY-} in
   '' | none) return 0 ;;

@@ -1,4 +1,4 @@
-"""What a job does around the checkout of its sources: ``hooks:pre_get_sources_script`` before, submodules after it."""
+"""What a job does around the checkout of its sources: ``hooks:pre_get_sources_script`` before it, the rest after it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from tasks.jenkins_build import job_script
 from tasks.jenkins_build.plan import Plan, clones
 
 FUNCTIONS = Path(__file__).with_name("checkout.sh").read_text(encoding="ascii").splitlines()
-STRATEGY = "GIT_SUBMODULE_STRATEGY"
-SUBMODULES = ["checkout_submodules"]
+# What asks for more than Jenkins' checkout does, unless it is one of these, by the function that does it.
+_ASKED = {
+    "checkout_nothing": ("GIT_CHECKOUT", {None, "", "true"}),
+    "checkout_submodules": ("GIT_SUBMODULE_STRATEGY", {None, "", "none"}),
+}
 
 
-def has_submodules(plan: Plan, job: Job) -> bool:
-    """Whether the job may ask for submodules; its shell reads the variables, as rules may set them."""
+def rest(plan: Plan, job: Job) -> list[str]:
+    """What may be left to do after the checkout; the job's shell reads the variables, as rules may set them."""
     if not clones(plan, job):
-        return False
-    by_rule = any(STRATEGY in rule.variables for rule in job.rules)
-    return by_rule or plan.variable(job, STRATEGY) not in {None, "", "none"}
+        return []
+    by_rule = {name for rule in job.rules for name in rule.variables}
+    return [
+        function
+        for function, (name, usual) in _ASKED.items()
+        if name in by_rule or plan.variable(job, name) not in usual
+    ]
 
 
 def hook(job: Job) -> list[str]:

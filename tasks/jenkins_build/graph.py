@@ -225,8 +225,8 @@ def _shell(plan: Plan, job: Job) -> Entries:
         yield "login", Code("true")
     if job.pre_get_sources:
         yield "hook", _text(checkouts.hook(job))
-    if checkouts.has_submodules(plan, job):
-        yield "submodules", _text(checkouts.SUBMODULES)
+    if rest := checkouts.rest(plan, job):
+        yield "checkout", _text(rest)
     if job.secrets:
         yield "secrets", secrets_list(job)
     yield "script", _text(job_script.commands((*job.before_script, *job.script)))

@@ -34,7 +34,7 @@ MAX_READABLE = 1_000
 CHARACTERS_PER_TEXT = 60_000
 # What is large of a job, and not asked for before it runs.
 _LATE = frozenset(
-    ("head", "own", "script", "afterScript", "run", "cleanup", "afterRun", "hook", "submodules", "includes", "excludes")
+    ("head", "own", "script", "afterScript", "run", "cleanup", "afterRun", "hook", "checkout", "includes", "excludes")
 )
 _WHOLE = Source("""// Everything there is about a job.
 @NonCPS

@@ -53,7 +53,7 @@ def common(plan: Plan, *, always: bool = False) -> list[list[Statement]]:
         paragraphs.append([_function(f"String {CACHE.name}()", caches.FUNCTIONS)])
     if any(job.image for job in jobs):
         paragraphs.append([_function(f"String {CONTAINER.name}()", containers.FUNCTIONS)])
-    if any(checkouts.has_submodules(plan, job) for job in jobs):
+    if any(checkouts.rest(plan, job) for job in jobs):
         paragraphs.append([_function(f"String {CHECKOUT.name}()", checkouts.FUNCTIONS)])
         paragraphs.append([Source(helpers.with_git(plan.settings.git_credentials_id))])
     return paragraphs
@@ -77,8 +77,8 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
         yield [_script_function(plan, job, f"{stem}AfterScript", job_script.commands(job.after_script))]
     if job.pre_get_sources:
         yield [_script_function(plan, job, f"{stem}Hook", checkouts.hook(job))]
-    if checkouts.has_submodules(plan, job):
-        yield [_script_function(plan, job, f"{stem}Submodules", checkouts.SUBMODULES, CHECKOUT)]
+    if rest := checkouts.rest(plan, job):
+        yield [_script_function(plan, job, f"{stem}Checkout", rest, CHECKOUT)]
     if job.caches:
         yield [_script_function(plan, job, f"{stem}Restore", caches.restore(job), CACHE)]
         yield [_script_function(plan, job, f"{stem}Save", caches.save(job), CACHE)]

@@ -188,7 +188,7 @@ def _prepare(plan: Plan, job: Job) -> list[Statement]:
     return [
         *_hook(plan, job),
         Step(name),
-        *_submodules(plan, job),
+        *_rest(plan, job),
         *_cached(plan, job, "Restore"),
         *fetch(plan, plan.fetched(job)),
     ]
@@ -202,10 +202,10 @@ def _hook(plan: Plan, job: Job) -> list[Statement]:
     return [Step("deleteDir"), *_with_secrets(plan, job, [Step("sh", (), named)])]
 
 
-def _submodules(plan: Plan, job: Job) -> list[Statement]:
-    if not checkouts.has_submodules(plan, job):
+def _rest(plan: Plan, job: Job) -> list[Statement]:
+    if not checkouts.rest(plan, job):
         return []
-    named = (("label", Text("submodules")), ("script", _script_call(plan, job, "Submodules")))
+    named = (("label", Text("checkout")), ("script", _script_call(plan, job, "Checkout")))
     return [Step("withGit", body=(Step("sh", (), named),))]
 
 

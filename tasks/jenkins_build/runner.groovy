@@ -413,9 +413,9 @@ void prepare(Map job, Map rule, List from) {
   } else {
     sources(job.depth)
   }
-  if (job.submodules) {
+  if (job.checkout) {
     withGit {
-      sh label: 'submodules', script: shellText(job, variables, reported(from), checkoutFunctions() + job.submodules)
+      sh label: 'checkout', script: shellText(job, variables, reported(from), checkoutFunctions() + job.checkout)
     }
   }
 }

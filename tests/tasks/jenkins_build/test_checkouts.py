@@ -127,16 +127,22 @@ def test_submodules_and_hooks(servers: Servers, rendering: Literal["stages", "gr
           variables: {WORD: it's}
           hooks: {pre_get_sources_script: ['echo "$WORD $CI_JOB_NAME"; ls -A | wc -l', "echo x > left"]}
           script: [cat file, "ls left 2>/dev/null || echo gone"]
+        unchecked:
+          variables: {GIT_CHECKOUT: "false", GIT_SUBMODULE_STRATEGY: normal}
+          script: ["ls -A", git rev-parse -q --verify HEAD || echo none, git checkout -q FETCH_HEAD, cat file]
+        checked: {variables: {GIT_CHECKOUT: "True"}, script: [cat file]}
         failing: {hooks: {pre_get_sources_script: [exit 3]}, script: [echo no], allow_failure: true}
     """
     ran = servers.run(tmp_path, text, rendering)
-    good = dict.fromkeys(("none", "paths", "recursive", "unfetched", "hook"), "success")
+    good = dict.fromkeys(("none", "paths", "recursive", "unfetched", "hook", "unchecked", "checked"), "success")
     assert ran.states == {**good, "wrong": "unstable", "failing": "unstable"}, ran.console
     assert ran.lines["none"] == ["0"]
     assert ran.lines["paths"][-3:] == ["lib", "0", "1"]
     assert ran.lines["recursive"][-4:] == ["deep", "deep", "2", "0"]
     assert ran.lines["unfetched"] == ["0"]
     assert ran.lines["hook"] == ["it's hook", "0", "hello", "gone"]
+    assert ran.lines["unchecked"] == [".git", "none", "hello"]
+    assert ran.lines["checked"] == ["hello"]
     assert "no" not in ran.lines["wrong"] + ran.lines["failing"]
 
 
