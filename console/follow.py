@@ -39,7 +39,7 @@ from rich.table import Table
 from rich.text import Text
 
 from errors import InputError, NotFoundError
-from tasks.jenkins_build.mirrors import MIRROR
+from tasks.jenkins_build.mirrors import is_job
 
 DEPLOYMENT = "smartclide"
 _POLL_SECONDS = 0.5
@@ -193,7 +193,7 @@ def _step(run: TaskRun | FlowRun) -> str:
 
 
 def _is_job(run: TaskRun | FlowRun) -> bool:
-    return isinstance(run, TaskRun) and MIRROR in run.tags
+    return isinstance(run, TaskRun) and is_job(run)
 
 
 def _seconds(run: TaskRun | FlowRun) -> str:

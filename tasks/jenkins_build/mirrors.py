@@ -17,8 +17,14 @@ from uuid import UUID
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter, TaskRunFilterTags
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
@@ -26,8 +32,8 @@ from tasks.jenkins_build.outcome import Failure, StageStatus
 from tasks.jenkins_build.reading import Display
 from tasks.logs import Logger
 
-MIRROR = "gitlab-job"
-"""Tag of the task runs."""
+_KEY = "gitlab_job"
+"""What the task's key begins with. No tag: Prefect asks its server for a slot of every tag before a task run starts."""
 
 MOST = 200
 """Jobs of a build that are mirrored; a build with more gets a table instead."""
@@ -84,7 +90,7 @@ class Mirrors:
             return
         channel: Channel = asyncio.Queue()
         self._channels[job] = channel
-        named = mirror.with_options(task_run_name=lambda: job)
+        named = gitlab_job.with_options(task_run_name=lambda: job)
         beside = _beside.get()
         context = copy_context() if beside is None else beside.copy()
         run = asyncio.create_task(_shown(named, channel), name=f"mirror {job}", context=context)
@@ -112,8 +118,8 @@ class Mirrors:
             await asyncio.wait(self._runs, timeout=_CLOSING_SECONDS)
 
 
-@task(name="GitLab job", cache_policy=NO_CACHE, retries=0, tags=[MIRROR])
-async def mirror(channel: Channel) -> State[Any]:
+@task(name="GitLab job", cache_policy=NO_CACHE, retries=0)
+async def gitlab_job(channel: Channel) -> State[Any]:
     """Show one GitLab job: log what comes, until its end comes.
 
     The state is made here: one that is older than the run's own Running is not taken by Prefect's server.
@@ -149,6 +155,11 @@ def final_state(status: StageStatus, failure: Failure | None = None) -> State[An
     return Completed(message="passed")
 
 
+def is_job(run: TaskRun) -> bool:
+    """Whether a task run shows a GitLab job."""
+    return run.task_key.startswith(f"{_KEY}-")
+
+
 def display(log: Logger, jobs: int) -> Display:
     """Task runs within a flow run, for up to `MOST` jobs; else one log."""
     return Mirrors(log) if FlowRunContext.get() is not None and jobs <= MOST else Plain(log)
@@ -172,10 +183,12 @@ async def close_mirrors(flow_run_id: UUID, state: State[Any]) -> int:
     async with get_client() as client:
         runs = await client.read_task_runs(
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])),
-            task_run_filter=TaskRunFilter(tags=TaskRunFilterTags(all_=[MIRROR])),
+            task_run_filter=TaskRunFilter(
+                state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING]))
+            ),
             limit=200,
         )
-        open_runs = [run for run in runs if run.state is None or not run.state.is_final()]
+        open_runs = [run for run in runs if is_job(run)]
         for run in open_runs:
             await client.set_task_run_state(run.id, Cancelled(message=f"{_LOST} ({state.name})"), force=True)
     return len(open_runs)

@@ -30,10 +30,10 @@ build:
   script: [echo building]
 left:
   stage: test
-  script: ["for n in 1 2 3 4 5; do echo left $n; sleep 0.2; done"]
+  script: ["for n in 1 2 3 4 5; do echo left $n; sleep 0.8; done"]
 right:
   stage: test
-  script: ["for n in 1 2 3 4 5; do echo right $n; sleep 0.2; done"]
+  script: ["for n in 1 2 3 4 5; do echo right $n; sleep 0.8; done"]
 shaky:
   stage: test
   allow_failure: true
@@ -62,7 +62,7 @@ def jobs_of(run_id, count):
 def _jobs_of(run_id):
     with get_client(sync_client=True) as client:
         runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])), limit=200)
-        return {run.name: run for run in runs if "gitlab-job" in run.tags}
+        return {run.name: run for run in runs if run.task_key.startswith("gitlab_job-")}
 
 
 def lines_of(run_id, task_run=None):
