@@ -15,8 +15,7 @@ from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
 from tasks.source.inputs import Given, input_values
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
-from tasks.source.regex import compile_regex
-from tasks.source.regex_syntax import RegexError
+from tasks.source.regex import RegexError, compile_regex
 
 # https://docs.gitlab.com/ci/yaml/#trigger: what a job that starts a pipeline may have
 _TRIGGER_KEYS = (

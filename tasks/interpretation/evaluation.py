@@ -25,7 +25,6 @@ from tasks.interpretation.expressions import (
     opposite,
 )
 from tasks.source.regex import compile_regex
-from tasks.source.regex_syntax import RegexError
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,7 @@ class Scope:
 
 
 def evaluate(term: Expression, scope: Scope) -> bool | Expression:
-    """Return True, False, or the residual condition over the unknown variables.
-
-    Raises:
-        RegexError: A pattern needs too many steps on a value.
-    """
+    """Return True, False, or the residual condition over the unknown variables."""
     rest = _simplify(term, scope.revealed() if scope.secrets else scope)
     if scope.secrets and not isinstance(rest, Constant):
         rest = _simplify(term, scope.concealed())
@@ -122,6 +117,3 @@ def _matching(term: Match, scope: Scope) -> Expression:
     if isinstance(pattern, Text):
         return Constant(text in pattern.value)
     return Constant(compile_regex(pattern.source, pattern.flags).found_in(text))
-
-
-__all__ = ["RegexError", "Scope", "evaluate"]

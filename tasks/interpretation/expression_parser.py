@@ -24,8 +24,7 @@ from tasks.interpretation.expressions import (
     either,
     opposite,
 )
-from tasks.source.regex import compile_regex
-from tasks.source.regex_syntax import RegexError
+from tasks.source.regex import RegexError, compile_regex
 
 MAX_TOKENS = 100  # GitLab's own limit for one expression
 MAX_TEXT = 20_000

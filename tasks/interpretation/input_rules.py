@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tasks.interpretation.evaluation import RegexError, Scope, evaluate
+from tasks.interpretation.evaluation import Scope, evaluate
 from tasks.interpretation.expression_parser import ExpressionError, parse
 from tasks.source.inputs import ConditionError
 from tasks.source.interpolation import Value
@@ -41,5 +41,5 @@ def input_rule_holds(text: str, values: Mapping[str, Value]) -> bool:
 
     try:
         return evaluate(parse(_INPUT.sub(operand, text)), Scope(known)) is True
-    except (ExpressionError, RegexError) as error:
+    except ExpressionError as error:
         raise ConditionError(str(error)) from error

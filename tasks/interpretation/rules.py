@@ -19,7 +19,6 @@ from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import any_changed, any_exists
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
-from tasks.source.regex_syntax import RegexError
 
 _VARIABLE = "a path holds a variable that only the build knows"
 _COMPARING = ("push", "merge_request_event", "external_pull_request_event")
@@ -96,7 +95,7 @@ def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> De
         excluded = policy_condition(exclude, "except", unless, judge.findings)
         condition = both(condition, opposite(excluded))
     span = node.place("only") if only else node.place("except")
-    value = judge.evaluated(condition, scope, span)
+    value = evaluate(condition, scope)
     return Decision(()) if value is False else Decision((Choice(value, Outcome(), span),))
 
 
@@ -113,7 +112,7 @@ class Judge:
         for rule in rules:
             if not isinstance(rule, Mapping_):
                 continue
-            value = self.evaluated(self.condition(rule, name, scope), scope, rule.span)
+            value = evaluate(self.condition(rule, name, scope), scope)
             if value is not False:
                 choices.append(Choice(value, _outcome(rule), rule.span))
             if value is True:
@@ -132,14 +131,6 @@ class Judge:
         if (exists := rule.get("exists")) is not None:
             result = both(result, self.exists(exists, f"{name}:exists", scope))
         return result
-
-    def evaluated(self, condition: Expression, scope: Scope, span: Span) -> bool | Expression:
-        """`evaluate`, with a regular expression that is too costly noted at `span`."""
-        try:
-            return evaluate(condition, scope)
-        except RegexError as error:
-            self.findings.add("regex-too-costly", f"A regular expression cannot be evaluated: {error}.", span)
-            return False
 
     def changes(self, node: Node, name: str, scope: Scope, against: bool = False) -> Expression:
         """Whether one of the files changed.

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.source.regex import compile_regex
-from tasks.source.regex_scan import compile_scanner
-from tasks.source.regex_syntax import RegexError
+from tasks.source.regex import Regex, RegexError
 
 MOST_FAILURES = 200
 _MESSAGE_CHARACTERS = 500
 _LINE_CHARACTERS = 2_000
-_PROCESSOR_SECONDS = 10.0
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -78,46 +74,28 @@ class Coverage:
     def __init__(self, patterns: Mapping[str, str]) -> None:
         self.found: dict[str, float] = {}
         self.problems: list[str] = []
-        self._sources: dict[str, str] = {}
-        self._spent = 0.0
+        self._regexes: dict[str, Regex] = {}
         for job, pattern in patterns.items():
             source = pattern[1:-1] if len(pattern) > 1 and pattern[0] == pattern[-1] == "/" else pattern
             try:
-                compile_regex(source), compile_scanner(source)
+                self._regexes[job] = Regex(source)
             except RegexError as error:
                 self.problems.append(
                     f"coverage of job {job!r} is not read: {pattern} is no expression of RE2: {error}."
                 )
-            else:
-                self._sources[job] = source
 
     def read(self, job: str | None, line: str) -> None:
         """Take a line of a job in."""
-        source = self._sources.get(job) if job is not None else None
-        if source is None or job is None or not _NUMBER.search(line):
+        regex = self._regexes.get(job) if job is not None else None
+        if regex is None or job is None or not _NUMBER.search(line):
             return
-        began = time.thread_time()
-        try:
-            percent = _percent(source, line[:_LINE_CHARACTERS])
-        except RegexError as error:
-            percent = None
-            self._give_up(job, str(error))
-        self._spent += time.thread_time() - began
+        percent = _percent(regex, line[:_LINE_CHARACTERS])
         if percent is not None:
             self.found[job] = percent
-        elif self._spent > _PROCESSOR_SECONDS:
-            self._give_up(job, "it takes too long")
-
-    def _give_up(self, job: str, why: str) -> None:
-        self._sources.pop(job, None)
-        self.problems.append(f"coverage of job {job!r} is not read any further: {why}.")
 
 
-def _percent(source: str, line: str) -> float | None:
-    if not compile_regex(source).found_in(line):
-        return None
-    scanner = compile_scanner(source)
-    texts = [text for match in scanner.scan(line) for text in (match[1:] or match) if text is not None]
+def _percent(regex: Regex, line: str) -> float | None:
+    texts = [text for match in regex.scan(line) for text in (match[1:] or match) if text is not None]
     number = _NUMBER.search(texts[-1]) if texts else None
     return float(number[0]) if number else None
 

@@ -92,7 +92,6 @@ _SHAPES = {
     "wrong-value": _error("A value that the keyword does not allow.", "Use one that is allowed."),
     "bad-duration": _error("A period GitLab does not understand, or a longer one than it allows.", "Write `1h 30m`."),
     "bad-expression": _error("An expression or a regular expression (RE2) with an error.", "Correct its syntax."),
-    "regex-too-costly": _error("A regular expression that takes too many steps.", "Make it simpler."),
     "default-twice": _error("A keyword both global and in `default`.", "Keep the one in `default`."),
 }
 _JOBS = {

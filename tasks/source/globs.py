@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from tasks.source.regex import Regex, compile_regex
-from tasks.source.regex_syntax import MAX_SOURCE, RegexError
+from tasks.source.regex import Regex, RegexError, compile_regex
 
 _BRACES = re.compile(r"(?<!\\)\{((?:[^{}\\]|\\.)*)\}", re.DOTALL)
 _MAX_ALTERNATIVES = 200
+_MAX_PATTERN = 10_000
 # GitLab's own limit: comparisons of a path with a wildcard, after which it takes a match for granted.
 MAX_COMPARISONS = 50_000
 
@@ -27,7 +27,7 @@ def include_matches(pattern: str, paths: Iterable[str]) -> list[str]:
 
 def glob_matches(pattern: str, paths: Iterable[str]) -> list[str]:
     """Those of `paths` that ``File.fnmatch`` with PATHNAME, DOTMATCH and EXTGLOB says `pattern` matches."""
-    alternatives = [_one_glob(p) for p in _expand_braces(pattern[:MAX_SOURCE].removeprefix("./"))]
+    alternatives = [_one_glob(p) for p in _expand_braces(pattern[:_MAX_PATTERN].removeprefix("./"))]
     return _matching("|".join(f"(?:{a})" for a in alternatives), paths)
 
 
@@ -68,7 +68,7 @@ def java_pattern(patterns: Iterable[str], *, folders: bool) -> str:
         if folders and _is_folder(pattern):
             found.append(f"{re.escape(pattern)}.*")
             continue
-        for alternative in _expand_braces(pattern[:MAX_SOURCE].removeprefix("./")):
+        for alternative in _expand_braces(pattern[:_MAX_PATTERN].removeprefix("./")):
             source = _one_glob(alternative, r"/\n")
             if _is_regex(source):
                 found.append(source)

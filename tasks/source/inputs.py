@@ -15,8 +15,7 @@ from functools import cached_property
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.interpolation import ReferenceText, Value, shown
 from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
-from tasks.source.regex import compile_regex
-from tasks.source.regex_syntax import RegexError
+from tasks.source.regex import RegexError, compile_regex
 
 MAX_VALUE = 1_000_000  # characters and nodes of one include's inputs, or of one default: GitLab's 1 MB
 TYPES = ("string", "number", "boolean", "array")

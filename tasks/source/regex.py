@@ -1,137 +1,67 @@
-"""Regular expressions that cannot blow up: RE2's syntax, run as an automaton, in time linear in the text.
+"""Regular expressions as GitLab runs those of rules, coverage and inputs: by RE2, in time linear in the text.
 
-GitLab runs the patterns of `rules` and `only` by RE2. Python's `re` backtracks, so a hostile pattern could hang us.
+Python's own `re` backtracks, so a hostile pattern could hang us. https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
 
-from tasks.source.regex_syntax import Assert, Chars, Choice, Group, RegexError, Repeat, Series, Tree, parse
+import re2
 
-MAX_PROGRAM = 5000
-MAX_SUBJECT = 64 * 1024
-MAX_STEPS = 2_000_000
-_MAX_CACHE = 5000
+_MAX_MEMORY = 8 << 20  # bytes of a compiled pattern and its automaton
 
-_MATCH = -1
+
+class RegexError(ValueError):
+    """The pattern is not RE2's, or too large; the text says why. Translated by the callers, never raised further."""
 
 
 class Regex:
-    """A compiled pattern. Build it by `compile_regex`."""
+    """A compiled pattern.
 
-    def __init__(self, tree: Tree) -> None:
-        self._items: list[Chars | Assert | None] = []
-        self._next: list[tuple[int, ...]] = []
-        self._start = self._emit(tree, _MATCH)
-        self._moves: dict[tuple[frozenset[int], str, str], frozenset[int] | None] = {}
-
-    def found_in(self, text: str) -> bool:
-        """Whether the pattern matches anywhere in `text`.
-
-        Raises:
-            RegexError: `text` is longer than `MAX_SUBJECT`, or the pattern needs too many steps.
-        """
-        if len(text) > MAX_SUBJECT:
-            raise RegexError(f"the text has more than {MAX_SUBJECT} characters")
-        states: frozenset[int] | None = frozenset()
-        steps = 0
-        for before, char in pairwise(("", *text, "")):
-            assert states is not None  # noqa: S101 - the loop ends at None
-            key = (states, kind_of(before), char)
-            if key not in self._moves:
-                steps += len(self._items)
-                if steps > MAX_STEPS:
-                    raise RegexError("it takes too many steps")
-                if len(self._moves) > _MAX_CACHE:
-                    self._moves.clear()
-                self._moves[key] = self._move(*key)
-            states = self._moves[key]
-            if states is None:
-                return True
-        return False
-
-    def _move(self, states: frozenset[int], before: str, char: str) -> frozenset[int] | None:
-        """Return the states after `char`, or None when the pattern has matched before it."""
-        after: set[int] = set()
-        seen: set[int] = set()
-        todo = [*states, self._start]
-        while todo:
-            state = todo.pop()
-            if state == _MATCH:
-                return None
-            if state in seen:
-                continue
-            seen.add(state)
-            item = self._items[state]
-            if isinstance(item, Chars):
-                if char and char in item:
-                    after.update(self._next[state])
-            elif item is None or holds(item.kind, before, kind_of(char)):
-                todo += self._next[state]
-        return None if _MATCH in after else frozenset(after)
-
-    def _add(self, item: Chars | Assert | None, *following: int) -> int:
-        if len(self._items) >= MAX_PROGRAM:
-            raise RegexError("its repetitions make it too large")
-        self._items.append(item)
-        self._next.append(following)
-        return len(self._items) - 1
-
-    def _emit(self, tree: Tree, following: int) -> int:
-        """Add what `tree` needs in front of `following`; return where it begins."""
-        if isinstance(tree, Chars | Assert):
-            return self._add(tree, following)
-        if isinstance(tree, Series):
-            for item in reversed(tree.items):
-                following = self._emit(item, following)
-            return following
-        if isinstance(tree, Choice):
-            return self._add(None, *(self._emit(item, following) for item in tree.items))
-        if isinstance(tree, Group):
-            return self._emit(tree.item, following)
-        return self._emit_repeat(tree, following)
-
-    def _emit_repeat(self, tree: Repeat, following: int) -> int:
-        if tree.high is None:
-            loop = self._add(None, following)
-            self._next[loop] = (self._emit(tree.item, loop), following)
-            following = loop
-        else:
-            end = following
-            for _ in range(tree.high - tree.low):
-                following = self._add(None, self._emit(tree.item, following), end)
-        for _ in range(tree.low):
-            following = self._emit(tree.item, following)
-        return following
-
-
-def kind_of(char: str) -> str:
-    """What an assertion sees of a character: "" at an end of the text, ``w``, ``o`` or a line end."""
-    if not char or char == "\n":
-        return char
-    return "w" if char.isascii() and (char.isalnum() or char == "_") else "o"
-
-
-def holds(kind: str, before: str, after: str) -> bool:
-    """Whether an `Assert` of that kind holds between two characters."""
-    if kind == "start":
-        return before == ""
-    if kind == "end":
-        return after == ""
-    if kind == "line-start":
-        return before in ("", "\n")
-    if kind == "line-end":
-        return after in ("", "\n")
-    return ((before == "w") != (after == "w")) == (kind == "word")
-
-
-@lru_cache(maxsize=512)
-def compile_regex(source: str, flags: str = "") -> Regex:
-    """Return the automaton of an RE2 pattern; `flags` are letters of ``imsU``.
+    Args:
+        source: In RE2's syntax.
+        flags: Letters of ``imsU``.
 
     Raises:
         RegexError: It is not RE2's syntax, or too large.
     """
-    return Regex(parse(source, flags))
+
+    def __init__(self, source: str, flags: str = "") -> None:
+        options = re2.Options()
+        options.log_errors, options.max_mem = False, _MAX_MEMORY
+        try:
+            self._compiled = re2.compile(_encodable(f"(?{flags}){source}" if flags else source), options)
+        except re2.error as error:
+            raise RegexError(_reason(error)) from None
+
+    def found_in(self, text: str) -> bool:
+        """Whether the pattern matches anywhere in `text`."""
+        return self._compiled.search(_encodable(text)) is not None
+
+    def scan(self, text: str) -> Iterator[tuple[str | None, ...]]:
+        """Every match in `text`: the whole of it, then its groups (None: not part of this match)."""
+        for match in self._compiled.finditer(_encodable(text)):
+            yield (match.group(), *match.groups())
+
+
+@lru_cache(maxsize=512)
+def compile_regex(source: str, flags: str = "") -> Regex:
+    """`Regex`, kept for when it is asked for again."""
+    return Regex(source, flags)
+
+
+def _reason(error: re2.error) -> str:
+    """RE2's words; what people miss most often, in plainer ones."""
+    words = error.args[0]
+    text: str = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    if text.startswith(("invalid perl operator: (?=", "invalid perl operator: (?!", "invalid perl operator: (?<")):
+        return "RE2 has no look-ahead or look-behind"
+    back_reference = text.startswith("invalid escape sequence: \\") and text[-1:].isdigit()
+    return "RE2 has no back references" if back_reference else text
+
+
+def _encodable(text: str) -> str:
+    """What UTF-8 cannot hold, i.e. halves of surrogate pairs, as question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
