@@ -117,12 +117,17 @@ class Build:
         return self.folder / "archive"
 
     def begin(
-        self, kind: Literal["stage", "branch", "step"], name: str, parents: tuple[str, ...], enclosing: str | None
+        self,
+        kind: Literal["stage", "branch", "step"],
+        name: str,
+        parents: tuple[str, ...],
+        enclosing: str | None,
+        node_id: str | None = None,
     ) -> FlowNode:
         """A new node of the graph; a stage has a start node before its body, as in Jenkins."""
         with self.changed:
-            self.last_id += 2 if kind == "stage" else 1
-            node = FlowNode(str(self.last_id), kind, name, parents, now(), enclosing=enclosing)
+            self.last_id = max(self.last_id + (2 if kind == "stage" else 1), int(node_id or 0))
+            node = FlowNode(node_id or str(self.last_id), kind, name, parents, now(), enclosing=enclosing)
             self.nodes.append(node)
             return node
 

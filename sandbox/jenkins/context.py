@@ -72,9 +72,13 @@ class StageState:
     error: str | None = None
     forced: NodeStatus | None = None
 
-    def warn(self, result: Result | None) -> None:
-        """Mark this stage and those around it."""
+    warned: dict[str, Result] = field(default_factory=dict)
+
+    def warn(self, result: Result | None, step: str | None = None) -> None:
+        """Mark this stage and those around it, and the step that does it."""
         self.warning = worse(self.warning, result)
+        if step is not None and result not in (None, "SUCCESS"):
+            self.warned[step] = result
         if self.outer is not None:
             self.outer.warn(result)
 
@@ -159,13 +163,22 @@ class Build:
         """A line on the console."""
         self.log(text + "\n")
 
-    def frame(self, text: str, branch: Branch | None = None, *, atom: bool = False) -> None:
+    @property
+    def step_id(self) -> str | None:
+        """The step that runs, as the console numbers it."""
+        opened = self.context.branch.opened
+        return opened[-1].id if opened else None
+
+    def frame(self, text: str, branch: Branch | None = None, *, atom: bool = False) -> str:
         """A ``[Pipeline]`` line on the console: one node of the flow graph, with ids as Jenkins gives them.
 
         Args:
             text: What begins or ends.
             branch: Whose it is; None = the current branch.
             atom: It is a step without a body.
+
+        Returns:
+            The node's id.
         """
         opened = (branch or self.context.branch).opened
         if opened and opened[-1].atom:
@@ -180,6 +193,7 @@ class Build:
             opened.append(Opened(node, body=text.startswith("{"), atom=atom))
         lines = opened[-1].id if opened and not opened[-1].body else None
         self.host.log(f"[Pipeline] {text}\n", Note(node, start, enclosing, lines))
+        return node
 
     @contextmanager
     def block(self, label: str | None = None, **changes: Any) -> Iterator[Context]:
@@ -253,7 +267,7 @@ class Build:
         """A step in the flow graph."""
         context = self.context
         parents = (context.branch.last,) if context.branch.last else ()
-        node = self.host.begin("step", name, parents, context.enclosing)
+        node = self.host.begin("step", name, parents, context.enclosing, self.step_id)
         context.branch.last = node.id
         try:
             yield

@@ -12,7 +12,7 @@ _START = "org.jenkinsci.plugins.workflow.cps.nodes.StepStartNode"
 _ATOM = "org.jenkinsci.plugins.workflow.cps.nodes.StepAtomNode"
 _END = "org.jenkinsci.plugins.workflow.cps.nodes.StepEndNode"
 _COLORS = {"FAILED": "red", "ABORTED": "aborted", "UNSTABLE": "yellow", "NOT_EXECUTED": "notbuilt"}
-_RESULT_COLORS = {"FAILURE": "red", "ABORTED": "aborted", "UNSTABLE": "yellow"}
+_RESULT_COLORS = {"FAILURE": "red", "ABORTED": "aborted", "UNSTABLE": "yellow", "NOT_BUILT": "notbuilt"}
 
 
 def beans(build: Build) -> list[Bean]:
@@ -48,6 +48,8 @@ def _of(build: Build, node: FlowNode) -> list[Bean]:
     color = _COLORS.get(node.status, "blue")
     parents = node.parents or ((node.enclosing,) if node.enclosing else ("2",))
     if node.kind == "step":
+        warned = next((each.warned[node.id] for each in build.nodes if node.id in each.warned), None)
+        color = _RESULT_COLORS[warned] if warned and color == "blue" else color
         return [_bean(build, _ATOM, node.id, node.name, (color, running, parents))]
     if node.kind == "branch":
         name = node.name if node.name.startswith("Branch: ") else f"Branch: {node.name}"
@@ -57,9 +59,23 @@ def _of(build: Build, node: FlowNode) -> list[Bean]:
         _bean(build, _START, start, "Stage : Start", ("blue", running, parents)),
         _bean(build, _START, node.id, node.name, ("blue", running, (start,))),
     ]
+    atoms = {each.id for each in build.nodes if each.kind == "step"}
+    shown += [
+        _bean(build, _START, step, "Catch error : Start", (_RESULT_COLORS[result], False, (node.id,)))
+        for step, result in list(node.warned.items())
+        if step not in atoms
+    ]
     if not running:
-        shown.append(_bean(build, _END, f"{node.id}-end", "Stage : Body : End", (color, False, (node.id,))))
+        end = node.end_id or f"{node.id}-end"
+        shown.append(_bean(build, _END, end, "Stage : Body : End", (_end_color(node), False, (node.id,))))
     return shown
+
+
+def _end_color(node: FlowNode) -> str:
+    """An exception shows on the node that ends the block; what was caught, on the step that caught it."""
+    if node.thrown or node.error:
+        return _COLORS[node.thrown or "FAILED"]
+    return "blue" if node.warned or node.status == "NOT_EXECUTED" else _COLORS.get(node.status, "blue")
 
 
 def _bean(build: Build, cls: str, node_id: str, name: str, state: tuple[str, bool, tuple[str, ...]]) -> Bean:

@@ -115,9 +115,10 @@ class Host:
         name: str,
         parents: tuple[str, ...],
         enclosing: str | None = None,
+        node_id: str | None = None,
     ) -> FlowNode:
         """A node of the flow graph begins."""
-        node = self._build.begin(kind, name, parents, enclosing)
+        node = self._build.begin(kind, name, parents, enclosing, node_id)
         if kind == "step":
             self._open_steps.setdefault(threading.get_ident(), []).append(node)
         return node

@@ -15,7 +15,13 @@ Result = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
 
 @dataclass
 class FlowNode:
-    """One node of a build's flow graph: a stage, a parallel branch, or a step (times in epoch milliseconds)."""
+    """One node of a build's flow graph: a stage, a parallel branch, or a step (times in epoch milliseconds).
+
+    Attributes:
+        end_id: The node that ended a stage, as the console numbers it.
+        thrown: What ended a stage as an exception, whatever `status` wfapi shows.
+        warned: Steps in a stage that made it unstable, or failed without ending it, by the console's ids.
+    """
 
     id: str
     kind: Literal["stage", "branch", "step"]
@@ -26,6 +32,9 @@ class FlowNode:
     status: NodeStatus = "IN_PROGRESS"
     error: str | None = None
     enclosing: str | None = None
+    end_id: str | None = None
+    thrown: NodeStatus | None = None
+    warned: dict[str, Result] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,9 @@ class BuildHost(Protocol):
         name: str,
         parents: tuple[str, ...],
         enclosing: str | None = None,
+        node_id: str | None = None,
     ) -> FlowNode:
-        """A node of the flow graph begins; the executor later calls `end`."""
+        """A node of the flow graph begins, under the console's id if that is given; the executor later calls `end`."""
 
     def end(self, node: FlowNode, status: NodeStatus, error: str | None = None) -> None:
         """The node is over."""

@@ -118,7 +118,7 @@ def _catching(build: Build, arguments: Arguments, build_result: Result, stage_re
         show_error(build, error)
         build.set_result(None if build_result == "SUCCESS" else build_result)
         if build.context.stage is not None:
-            build.context.stage.warn(stage_result)
+            build.context.stage.warn(stage_result, build.step_id)
 
 
 @step("sleep", "Sleep", "time unit")

@@ -175,7 +175,7 @@ def junit(build: Build, arguments: Arguments) -> TestSummary:
     if totals[1] and not arguments.flag("skipMarkingBuildUnstable"):
         build.set_result("UNSTABLE")
         if build.context.stage is not None:
-            build.context.stage.warn("UNSTABLE")
+            build.context.stage.warn("UNSTABLE", build.step_id)
     return TestSummary(*totals)
 
 

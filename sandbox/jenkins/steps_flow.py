@@ -38,7 +38,7 @@ def unstable(build: Build, arguments: Arguments) -> None:
     build.line(f"WARNING: {arguments.text('message')}")
     build.set_result("UNSTABLE")
     if build.context.stage is not None:
-        build.context.stage.warn("UNSTABLE")
+        build.context.stage.warn("UNSTABLE", build.step_id)
 
 
 @step("stage", "Stage", "name concurrency", block=True)
@@ -53,28 +53,35 @@ def in_stage(build: Build, name: str, body: Callable[[StageState], Any]) -> Any:
     Raises:
         GroovyError: What the body raised; the node is then FAILED or ABORTED.
     """
-    node = begin(build, "stage", name)
-    state = StageState(name, build.context.stage)
+    node = begin(build, "stage", name, build.frame(f"{{ ({name})"))
+    state = StageState(name, build.context.stage, warned=node.warned)
     try:
-        with build.block(name, enclosing=node.id, stage=state):
+        with build.changed(enclosing=node.id, stage=state):
             result = body(state)
     except GroovyError as error:
         # wfapi shows a stage around a failed parallel step as successful
         hidden = getattr(error, "parallel", None) == node.id
-        build.host.end(node, "SUCCESS" if hidden else status_of(error), None if hidden else error.value.message)
+        node.thrown = status_of(error)
+        build.host.end(node, "SUCCESS" if hidden else node.thrown, None if hidden else error.value.message)
         raise
     except BaseException:
-        build.host.end(node, "ABORTED" if build.host.killed.is_set() else "FAILED")
+        node.thrown = "ABORTED" if build.host.killed.is_set() else "FAILED"
+        build.host.end(node, node.thrown)
         raise
-    status = state.forced or ("NOT_EXECUTED" if state.skipped else _STATUS[state.warning])
-    build.host.end(node, status, state.error)
-    return result
+    else:
+        status = state.forced or ("NOT_EXECUTED" if state.skipped else _STATUS[state.warning])
+        build.host.end(node, status, state.error)
+        return result
+    finally:
+        if not build.host.killed.is_set():
+            node.end_id = build.frame("}")
 
 
-def begin(build: Build, kind: Any, name: str) -> FlowNode:
+def begin(build: Build, kind: Any, name: str, node_id: str) -> FlowNode:
     """Begin a node of the flow graph after the branch's last one."""
     context = build.context
-    node = build.host.begin(kind, name, (context.branch.last,) if context.branch.last else (), context.enclosing)
+    last = (context.branch.last,) if context.branch.last else ()
+    node = build.host.begin(kind, name, last, context.enclosing, node_id)
     if kind != "branch":
         context.branch.last = node.id
     return node
@@ -105,9 +112,9 @@ class _Parallel:
     def thread(self, name: str, body: Callable[[], Any]) -> threading.Thread:
         """Begin a branch's node; its thread, not yet started."""
         context = self.build.context
-        node = begin(self.build, "branch", name)
-        branch = Branch(set(context.branch.delivered), node.id, context.branch.opened[-1:])
-        self.build.frame(f"{{ (Branch: {name})", branch)
+        branch = Branch(set(context.branch.delivered), None, context.branch.opened[-1:])
+        node = begin(self.build, "branch", name, self.build.frame(f"{{ (Branch: {name})", branch))
+        branch.last = node.id
         self.children.append(branch)
         changes = {
             "branch": branch, "enclosing": node.id, "stage": None,

@@ -102,20 +102,29 @@ class Console:
         Returns:
             The job whose state the line changed, or None.
         """
+        return self.take(line, stage_change(line), job)
+
+    def take(self, line: str, change: StageOutcome | None, job: str | None = None) -> StageOutcome | None:
+        """The same, where what the line changes is known."""
         self._hear(line)
-        change = stage_change(line)
-        if change is not None and self.stages.get(change.name) != change.status:
-            self.stages[change.name] = change.status
-            if change.status in ("failed", "unstable"):
-                self.failures[change.name] = self._failed(change.name)
-            if change.status != "running":
-                self.tails.pop(change.name, None)
-            return change
-        if change is None and not is_noise(line) and line.strip():
+        if change is not None:
+            return self.change(change)
+        if not is_noise(line) and line.strip():
             self.tail.append(line)
             if job is not None and self.stages.get(job) == "running":
                 self._of_job(job, line)
         return None
+
+    def change(self, change: StageOutcome) -> StageOutcome | None:
+        """A job's state is another; None when it is not."""
+        if self.stages.get(change.name) == change.status:
+            return None
+        self.stages[change.name] = change.status
+        if change.status in ("failed", "unstable"):
+            self.failures[change.name] = self._failed(change.name)
+        if change.status != "running":
+            self.tails.pop(change.name, None)
+        return change
 
     def _hear(self, line: str) -> None:
         if (step := _STEP.fullmatch(line)) and step[1] == "input":
@@ -151,7 +160,8 @@ class Console:
             self.failures[None] = failure(None, self.tail)
         first = self.failure
         if first is not None and first.exit_line is None:  # Jenkins may tell it last of all
-            self.failures[first.job] = replace(first, exit_line=next(_exit_lines(self.tail), None))
+            line = next(_exit_lines(self.tail), None)
+            self.failures[first.job] = replace(first, exit_line=line, exit_code=_exit_code(line))
 
     @property
     def rewritten(self) -> bool:
@@ -177,8 +187,12 @@ def stage_change(line: str) -> StageOutcome | None:
 def failure(job: str | None, lines: deque[str], command: str | None = None) -> Failure:
     """Why a job (None: the build outside of every job) failed, by the lines before and the command it came to."""
     exit_line = next(_exit_lines(lines), None)
-    code = _EXIT_CODE.search(exit_line or "")
-    return Failure(job, exit_line, tuple(lines)[-20:], command, int(code[1]) if code else None)
+    return Failure(job, exit_line, tuple(lines)[-20:], command, _exit_code(exit_line))
+
+
+def _exit_code(line: str | None) -> int | None:
+    code = _EXIT_CODE.search(line or "")
+    return int(code[1]) if code else None
 
 
 def _exit_lines(lines: deque[str]) -> Iterator[str]:

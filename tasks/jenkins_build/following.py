@@ -196,6 +196,8 @@ class Follower:
             chunk = await self._tolerant(lambda at=start: self._call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
             await watching.take(chunk)
             start = chunk.next
+            if watching.unjudged:
+                watching.reader.judge(await self._patiently(self.jenkins.node_colors, self.ref.job, number))
             if not chunk.more:
                 state = await self._tolerant(lambda: self._call(self.jenkins.build, self.ref.job, number))
                 if not state.building and state.result is not None:

@@ -5,15 +5,17 @@ Consumes the pieces of the console in order; no request is made here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from tasks.jenkins_build.agents import AgentWaits
 from tasks.jenkins_build.attribution import Owners
-from tasks.jenkins_build.console import Console, is_noise
+from tasks.jenkins_build.console import Console, is_noise, stage_change
 from tasks.jenkins_build.outcome import Failure, StageStatus
 from tasks.jenkins_build.page import Line, PageReader
 from tasks.jenkins_build.reports import Coverage
 from tasks.jenkins_build.showing import Showing
+from tasks.jenkins_build.stages import Stages
 from tasks.logs import Logger
 
 
@@ -42,14 +44,23 @@ class Reader:
         whole: Where the whole log is, for people.
         quiet: Only read: it was all shown before.
         coverage: Reads percentages out of jobs' lines.
+        stages: Finds the stages of a Jenkinsfile that is not ours; they are then what jobs are else.
     """
 
     def __init__(
-        self, display: Display, log: Logger, whole: str = "", *, quiet: bool = False, coverage: Coverage | None = None
+        self,
+        display: Display,
+        log: Logger,
+        whole: str = "",
+        *,
+        quiet: bool = False,
+        coverage: Coverage | None = None,
+        stages: Stages | None = None,
     ) -> None:
         self.console = Console()
         self.agents = AgentWaits()
         self.coverage = coverage or Coverage({})
+        self.stages = stages
         self._quiet = quiet
         self._display, self._log = display, log
         self._page, self._owners = PageReader(), Owners()
@@ -108,7 +119,8 @@ class Reader:
     def _read(self, line: Line) -> None:
         self._owners.see(line)
         job = self._job(line)
-        change = self.console.read(line.text, job)
+        found = self.stages.read(line) if self.stages is not None else stage_change(line.text)
+        change = self.console.take(line.text, found, job)
         why = self.agents.read(line)
         self.coverage.read(job, line.text)
         if self._quiet:
@@ -124,6 +136,14 @@ class Reader:
                 self._end(over)
         elif not is_noise(line.text):
             self._showing.line(job, line.text)
+
+    def judge(self, colors: Mapping[str, str]) -> None:
+        """How stages that are over ended, by the colours of the flow graph's nodes. See `Stages`."""
+        for stage in self.stages.judge(colors) if self.stages is not None else ():
+            change = self.console.change(stage)
+            if change is not None and not self._quiet:
+                self._log.info("%s: %s", change.name, change.status)
+                self._end(change.name)
 
     def _job(self, line: Line) -> str | None:
         """Whose a line is; where Jenkins does not tell, that of the one job that runs, if it is one."""

@@ -235,6 +235,13 @@ class Jenkins:
             return []
         return list(found.get("stages") or [])
 
+    def node_colors(self, job: str, number: int) -> dict[str, str]:
+        """Colours of the nodes of a build's flow graph by id: ``red``, ``blue_anime``, ..."""
+        what = f"the flow graph of build {job} #{number}"
+        found = self._json(f"{job_path(job)}/{number}", "actions[nodes[id,iconColor]]", what)
+        actions = [action for action in found.get("actions") or () if action]
+        return {str(n.get("id")): str(n.get("iconColor")) for action in actions for n in action.get("nodes") or ()}
+
     def test_report(self, job: str, number: int) -> dict[str, Any] | None:
         """The JUnit reports of a build, or None without any."""
         tree = "passCount,failCount,skipCount,suites[name,cases[className,name,status,errorDetails]]"

@@ -101,6 +101,7 @@ class Rendered:
         one_at_a_time: Whether builds of the job wait for each other (``resource_group``).
         restart: Its top-level stages, where a build can be taken up again in the middle.
         has_secrets: Whether a job has ``secrets:``.
+        foreign: Whether somebody else's interpreter made it, who announces no jobs.
     """
 
     jenkinsfile: str
@@ -111,6 +112,7 @@ class Rendered:
     one_at_a_time: bool = False
     restart: tuple[TopStage, ...] = ()
     has_secrets: bool = False
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,8 @@ def specification(wanted: Wanted, made: Rendered) -> Specification:
         concurrent=not made.one_at_a_time,
     )
     key = build_key(commit.project_id, commit.sha, made.jenkinsfile, wanted.repository)
-    jobs = len(made.jobs) + wanted.builds_image
-    more = (wanted.credentials, wanted.terms.secrets, jobs, made.coverage, made.restart)
+    jobs = 0 if made.foreign else len(made.jobs) + wanted.builds_image
+    more = (wanted.credentials, wanted.terms.secrets, jobs, made.coverage, made.restart, made.foreign)
     # with secrets of its own the job lies in a folder of its own: other projects' jobs must not read them
     own = f"{store.folder}/{commit.project_path.rpartition('/')[2]}"
     job = JobSpec(own if made.has_secrets else store.job, config, commit.sha, key, made.values, *more)

@@ -52,6 +52,7 @@ class JobSpec:
         jobs: How many jobs the build has, the image stage too; 0 = not known.
         coverage: GitLab's ``coverage:`` expressions, by job.
         restart: Its top-level stages, where a build can be taken up again in the middle.
+        foreign: The Jenkinsfile is not ours: its stages are shown in the place of jobs.
     """
 
     project_path: str
@@ -64,6 +65,7 @@ class JobSpec:
     jobs: int = 0
     coverage: Mapping[str, str] = field(default_factory=dict)
     restart: tuple[TopStage, ...] = ()
+    foreign: bool = False
 
 
 @task(name="lint Jenkinsfile", cache_policy=NO_CACHE, **TRANSIENT)
@@ -252,7 +254,7 @@ async def run_build(
     The job of a project holds one Jenkinsfile. When another run rewrote it for another commit before our build began,
     the guard in the Jenkinsfile stops our build; and a restart of Jenkins may lose a queue item.
     """
-    watch = Watch(spec.jobs, spec.coverage, wishes.store)
+    watch = Watch(spec.jobs, spec.coverage, wishes.store, spec.foreign)
     with mirrors_here():
         try:
             outcome = await _run_build(jenkins, spec, limits, wishes, watch)

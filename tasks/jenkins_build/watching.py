@@ -18,6 +18,7 @@ from tasks.jenkins_build.progress import Progress
 from tasks.jenkins_build.reading import Reader
 from tasks.jenkins_build.reports import Coverage
 from tasks.jenkins_build.server import LogChunk
+from tasks.jenkins_build.stages import Stages
 from tasks.logs import Logger
 
 
@@ -29,11 +30,13 @@ class Watch:
         jobs: How many jobs it has, the image stage too; 0 = not known.
         coverage: GitLab's ``coverage:`` expressions, by job.
         store: Where its whole log is kept; None = nowhere.
+        foreign: Its Jenkinsfile is not ours: its stages are shown in the place of jobs.
     """
 
     jobs: int = 0
     coverage: Mapping[str, str] = field(default_factory=dict)
     store: Store | None = None
+    foreign: bool = False
 
 
 class Watching:
@@ -52,7 +55,14 @@ class Watching:
         self.heard = time.monotonic()
         self.whole_log = self.log_file.address if self.log_file else f"{ref.url}consoleText"
         shown = Plain(log) if ref.reused else display(log, watch.jobs)
-        self.reader = Reader(shown, log, self.whole_log, quiet=ref.reused, coverage=Coverage(watch.coverage))
+        self.reader = Reader(
+            shown,
+            log,
+            self.whole_log,
+            quiet=ref.reused,
+            coverage=Coverage(watch.coverage),
+            stages=Stages() if watch.foreign else None,
+        )
         self._name, self._log = str(ref), log
         self._progress = None if ref.reused else Progress(log, watch.jobs, table=watch.jobs > MOST)
 
@@ -60,6 +70,11 @@ class Watching:
     def console(self) -> Console:
         """The jobs, and the last lines."""
         return self.reader.console
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether stages are over of which only the flow graph knows how they ended; see `Reader.judge`."""
+        return self.reader.stages is not None and bool(self.reader.stages.ends)
 
     async def take(self, chunk: LogChunk) -> None:
         """Read an answer, piece by piece."""

@@ -93,7 +93,7 @@ async def _translated(
     text = guarded(await asyncio.to_thread(interpreter.translate, plain_text(pipeline)), commit.sha)
     told = {name: pipeline.variables[name] for name in _TOLD if name in pipeline.variables}
     values = {_URL: commit.clone_url, **told}
-    return specification(wanted, Rendered(text, jobs, (_COMMIT, _KEY, *values), values)), found
+    return specification(wanted, Rendered(text, jobs, (_COMMIT, _KEY, *values), values, foreign=True)), found
 
 
 def _notes(interpreter: Interpreter, wanted: Wanted, pipeline: Pipeline) -> tuple[Diagnostic, ...]:

@@ -9,6 +9,7 @@ from console.interpreter_service import application
 from flows.deploy import deploy
 from flows.parameters import DeployOptions
 from sandbox.http import AppServer
+from tests.flows.test_build_view import jobs_of
 from tests.tasks.remote_interpretation.kairos import Kairos
 
 EXAMPLE = "demo/hello-service"
@@ -105,6 +106,8 @@ def test_another_service_gives_the_script_and_a_job_pushes_the_image(house, run,
     assert JENKINSFILE.splitlines()[-3] in shown
     assert "job was rewritten for commit" in shown
     assert "remote-interpreter" in artifact(house, state, "diagnostics")
+    stages = jobs_of(state.state_details.flow_run_id, 1)
+    assert {name: stage.state.name for name, stage in stages.items()} == {"publish": "Completed"}
 
 
 def test_what_the_service_refuses_is_the_inputs_fault(run, place):

@@ -38,9 +38,10 @@ class FakeHost:
     def log(self, text, note=None):
         self._console.append(text)
 
-    def begin(self, kind, name, parents, enclosing=None):
+    def begin(self, kind, name, parents, enclosing=None, node_id=None):
         with self._lock:
-            node = FlowNode(str(len(self.nodes) + 3), kind, name, parents, int(time.time() * 1000), enclosing=enclosing)
+            node_id = node_id or str(len(self.nodes) + 3)
+            node = FlowNode(node_id, kind, name, parents, int(time.time() * 1000), enclosing=enclosing)
             self.nodes.append(node)
             return node
 

@@ -43,7 +43,7 @@ class Host:
     def log(self, text: str, *_: object) -> None:
         self.console.append(text)
 
-    def begin(self, kind: Any, name: str, parents: tuple[str, ...], enclosing: str | None = None) -> FlowNode:
+    def begin(self, kind: Any, name: str, parents: tuple[str, ...], *_: Any) -> FlowNode:
         return FlowNode(str(next(self.numbers)), kind, name, tuple(parents), 0)
 
     def end(self, node: FlowNode, status: Any, error: str | None = None) -> None:

@@ -165,7 +165,7 @@ def test_the_reason_may_come_last() -> None:
                  "ERROR: script returned exit code 127", "Finished: FAILURE"):  # fmt: skip
         console.read(line)
     console.close(succeeded=False)
-    assert console.failure == Failure("a", "ERROR: script returned exit code 127", ("one",))
+    assert console.failure == Failure("a", "ERROR: script returned exit code 127", ("one",), None, 127)
 
 
 def test_a_groovy_error_is_outside_of_every_job() -> None:
