@@ -22,10 +22,10 @@ from tasks.interpretation.task import InterpretationOptions, include_decisions, 
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.job_config import Retention
 from tasks.jenkins_build.mirrors import end_job_runs
-from tasks.jenkins_build.outcome import BuildOutcome, check_stable, results
+from tasks.jenkins_build.outcome import BuildOutcome, built_by, check_stable, results
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
 from tasks.jenkins_build.specification import Specification, Terms, Wanted, specify
-from tasks.jenkins_build.task import Wishes, lint_jenkinsfile, run_build
+from tasks.jenkins_build.task import Wishes, keep_running_build, lint_jenkinsfile, run_build
 from tasks.jenkins_build.variables import variable_store
 from tasks.remote_interpretation.task import interpret_remotely
 from tasks.rollout.descriptor import Descriptor, resolve
@@ -124,6 +124,8 @@ async def _build_and_roll_out(
     again = options.redeploy or options.rebuild
     done = await rollouts.roll_out(release, run_holder(), again=again)
     get_run_logger().info(done.message)
+    identity, build = release.identity, built_by(done.record.results)
+    await keep_running_build(place.jenkins, identity.project, identity.place, build)
     return await publish_release("result-deploy", release.identity, done, outcome.ref.url)
 
 

@@ -10,6 +10,8 @@ from pydantic import Field
 
 from blocks.environment import load_environment
 from flows.parameters import Name
+from tasks.jenkins_build.outcome import built_by
+from tasks.jenkins_build.task import keep_running_build
 from tasks.rollout.publication import find_service, publish_release, run_holder
 from tasks.rollout.rollout import Rollouts
 
@@ -39,4 +41,5 @@ async def rollback(
     identity = await find_service(place.cluster, place.namespace, environment, service)
     rollouts = Rollouts(place.cluster, place.registry, identity, place.rollout_timeout_seconds)
     outcome = await rollouts.roll_back(run_holder(), revision, str(flow_run.id or ""))
+    await keep_running_build(place.jenkins, identity.project, identity.place, built_by(outcome.record.results))
     return await publish_release("result-rollback", identity, outcome)

@@ -8,7 +8,7 @@ from prefect.artifacts import acreate_table_artifact
 from blocks.environment import Environment, environment_names, load_environment
 from errors import SmartClideError
 from flows.parameters import Name
-from tasks.jenkins_build.task import remove_job
+from tasks.jenkins_build.task import keep_running_build, remove_job
 from tasks.rollout.publication import find_service, list_all_releases, run_holder
 from tasks.rollout.rollout import Rollouts
 
@@ -37,6 +37,7 @@ async def undeploy(
     identity = await find_service(place.cluster, place.namespace, environment, service)
     rollouts = Rollouts(place.cluster, place.registry, identity, place.rollout_timeout_seconds)
     deleted = list(await rollouts.undeploy(run_holder(), purge=purge))
+    await keep_running_build(place.jenkins, identity.project, identity.place, None)
     if purge and (kept := await _needed(place, identity.project)):
         get_run_logger().info("the Jenkins job of %s is left: %s", identity.project, kept)
     elif purge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -93,6 +94,7 @@ class Build:
         self.running = True
         self.hard_killed = False
         self.description: str | None = None
+        self.keep_log = False
         self.display_name: str | None = None
         self.test_reports: list[Path] = []
         self.variables: dict[str, str] = {}
@@ -180,6 +182,7 @@ class Build:
             "running": self.running,
             "hard_killed": self.hard_killed,
             "description": self.description,
+            "keep_log": self.keep_log,
             "display_name": self.display_name,
             "interruption": self.interruption,
             "approver": self.approver,
@@ -255,6 +258,15 @@ class Builds:
                 self._by_job.pop(job.full_name, None)
             else:
                 self._by_job.get(job.full_name, {}).pop(number, None)
+
+    def discard(self, job: Job, keep: int) -> None:
+        """As LogRotator: those after the newest `keep`, but none that runs, is kept for ever, or is the last good."""
+        builds = self.of(job)
+        last = [permalink(builds, "lastSuccessfulBuild"), permalink(builds, "lastStableBuild")]
+        for build in builds[keep:]:
+            if not (build.running or build.keep_log or build in last):
+                self.forget(job, build.number)
+                shutil.rmtree(build.folder, ignore_errors=True)
 
     def running(self) -> list[Build]:
         """Builds that are not over."""

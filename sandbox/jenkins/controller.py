@@ -120,6 +120,8 @@ class Controller:
             build.console.write(f"ERROR: the stand-in's executor failed: {type(error).__name__}: {error}\n")
             result = "FAILURE"
         build.finish(result)
+        if build.job.keeps is not None:
+            self.builds.discard(build.job, build.job.keeps)
         with self.queue.changed:
             self.queue.changed.notify_all()
 

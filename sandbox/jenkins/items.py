@@ -15,6 +15,7 @@ from sandbox.jenkins import parameters
 
 FOLDER_TAG = "com.cloudbees.hudson.plugins.folder.Folder"
 JOB_TAG = "flow-definition"
+_DISCARDER = "jenkins.model.BuildDiscarderProperty"
 _DISABLE_CONCURRENT = "org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty"
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>\s*")
 _UNSAFE = "?*/\\%!@#$^&|<>[]:;"
@@ -202,6 +203,12 @@ class Job(Item):
             element = ET.SubElement(root, "disabled")
         element.text = "true" if disabled else "false"
         self.store(ET.tostring(root, encoding="unicode"))
+
+    @property
+    def keeps(self) -> int | None:
+        """How many builds are kept; None = all."""
+        number = int(self.root().findtext(f"properties/{_DISCARDER}/strategy/numToKeep") or -1)
+        return number if number >= 0 else None
 
     @property
     def next_number(self) -> int:

@@ -95,6 +95,23 @@ def _delete(site: Site, call: Call, build: Build, _rest: list[str]) -> Response:
     return site.redirect(build.job.url_path)
 
 
+def _toggle_log_keep(site: Site, call: Call, build: Build, _rest: list[str]) -> Response:
+    """Turns "keep this build forever" over; nothing says which way."""
+    site.require_post(call)
+    with build.changed:
+        build.keep_log = not build.keep_log
+        build.save()
+    return site.redirect(build.url_path)
+
+
+def _submit_description(site: Site, call: Call, build: Build, _rest: list[str]) -> Response:
+    site.require_post(call)
+    with build.changed:
+        build.description = call.given.get("description") or None
+        build.save()
+    return site.redirect(build.url_path)
+
+
 def _wfapi(site: Site, call: Call, build: Build, rest: list[str]) -> Response:
     pending = [wfapi.pending_input(build, each) for each in list(build.inputs.values())]
     answers: dict[str, Callable[[], Any]] = {
@@ -254,6 +271,8 @@ _ROUTES: dict[str, Route] = {
     "term": _stop("term"),
     "kill": _stop("kill"),
     "doDelete": _delete,
+    "toggleLogKeep": _toggle_log_keep,
+    "submitDescription": _submit_description,
     "wfapi": _wfapi,
     "input": _input,
     "execution": _execution,

@@ -172,7 +172,7 @@ class Views:
                 "fingerprint": [],
                 "fullDisplayName": f"{build.job.display_path} {name}",
                 "id": str(build.number),
-                "keepLog": False,
+                "keepLog": build.keep_log,
                 "number": build.number,
                 "queueId": build.queue_id,
                 "result": None if build.running else build.result,

@@ -97,6 +97,14 @@ class KeptFile:
 
 
 @dataclass(frozen=True)
+class BuiltBy:
+    """The build that a release was made by, as its record keeps it: the Jenkins job's full name, and the number."""
+
+    job: str
+    number: int
+
+
+@dataclass(frozen=True)
 class BuildOutcome:
     """A finished build.
 
@@ -271,7 +279,7 @@ def failed_error(outcome: BuildOutcome) -> BuildFailedError:
 
 
 def results(outcome: BuildOutcome) -> dict[str, Any]:
-    """What its tests came to and what files of it are kept, as plain values: for the release's record."""
+    """Which build it is, what its tests came to and what files are kept, as plain values: for the release's record."""
     found: dict[str, Any] = {}
     if outcome.tests is not None:
         tests = outcome.tests
@@ -280,7 +288,15 @@ def results(outcome: BuildOutcome) -> dict[str, Any]:
         found["coverage"] = percent
     if outcome.kept:
         found["artifacts"] = [asdict(file) for file in outcome.kept]
+    if outcome.ref.number is not None:
+        found["build"] = asdict(BuiltBy(outcome.ref.job, outcome.ref.number))
     return found
+
+
+def built_by(found: Mapping[str, Any]) -> BuiltBy | None:
+    """The build in such a record; None where an older version wrote it."""
+    build = found.get("build")
+    return BuiltBy(str(build["job"]), int(build["number"])) if build else None
 
 
 def check_stable(outcome: BuildOutcome, policy: Literal["warn", "fail"]) -> str:

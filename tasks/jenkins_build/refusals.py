@@ -29,6 +29,7 @@ _NEEDED = (
     (r"POST .*config\.xml$", "Job/Configure"),
     (r"GET .*config\.xml$", "Job/ExtendedRead or Job/Configure"),
     (r"pipeline-model-converter|pluginManager|whoAmI", "Overall/Read"),
+    (r"/toggleLogKeep$|/submitDescription$", "Run/Update (to let go of a build also Run/Delete)"),
     (r"/restart/|/replay/", "Run/Replay and Job/Build"),
 )
 # Which plugin answers a path, where 404 may mean that it is absent.

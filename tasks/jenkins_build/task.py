@@ -19,15 +19,16 @@ from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credenti
 from tasks.jenkins_build.keeping import keep_files, list_files
 from tasks.jenkins_build.log_file import Store
 from tasks.jenkins_build.mirrors import mirrors_here
-from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, KeptFile, counting, decide
+from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, BuiltBy, KeptFile, counting, decide
 from tasks.jenkins_build.polling import Poller, polling
 from tasks.jenkins_build.publication import keep_reference, publish_files, publish_results
 from tasks.jenkins_build.removal import remove_project
 from tasks.jenkins_build.restarting import taken_up
 from tasks.jenkins_build.resumable import TopStage
+from tasks.jenkins_build.retaining import retain
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
-from tasks.jenkins_build.variables import VariableStore, keep_variables
+from tasks.jenkins_build.variables import VariableStore, job_paths, keep_variables
 from tasks.jenkins_build.watching import Watch
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
@@ -218,6 +219,38 @@ async def remove_job(jenkins: JenkinsServer, project_path: str) -> list[str]:
     """Delete what was made in Jenkins for a project; says what. See `removal`."""
     async with polling(jenkins) as poller:
         return await poller.call(remove_project, poller.jenkins, project_path)
+
+
+async def keep_running_build(jenkins: JenkinsServer, project_path: str, holder: str, build: BuiltBy | None) -> None:
+    """Have Jenkins keep the build that now runs somewhere, and no longer those that ran there. Never raises.
+
+    Args:
+        jenkins: Where it was built.
+        project_path: The GitLab project.
+        holder: Where it runs: ``environment/service``.
+        build: What runs; None = nothing any more.
+    """
+    try:
+        await retain_build(jenkins, project_path, holder, build)
+    except SmartClideError as error:
+        what = f"{build.job} #{build.number}" if build else f"a build of {project_path}"
+        lost = "its log and artifacts may be discarded while it is deployed" if build else "it is kept for ever"
+        task_logger().warning("whether Jenkins keeps %s could not be set: %s. %s", what, lost, error)
+
+
+@task(name="keep running build", cache_policy=NO_CACHE)
+async def retain_build(jenkins: JenkinsServer, project_path: str, holder: str, build: BuiltBy | None) -> None:
+    """See `keep_running_build` and `retaining`. The project's job may have moved to a folder of its own, or back.
+
+    Tried once: no rollback waits for a Jenkins that is down, and the next deployment sets it right.
+    """
+    async with polling(jenkins) as poller:
+        for path in job_paths(project_path):
+            job = poller.jenkins.job_name(path)
+            number = build.number if build is not None and build.job == job else None
+            with contextlib.suppress(NotFoundError):
+                for done in await poller.call(retain, poller.jenkins, job, number, holder):
+                    task_logger().info("%s", done)
 
 
 @task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)

@@ -57,7 +57,12 @@ class VariableStore:
     @property
     def job(self) -> str:
         """Where the project's job lies: in its own folder only when there is something secret."""
-        return f"{self.folder}/{self.project_path.rpartition('/')[2]}" if self.stored else self.project_path
+        return job_paths(self.project_path)[bool(self.stored)]
+
+
+def job_paths(project_path: str) -> tuple[str, str]:
+    """Where a project's job lies, without and with secrets of its own; see `VariableStore`."""
+    return project_path, f"{VariableStore(project_path, 0).folder}/{project_path.rpartition('/')[2]}"
 
 
 def variable_store(project: tuple[str, int], variables: CIVariables, environment: str) -> VariableStore:

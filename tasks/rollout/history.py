@@ -48,7 +48,8 @@ class ReleaseRecord:
         finished: ISO 8601, UTC; empty while pending.
         flow_run_id: Prefect's flow run, or empty.
         results: What the build's tests came to: passed, failed, skipped, coverage (percent); and artifacts: the files
-            of it that are kept, each with path, size, sha256, address; each only where known.
+            of it that are kept, each with path, size, sha256, address; build: the Jenkins job, number; each only where
+            known.
         approvals: What people decided before it was deployed, in sentences, or empty.
         rollback_of: The revision whose manifests were applied again, or None.
         rolled_back_from: Release keys that were left by hand, this time and by the rollbacks just before: automation

@@ -50,6 +50,11 @@ class Identity:
         }
 
     @property
+    def place(self) -> str:
+        """Environment and service, for people and for what is kept outside of the cluster."""
+        return f"{self.environment}/{self.service}"
+
+    @property
     def selector(self) -> dict[str, str]:
         """The labels that choose the service's pods; a Deployment's selector can never change."""
         return {NAME: self.service, MANAGED_BY: FIELD_MANAGER}

@@ -178,7 +178,14 @@ def test_tests_and_coverage_are_shown_and_recorded(house, run):
         ("all", "2 tests: 1 passed, 1 failed", ""), ("coverage of unit", "90 %", ""), ("c.A.bad", "failed", "boom"),
     ]  # fmt: skip
     secret = house.found("Secret", "smartclide.tested.v1")
-    assert decode(secret).results == {"passed": 1, "failed": 1, "skipped": 0, "coverage": 90.0}
+    assert decode(secret).results == {
+        "passed": 1, "failed": 1, "skipped": 0, "coverage": 90.0,
+        "build": {"job": "smartclide/demo/tested", "number": 1},
+    }  # fmt: skip
+    build = house.jenkins("job/smartclide/job/demo/job/tested/1/api/json").json()
+    assert (build["keepLog"], build["description"].splitlines()[-1]) == (
+        True, f"Kept while it is deployed: {house.environment}/tested",
+    )  # fmt: skip
     summary = artifacts_of(state.state_details.flow_run_id)["release-tested"].data
     assert "| tests | 2: 1 passed, 1 failed |\n| coverage | 90 % |\n" in summary
 

@@ -52,8 +52,9 @@ def test_a_bad_expression_is_named() -> None:
 
 def test_results_are_plain() -> None:
     outcome = BuildOutcome(REF, "SUCCESS", 1.0, tests=TestReport(8, 1, 2), coverage={"a": 80.0, "b": 91.0})
-    assert results(outcome) == {"passed": 8, "failed": 1, "skipped": 2, "coverage": 85.5}
-    assert results(BuildOutcome(REF, "SUCCESS", 1.0)) == {}
+    build = {"build": {"job": "group/app", "number": 7}}
+    assert results(outcome) == {"passed": 8, "failed": 1, "skipped": 2, "coverage": 85.5, **build}
+    assert results(BuildOutcome(REF, "SUCCESS", 1.0)) == build
 
 
 def test_unstable_builds_follow_the_policy() -> None:
