@@ -21,7 +21,7 @@ from tasks.interpretation.diagnostics import Diagnostic
 from tasks.interpretation.task import InterpretationOptions, include_decisions, interpret_pipeline
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.job_config import Retention
-from tasks.jenkins_build.mirrors import end_job_runs
+from tasks.jenkins_build.leftovers import bury, end_leftovers
 from tasks.jenkins_build.outcome import BuildOutcome, built_by, check_stable, results
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
 from tasks.jenkins_build.specification import Specification, Terms, Wanted, specify
@@ -44,8 +44,8 @@ from tasks.turns import Claim, Turn, take_turn
     name="deploy",
     flow_run_name="{project}-to-{environment}",
     description="Take a GitLab project at a ref to a running service in an Environment.",
-    on_cancellation=[end_job_runs],
-    on_crashed=[end_job_runs],
+    on_cancellation=[end_leftovers],
+    on_crashed=[end_leftovers],
 )
 async def deploy(
     *,
@@ -93,6 +93,7 @@ async def deploy(
     patience = place.build_timeout_seconds + place.approval_timeout_seconds + 2 * place.rollout_timeout_seconds
     try:
         async with take_turn(_claim(place, how, made), options.on_conflict, patience, get_run_logger()) as turn:
+            await bury(await turn.lost(), get_run_logger())
             return await _build_and_roll_out(place, snapshot, (how, made), options, turn)
     except SupersededError as error:
         return Cancelled(message=str(error))

@@ -146,6 +146,7 @@ class Turn:
     superseded: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _beats: int = 0
     _kept: bool = False
+    _before: Note | None = None
 
     async def within(self, work: Awaitable[T]) -> T:
         """Do `work`; it is cancelled when a newer run supersedes this one.
@@ -208,6 +209,7 @@ class Turn:
                 self.log.info("waits: %s is being deployed by flow run %s", self.claim.what, name)
                 shown = name
             await asyncio.sleep(self.times.look)
+        self._before = holder
         await self._beat()
 
     async def hold(self) -> None:
@@ -224,6 +226,19 @@ class Turn:
                     renewed = time.monotonic()
             except httpx.HTTPError as error:
                 self.log.warning("The turn of %s was not renewed: %s", self.claim.what, type(error).__name__)
+
+    async def lost(self) -> UUID | None:
+        """The run that had the turn before, when its process was lost and it may have left something open."""
+        before = self._before
+        if before is None or before.run_id == self.claim.run_id:
+            return None
+        try:
+            run = await self.client.read_flow_run(UUID(before.run_id))
+        except (ObjectNotFound, ValueError, httpx.HTTPError):
+            return None
+        if run.state is not None and run.state.is_final():
+            return run.id if run.state.is_crashed() else None
+        return run.id if before.ended() else None
 
     async def give_back(self) -> None:
         """Free the slot, for the next run."""

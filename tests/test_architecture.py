@@ -29,10 +29,11 @@ ADAPTERS = {
     "tasks/rollout/cluster.py", "tasks/rollout/kinds.py",
     "tasks/metrics/kubelet.py", "tasks/metrics/metrics_api.py",
     "tasks/transport.py", "tasks/turns.py",
-    "tasks/jenkins_build/progress.py",  # to Prefect alone: it names the errors of its client
+    # to Prefect alone: they name the errors of its client
+    "tasks/jenkins_build/progress.py", "tasks/jenkins_build/leftovers.py",
 }  # fmt: skip
 PREFECT_NAMES = {
-    "task.py", "publication.py", "logs.py", "rollout.py", "turns.py", "mirrors.py", "progress.py",
+    "task.py", "publication.py", "logs.py", "rollout.py", "turns.py", "mirrors.py", "progress.py", "leftovers.py",
 }  # fmt: skip
 FAST = [
     "tasks/source/model.py",

@@ -24,7 +24,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
+from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
@@ -163,11 +163,6 @@ def is_job(run: TaskRun) -> bool:
 def display(log: Logger, jobs: int) -> Display:
     """Task runs within a flow run, for up to `MOST` jobs; else one log."""
     return Mirrors(log) if FlowRunContext.get() is not None and jobs <= MOST else Plain(log)
-
-
-async def end_job_runs(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
-    """A hook of flows that build: when their process is gone, its worker ends what it left open."""
-    await close_mirrors(flow_run.id, state)
 
 
 async def close_mirrors(flow_run_id: UUID, state: State[Any]) -> int:
