@@ -18,10 +18,11 @@ from tasks.interpretation.jobs import forwarded, wide_variables
 from tasks.interpretation.needs import parent_job
 from tasks.interpretation.parallel import Instance
 from tasks.interpretation.pipeline import Artifacts, Child, Job, Retry
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import Family, JobDraft, State
 from tasks.interpretation.variables import Variables
 from tasks.source.includes import MAX_DEPTH, MAX_PIPELINES
-from tasks.source.nodes import Mapping_
+from tasks.source.nodes import Mapping_, Node, Sequence
 
 MAX_JOBS = 20_000
 _PIPELINE_ID = "CI_PIPELINE_ID"
@@ -78,13 +79,14 @@ class _Worker:
             yield job
             return
         waits = text_of(trigger.get("strategy")) in ("depend", "mirror")
+        forwards = flag_of(_forward(trigger).get("pipeline_variables"))
         child = self.child(draft.decided(instance.name), instance, trigger)
         if isinstance(child, Child):
             yield _without_work(job, replace(child, waits=waits))
             return
         adoption = self.adoption(job, child)
         stages = tuple(adoption.stages[s] for s in child.stages if s in adoption.stages)
-        yield self.without_shared_group(_without_work(job, Child(stages, waits)), child, draft)
+        yield self.without_shared_group(_without_work(job, Child(stages, waits, forwards)), child, draft)
         yield from (adoption.job(one) for one in child.jobs)
 
     def child(self, draft: JobDraft, instance: Instance, trigger: Mapping_) -> State | Child:
@@ -118,9 +120,26 @@ class _Worker:
         if isinstance(found, Diagnostic):
             return self.absent(draft, found)
         state.family.jobs += len(found.drafts)
+        self.say_unseen(draft, found)
         if found.workflow is False:  # of which the workflow has been told already
             return Child(refused="its workflow:rules let no pipeline run")
         return found if found.jobs else self.refused(draft, "none of its jobs would run")
+
+    def say_unseen(self, draft: JobDraft, child: State) -> None:
+        """Rules of the child that ask for a variable whose value only the build finds out."""
+        given = child.context
+        late = {n for n in given.pipeline_variables - given.raw_overrides if references(given.overrides[n])}
+        rules = [one.node.get("rules") for one in child.judged]
+        workflow = child.root.get("workflow")
+        rules += [workflow.get("rules")] if isinstance(workflow, Mapping_) else []
+        asked = {name for node in rules for rule in _flat(node) for name in references(text_of(rule.get("if")) or "")}
+        if names := sorted(late & asked):
+            shown = ", ".join(f"`{name}`" for name in names)
+            message = (
+                f"Rules of the child pipeline of `{draft.name}` ask for {shown}, whose value only the build knows: "
+                "they see the text with its references. Decide by something else."
+            )
+            self.state.findings.add("child-variables", message, draft.node.place("variables"))
 
     def without_shared_group(self, job: Job, child: State, draft: JobDraft) -> Job:
         """The job, without a resource group that would keep the child it waits for from ever running."""
@@ -195,8 +214,7 @@ def _context(state: State, draft: JobDraft, instance: Instance, trigger: Mapping
 
     https://docs.gitlab.com/ci/yaml/#triggerforward: what is passed is as strong there as a variable of a manual run.
     """
-    parent, forward = state.context, trigger.get("forward")
-    options = forward if isinstance(forward, Mapping_) else Mapping_({}, trigger.span)
+    parent, options = state.context, _forward(trigger)
     passed = forwarded(state, draft, instance) if flag_of(options.get("yaml_variables"), True) else Variables()
     given = parent.pipeline_variables
     if flag_of(options.get("pipeline_variables")):
@@ -213,6 +231,15 @@ def _context(state: State, draft: JobDraft, instance: Instance, trigger: Mapping
         secrets={name: text for name, text in parent.secrets.items() if name not in passed.values},
     )
     return context, frozenset(ids)
+
+
+def _flat(rules: Node | None) -> list[Mapping_]:
+    return [r for r in flattened(rules) if isinstance(r, Mapping_)] if isinstance(rules, Sequence) else []
+
+
+def _forward(trigger: Mapping_) -> Mapping_:
+    forward = trigger.get("forward")
+    return forward if isinstance(forward, Mapping_) else Mapping_({}, trigger.span)
 
 
 def _settled(state: State) -> Expanded:

@@ -295,7 +295,10 @@ _GITLAB = {
     "trigger:include:*": _exact("As for `include`."),
     "trigger:inputs": _exact(),
     "trigger:forward": _exact("For child pipelines."),
-    "trigger:forward:*": _exact(),
+    "trigger:forward:yaml_variables": _exact(
+        "They may refer to variables of dotenv reports; rules of the child do not see those."
+    ),
+    "trigger:forward:pipeline_variables": _exact("With those of dotenv reports."),
     "release": _none("The job runs, no release is made. Make it in the script, with `glab`.", "release"),
     "release:*": _none("Likewise.", "release"),
     "pages": _none("The job runs, nothing is published. Publish in the script.", "pages"),

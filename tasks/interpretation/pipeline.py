@@ -141,11 +141,14 @@ class Child:
         stages: Names of its stages in order, in the form the jobs of the model have them; () = nothing runs.
         waits: Whether the job ends as its child does (``strategy``); else it succeeds at once, and what becomes of the
             child is of no weight for the pipeline around it.
+        forwards: Whether variables of dotenv reports that the job gets are passed on as they are
+            (``forward:pipeline_variables``).
         refused: Why GitLab would not create it, so that the job fails; None = it is created.
     """
 
     stages: tuple[str, ...] = ()
     waits: bool = False
+    forwards: bool = False
     refused: str | None = None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from errors import InputError
 from tasks.interpretation import expressions as terms
 from tasks.interpretation.pipeline import Child, Job, Undecided
-from tasks.jenkins_build import caches, checkouts, conditions, helpers, job_script
+from tasks.jenkins_build import caches, checkouts, conditions, dotenv, helpers, job_script
 from tasks.jenkins_build.artifacts import (
     ant_patterns,
     exclude_patterns,
@@ -221,6 +221,9 @@ def _shell(plan: Plan, job: Job) -> Entries:
         yield "bare", Code("true")
     if own := own_lines(plan, job):
         yield "own", _text(own)
+    for word, jobs in (("passed", dotenv.passed(job, plan.pipeline)), ("lent", dotenv.lent(job, plan.pipeline))):
+        if jobs:
+            yield word, _marks(plan, (other.name for other in jobs))
     if plan.settings.registry_credentials_id and plan.uses_login(job):
         yield "login", Code("true")
     if job.pre_get_sources:

@@ -363,6 +363,7 @@ void {name}() {{
 
 REPORTED = """
 // The variables that `jobs` reported, as shell text.
+@NonCPS
 String reported(List jobs) {
   return jobs.collect { dotenv[it] ?: '' }.join('')
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tasks.interpretation.pipeline import Image, Job, Undecided
 from tasks.interpretation.pipeline import Secret as JobSecret
-from tasks.jenkins_build import caches, checkouts, conditions, containers, helpers, job_script
+from tasks.jenkins_build import caches, checkouts, conditions, containers, dotenv, helpers, job_script
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -115,30 +115,36 @@ def service_variables(plan: Plan, job: Job) -> dict[str, str]:
 
 
 def _script_function(plan: Plan, job: Job, name: str, commands: list[str], *first: Expression) -> Block:
-    predefined = job_script.job_variables(job, plan.names[job.name].index, plan.timeout(job))
-    parameters = []
-    extra: list[Expression] = []
-    if has_rule_variables(job):
-        parameters.append("String variables")
-        extra.append(Code("variables"))
-    if plan.informed_by(job):
-        parameters.append("String reports")
-        extra.append(Code("reports"))
-    before, own, after = (
-        [Text(line) for text in texts for line in text.split("\n")]
-        for texts in (predefined, own_lines(plan, job), commands)
-    )
+    head, own = job_script.job_variables(job, plan.names[job.name].index, plan.timeout(job)), own_lines(plan, job)
     shared = [Call(VARIABLES)] if plan.pipeline.variables and not job.excluded_variables else []
-    items = (Call(SETUP), *before, *shared, *own, *extra, *first, *after)
-    return Block(f"@NonCPS\nString {name}({', '.join(parameters)})", (Lines(items),))
+    told, lent = (
+        _parameter(word, jobs)
+        for word, jobs in (("reports", dotenv.told(job, plan.pipeline)), ("lent", dotenv.lent(job, plan.pipeline)))
+    )
+    chosen = [Code("variables")] if has_rule_variables(job) else []
+    referred = told if job.unresolved_variables or plan.pipeline.unresolved_variables else []
+    function: list[Expression] = [*_texts(["lent() {", ":"]), *lent, *_texts(["}"])] if lent else []
+    variables: tuple[Expression, ...] = (*_texts(head), *function, *referred, *shared, *_texts(own), *chosen, *told)
+    parameters = ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
+    return Block(
+        f"@NonCPS\nString {name}({parameters})", (Lines((Call(SETUP), *variables, *first, *_texts(commands))),)
+    )
+
+
+def _parameter(name: str, jobs: tuple[Job, ...]) -> list[Code]:
+    return [Code(name)] if jobs else []
+
+
+def _texts(texts: list[str]) -> list[Text]:
+    return [Text(line) for text in texts for line in text.split("\n")]
 
 
 def own_lines(plan: Plan, job: Job) -> list[str]:
     """What the job exports itself: its own variables, after those of the pipeline where it does not get them all."""
     if not job.excluded_variables:
-        return job_script.own_variables(job)
+        return job_script.own_variables(job, lent=bool(dotenv.lent(job, plan.pipeline)))
     shared = job_script.exports(plan.shared_variables(job), plan.pipeline.unresolved_variables)
-    return [*shared, *job_script.own_variables(job)]
+    return [*shared, *job_script.own_variables(job, lent=bool(dotenv.lent(job, plan.pipeline)))]
 
 
 def _rule_function(plan: Plan, job: Job) -> Block:

@@ -133,16 +133,21 @@ def agent_exports(variables: Mapping[str, str]) -> list[str]:
     return [f'export {name}="{value}"' for name, value in own if SHELL_NAME.fullmatch(name)]
 
 
-def exports(variables: Mapping[str, str], unresolved: Container[str] = ()) -> list[str]:
+def exports(variables: Mapping[str, str], unresolved: Container[str] = (), *, lent: bool = False) -> list[str]:
     """One ``export`` a variable, empty ones too: Jenkins would drop those. Names no shell takes are named and left.
 
     Args:
         variables: Texts by name.
         unresolved: Names whose text refers to what only the build knows; all others are literal.
+        lent: Those may refer to variables that a function ``lent`` sets, and that the job itself must not get.
     """
     result = []
     for name, value in variables.items():
-        if SHELL_NAME.fullmatch(name) and name not in _READONLY:
+        if lent and name in unresolved and SHELL_NAME.fullmatch(name) and name not in _READONLY:
+            # the dot keeps line ends at the end
+            found = f"$(lent; printf %s. {open_word(value)})"
+            result += [f'{name}="{found}"', f'export {name}="${{{name}%.}}"']
+        elif SHELL_NAME.fullmatch(name) and name not in _READONLY:
             result.append(f"export {name}={open_word(value) if name in unresolved else word(value)}")
         else:
             result.append(f"printf '%s\\n' {quoted(f'variable {name!a} is not exported: no shell sets it')} >&2")
@@ -169,8 +174,8 @@ def job_variables(job: Job, index: int, timeout_seconds: int) -> list[str]:
     return lines if job.image is None else [*lines, _SAFE_WORKSPACE]
 
 
-def own_variables(job: Job) -> list[str]:
-    """What the job sets over the pipeline's variables."""
+def own_variables(job: Job, *, lent: bool = False) -> list[str]:
+    """What the job sets over the pipeline's variables; `lent` as for `exports`."""
     known = {}
     if job.environment is not None:
         name = job.environment.name
@@ -179,7 +184,7 @@ def own_variables(job: Job) -> list[str]:
         tier = job.environment.tier or (None if "$" in name else environment_tier(name))
         known |= {"CI_ENVIRONMENT_TIER": tier} if tier else {}
         known |= {"CI_ENVIRONMENT_URL": job.environment.url} if job.environment.url else {}
-    return [*exports(known), *exports(job.variables, job.unresolved_variables)]
+    return [*exports(known), *exports(job.variables, job.unresolved_variables, lent=lent)]
 
 
 def commands(items: Iterable[str]) -> list[str]:

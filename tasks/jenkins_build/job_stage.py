@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tasks.interpretation.pipeline import Child, Job
 from tasks.jenkins_build import checkouts, image_stage
 from tasks.jenkins_build.artifacts import ant_patterns, exclude_patterns, file_patterns, has_stash, other_reports
+from tasks.jenkins_build.dotenv import lent, told
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -257,9 +258,9 @@ def _script_call(plan: Plan, job: Job, suffix: str) -> Call:
     arguments: list[Expression] = []
     if has_rule_variables(job):
         arguments.append(Code(f"{plan.names[job.name].function}Rule().variables"))
-    informed = plan.informed_by(job)
-    if informed:
-        arguments.append(Call("reported", (_marks(plan, tuple(other.name for other in informed)),)))
+    for others in (told(job, plan.pipeline), lent(job, plan.pipeline)):
+        if others:
+            arguments.append(Call("reported", (_marks(plan, tuple(other.name for other in others)),)))
     return Call(name, tuple(arguments))
 
 

@@ -15,6 +15,7 @@ from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
+from tasks.jenkins_build.dotenv import lent, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_script import word
@@ -121,10 +122,6 @@ class Plan:
     def fetched(self, job: Job) -> tuple[Job, ...]:
         """Jobs whose files it takes."""
         return tuple(other for other in sources_of(job, self.pipeline) if has_stash(other))
-
-    def informed_by(self, job: Job) -> tuple[Job, ...]:
-        """Jobs whose dotenv reports it takes."""
-        return tuple(other for other in sources_of(job, self.pipeline) if other.artifacts.reports.get("dotenv"))
 
     def shared_variables(self, job: Job) -> dict[str, str]:
         """Pipeline-wide variables that the job gets."""
@@ -337,7 +334,7 @@ def helper_functions(plan: Plan) -> list[str]:
             some(plan.fetched) or (bool(givers_of(plan.pipeline)) and plan.settings.image is not None),
             resumable.FETCH if resumable.is_restartable(plan) else helpers.FETCH,
         ),
-        (some(plan.informed_by), helpers.REPORTED),
+        (some(lambda job: told(job, plan.pipeline) or lent(job, plan.pipeline)), helpers.REPORTED),
         (some(lambda job: job.artifacts.reports.get("dotenv")), helpers.READ_DOTENV),
         (some(lambda job: job.artifacts.untracked), helpers.UNTRACKED),
         (some(lambda job: job.caches), helpers.CACHED),

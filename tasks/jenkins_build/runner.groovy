@@ -379,7 +379,7 @@ void work(String name, Map job, Map rule) {
         prepare(job, rule, from)
         caches(name, job, 'restore', rule, from)
         fetch(stashesOf(from))
-        String text = shellText(job, rule.variables ?: '', reported(from), job.script)
+        String text = shellText(job, rule.variables ?: '', from, job.script)
         withSecrets(job) {
           if (job.run) {
             contained(text, job.cleanup) {
@@ -405,7 +405,7 @@ void prepare(Map job, Map rule, List from) {
   if (job.hook) {
     deleteDir()
     withSecrets(job) {
-      sh label: 'pre_get_sources_script', script: shellText(job, variables, reported(from), job.hook)
+      sh label: 'pre_get_sources_script', script: shellText(job, variables, from, job.hook)
     }
   }
   if (job.depth == null) {
@@ -415,7 +415,7 @@ void prepare(Map job, Map rule, List from) {
   }
   if (job.checkout) {
     withGit {
-      sh label: 'checkout', script: shellText(job, variables, reported(from), checkoutFunctions() + job.checkout)
+      sh label: 'checkout', script: shellText(job, variables, from, checkoutFunctions() + job.checkout)
     }
   }
 }
@@ -423,7 +423,7 @@ void prepare(Map job, Map rule, List from) {
 void caches(String name, Map job, String what, Map rule, List from) {
   if (job.restore) {
     String commands = cacheFunctions() + (what == 'save' ? job.save : job.restore)
-    String text = shellText(job, rule.variables ?: '', reported(from), commands)
+    String text = shellText(job, rule.variables ?: '', from, commands)
     withSecrets(job) {
       cached(name, "${what} caches", text)
     }
@@ -432,7 +432,7 @@ void caches(String name, Map job, String what, Map rule, List from) {
 
 void after(String name, Map job, Map rule, List from) {
   if (job.afterScript) {
-    String text = shellText(job, rule.variables ?: '', reported(from), job.afterScript)
+    String text = shellText(job, rule.variables ?: '', from, job.afterScript)
     afterScript(name) {
       withSecrets(job) {
         if (job.afterRun) {
@@ -511,10 +511,13 @@ void withLogin(Map job, Closure body) {
   }
 }
 
+// The shell text of a job. Reported variables are there twice: others refer to them, and they are the strongest.
 @NonCPS
-String shellText(Map job, String variables, String reports, String commands) {
+String shellText(Map job, String variables, List from, String commands) {
+  String lent = job.lent ? 'lent() {\n:\n' + reported(job.lent) + '}\n' : ''
+  String reports = reported(from + (job.passed ?: []))
   String shared = job.bare ? '' : pipelineVariables()
-  return setup() + job.head + shared + (job.own ?: '') + variables + '\n' + reports + commands
+  return setup() + job.head + lent + reports + shared + (job.own ?: '') + variables + '\n' + reports + commands
 }
 
 // Whose artifacts a job takes: those it names, or those of all stages before its own.

@@ -93,6 +93,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Job, "taken"): ("early",),
     (Child, "stages"): (),
     (Child, "waits"): True,
+    (Child, "forwards"): True,
     (Child, "refused"): "x",
     (Image, "name"): "other",
     (Image, "entrypoint"): ("bash",),
@@ -185,13 +186,16 @@ FIELDS = [(kind, field.name) for kind in (*PLAIN, Pipeline) for field in fields(
 
 def whole(job: Job) -> Pipeline:
     made = Artifacts(("made",))
-    others = (Job("before", "zero", ("true",), artifacts=made), Job("early", "zero", ("true",), artifacts=made))
+    told = replace(made, reports={"dotenv": ("early.env",)})
+    others = (Job("before", "zero", ("true",), artifacts=made), Job("early", "zero", ("true",), artifacts=told))
     wide = {"WIDE": "$X"}
     stages, inner = (("zero", "two"), "one") if job.parent else (("zero", "one", "two"), "inner")
     bridge = Job("bridge", "zero", (), child=Child((inner,)))
     child = Job("in", inner, ("true",), parent="bridge")
     beside = Job("beside", "one", ("true",), resource_group="x", parent=job.parent)
-    return Pipeline(None, stages, (*others, bridge, child, beside, job, Job("last", "two", ("true",))), wide)
+    started = [Job("its", stage, ("true",), parent=job.name) for stage in (job.child.stages if job.child else ())]
+    jobs = (*others, bridge, child, beside, job, *started, Job("last", "two", ("true",)))
+    return Pipeline(None, stages, jobs, wide)
 
 
 @pytest.mark.parametrize("rendering", ["stages", "graph"])
