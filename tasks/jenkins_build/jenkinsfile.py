@@ -8,6 +8,8 @@ above the pipeline, so that the pipeline block reads as a table of contents and 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from errors import InputError
 from tasks.interpretation.compiler import collector_paused
 from tasks.interpretation.pipeline import Pipeline
@@ -17,6 +19,7 @@ from tasks.jenkins_build.groovy import Block, Code, Comment, Source, Statement, 
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
 from tasks.jenkins_build.job_stage import agent, fetch, pipeline_stages
+from tasks.jenkins_build.method_size import LIMIT, largest
 from tasks.jenkins_build.plan import (
     COMMIT_PARAMETER,
     URL_PARAMETER,
@@ -45,11 +48,30 @@ def render(pipeline: Pipeline, settings: RenderSettings) -> str:
             image's).
     """
     with collector_paused():
-        return _rendered(make_plan(pipeline, settings))
+        return _rendered(_fitting(pipeline, settings))
+
+
+def _fitting(pipeline: Pipeline, settings: RenderSettings) -> Plan:
+    """A plan whose Jenkinsfile compiles: a graph, where the declarative stages do not fit a method."""
+    plan = make_plan(pipeline, settings)
+    size = 0 if plan.is_graph else largest(_stages(plan), functions(plan))
+    if size <= LIMIT:
+        return plan
+    if settings.rendering == "auto":
+        return make_plan(pipeline, replace(settings, rendering="graph"))
+    raise InputError(
+        f"The stages of the pipeline take about {size} bytes of a Java method, which holds {LIMIT}: Jenkins would not "
+        "compile the Jenkinsfile.",
+        remedy="Use the rendering `graph` (or `auto`), split the pipeline, or leave jobs out by rules.",
+    )
+
+
+def _stages(plan: Plan) -> list[Statement]:
+    return [*([graph.pipeline_stage()] if plan.is_graph else pipeline_stages(plan)), *_image_stage(plan)]
 
 
 def _rendered(plan: Plan) -> str:
-    stages = [*([graph.pipeline_stage()] if plan.is_graph else pipeline_stages(plan)), *_image_stage(plan)]
+    stages = _stages(plan)
     if not stages:
         raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")
     return render_paragraphs(
@@ -59,7 +81,7 @@ def _rendered(plan: Plan) -> str:
 
 def restart_stages(pipeline: Pipeline, settings: RenderSettings) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Name of each top-level stage, and of the stages of the jobs in it; () where a restart cannot be right."""
-    plan = make_plan(pipeline, settings)
+    plan = _fitting(pipeline, settings)
     return top_stages(plan) if is_restartable(plan) else ()
 
 

@@ -66,10 +66,10 @@ class RenderSettings:
         registry_job: A job that gets the login although its text does not mention it.
         bound_variables: Secret variables, by reference to the credentials that hold them.
         rendering: ``stages``: declarative stages, which wait for each other. ``graph``: jobs as data with a fixed
-            runner, which starts every job as soon as its needs are met. ``auto``: the graph where there are needs or
-            more than `auto_stages` stages.
+            runner, which starts every job as soon as its needs are met. ``auto``: the graph where there are needs,
+            more than `auto_stages` stages, or stages that do not fit a JVM method of 64 KB.
         auto_stages: See `rendering`.
-        max_stages: More stages than this are refused by ``stages``: they do not fit a JVM method of 64 KB.
+        max_stages: More stages than this are refused by ``stages``, as are those that do not fit a JVM method of 64 KB.
     """
 
     clone_url: str = ""
