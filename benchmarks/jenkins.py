@@ -36,7 +36,7 @@ from tasks.jenkins_build.outcome import BuildOutcome
 
 SECONDS = int(os.environ.get("BENCHMARK_SECONDS", "30"))
 MANY = 50
-QUIET = 1.0  # `tasks.jenkins_build.server._QUIET`
+QUIET = 1.0  # `tasks.jenkins_build.server.QUIET_SECONDS`
 TICK = re.compile(r"tick (\d+\.\d+)")
 JENKINSFILE = f"""\
 pipeline {{

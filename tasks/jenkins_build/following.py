@@ -27,7 +27,7 @@ from tasks.jenkins_build.outcome import (
 from tasks.jenkins_build.pacing import next_look, quiet_left
 from tasks.jenkins_build.polling import Poller
 from tasks.jenkins_build.reports import read_report
-from tasks.jenkins_build.server import BuildState, Jenkins
+from tasks.jenkins_build.server import QUIET_SECONDS, BuildState, Jenkins
 from tasks.jenkins_build.stopping import stop_build, stop_undisturbed
 from tasks.jenkins_build.watching import Watch, Watching
 from tasks.logs import Logger
@@ -117,6 +117,8 @@ class Follower:
 
     async def _leave_queue(self) -> int:
         deadline, shown, pause = time.monotonic() + self.limits.queue, "", self.limits.poll[0]
+        if self.ref.fresh:
+            await asyncio.sleep(QUIET_SECONDS)
         while self.ref.number is None:
             why = await self._tolerant(self._look_into_queue)
             if why and _steady(why) != shown:

@@ -32,6 +32,7 @@ class BuildRef:
         build_key: The build key it carries.
         attempt: 1 for the first build of that key.
         reused: It had passed before this run asked for it.
+        fresh: This run has just put it into the queue, where it stays for the quiet period.
     """
 
     job: str
@@ -41,6 +42,7 @@ class BuildRef:
     build_key: str
     attempt: int = 1
     reused: bool = False
+    fresh: bool = False
 
     @property
     def parameter(self) -> str:

@@ -8,6 +8,7 @@ _YOUNG = 3.0  # an estimate below this is no help
 _FIRST, _STEADY = 0.5, 1.5
 _AGE_SHARE = 1 / 25
 _NEAR = 0.7
+_BEHIND = 0.1  # a look at the expected end itself would come just too early
 _RATE = 20.0  # looks a second that one Jenkins is asked for at most, by all followers of a process
 _LEFT = re.compile(r"Expires in (\d+(?:\.\d+)?) ?(ms|sec)")
 
@@ -15,9 +16,9 @@ _LEFT = re.compile(r"Expires in (\d+(?:\.\d+)?) ?(ms|sec)")
 def next_look(age: float, estimate: float | None, bounds: tuple[float, float], followers: int = 1) -> float:
     """The pause until the next look at a running build.
 
-    Where Jenkins knows how long the job's builds take, looks are rare until near that end and close around it. Else
-    their distance grows with the build's age: the end of a first build may come at any time, and is noticed late only
-    in proportion, or by 1.5 s.
+    Where Jenkins knows how long the job's builds take, looks are rare until that end, one is just behind it, and they
+    are close from there on. Else their distance grows with the build's age: the end of a first build may come at any
+    time, and is noticed late only in proportion, or by 1.5 s.
 
     Args:
         age: Since the build began.
@@ -27,8 +28,8 @@ def next_look(age: float, estimate: float | None, bounds: tuple[float, float], f
 
     >>> [round(next_look(age, None, (0.3, 2.7)), 1) for age in (0, 1.2, 3, 30, 50, 600)]
     [0.5, 1.2, 1.5, 1.5, 2.0, 2.7]
-    >>> [round(next_look(age, 60.0, (0.3, 2.7)), 1) for age in (10, 57, 59.5, 61, 64, 90)]
-    [2.7, 1.5, 0.7, 0.7, 2.0, 2.7]
+    >>> [round(next_look(age, 60.0, (0.3, 2.7)), 2) for age in (10, 57, 58.6, 61, 64, 90)]
+    [2.7, 1.55, 1.5, 0.7, 2.0, 2.7]
     >>> next_look(10, None, (0.3, 2.7), followers=50)
     2.5
     """
@@ -36,8 +37,15 @@ def next_look(age: float, estimate: float | None, bounds: tuple[float, float], f
     if estimate is None or estimate < _YOUNG:
         wanted = max(_FIRST, min(age, _STEADY), age * _AGE_SHARE)
     else:
-        wanted = max(_NEAR, abs(estimate - age) / 2)
+        wanted = _near_end(estimate - age, longest)
     return max(min(max(wanted, shortest), longest), followers / _RATE)
+
+
+def _near_end(left: float, longest: float) -> float:
+    behind = left + _BEHIND
+    if behind <= 0:
+        return max(_NEAR, -left / 2)
+    return behind if behind <= longest else max(_NEAR, min(longest, behind / 2))
 
 
 def quiet_left(why: str | None) -> float | None:

@@ -23,7 +23,7 @@ _MOST_FILES = 1000  # archived files of a build that are asked for
 _RECENT = 100  # builds looked through for a build key; newer attempts come first
 # Two runs that ask for the same build in the same moment both find none, and both trigger: while the first item is
 # still in the queue, Jenkins makes one of the two. It takes whole seconds only.
-_QUIET = "1sec"
+QUIET_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Jenkins:
         Raises:
             ConflictError: The job is disabled.
         """
-        path = f"{job_path(job)}/buildWithParameters?delay={_QUIET}"
+        path = f"{job_path(job)}/buildWithParameters?delay={QUIET_SECONDS}sec"
         answer = self._connection.send("POST", path, what=f"build of job {job}", form=dict(parameters))
         location = _QUEUE_ITEM.search(answer.headers.get("Location", ""))
         if location is None:

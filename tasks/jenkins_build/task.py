@@ -151,7 +151,8 @@ async def _start(poller: Poller, ref: BuildRef, parameters: Mapping[str, str]) -
     deadline, pause = time.monotonic() + _CONFIRMING_SECONDS, 0.5
     while True:
         try:
-            return replace(ref, queue_id=await poller.call(poller.jenkins.trigger, ref.job, parameters))
+            queue_id = await poller.call(poller.jenkins.trigger, ref.job, parameters)
+            return replace(ref, queue_id=queue_id, fresh=True)
         except UnavailableError as error:  # it may have arrived all the same: look before sending it again
             if time.monotonic() > deadline:
                 raise

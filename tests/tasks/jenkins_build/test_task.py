@@ -8,9 +8,11 @@ import time
 from typing import Any
 
 import pytest
+from prefect import Task
 from pydantic import SecretStr
 
 from errors import BuildFailedError, ConflictError, DeadlineError, InputError, NotFoundError, UnavailableError
+from tasks.jenkins_build import task
 from tasks.jenkins_build.following import Limits
 from tasks.jenkins_build.job_config import job_config
 from tasks.jenkins_build.jobs import Credential, upsert_job
@@ -19,7 +21,6 @@ from tasks.jenkins_build.task import (
     JobSpec,
     ensure_job,
     follow_build,
-    keep_artifacts,
     lint_jenkinsfile,
     run_build,
     trigger_build,
@@ -438,8 +439,9 @@ async def _unwrapped_run_build(jenkins: Running, spec: JobSpec) -> BuildOutcome:
 @pytest.fixture(autouse=True)
 def _plain_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run_build` calls tasks: here their functions, since no Prefect server runs."""
-    for task in (ensure_job, trigger_build, follow_build, keep_artifacts):
-        monkeypatch.setattr(f"tasks.jenkins_build.task.{task.fn.__name__}", _Plain(task.fn))
+    for name, found in list(vars(task).items()):
+        if isinstance(found, Task):
+            monkeypatch.setattr(task, name, _Plain(found.fn))
 
 
 class _Plain:
