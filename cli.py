@@ -58,10 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("SMARTCLIDE_TRACEBACK"):
             raise
-        _fail(
-            SmartClideError(f"{type(error).__name__}: {error}", remedy="Set SMARTCLIDE_TRACEBACK=1 for the traceback."),
-            EXIT_FAILED,
-        )
+        from console.failures import explained
+
+        _fail(explained(error), EXIT_FAILED)
 
 
 if __name__ == "__main__":

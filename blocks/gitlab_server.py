@@ -7,7 +7,7 @@ from prefect.blocks.core import Block
 from prefect_gitlab import GitLabCredentials
 from pydantic import Field, SecretStr, field_validator
 
-from blocks.addresses import web_address
+from blocks.addresses import token, trusted, web_address
 
 
 class GitLabServer(Block):
@@ -32,6 +32,13 @@ class GitLabServer(Block):
 
     _is_address = field_validator("url")(web_address)
 
+    @field_validator("credentials")
+    @classmethod
+    def _has_token(cls, credentials: GitLabCredentials | None) -> GitLabCredentials | None:
+        if credentials is not None and credentials.token is not None:
+            credentials.token = token(credentials.token)
+        return credentials
+
     def token(self) -> SecretStr | None:
         """The token, or None for anonymous access."""
         return self.credentials.token if self.credentials is not None else None
@@ -43,6 +50,6 @@ class GitLabServer(Block):
             url=self.url,
             private_token=token.get_secret_value() if token else None,
             timeout=self.timeout_seconds,
-            ssl_verify=self.ca_file or self.verify_tls,
+            ssl_verify=trusted(self.ca_file, self.verify_tls),
             retry_transient_errors=False,
         )

@@ -7,6 +7,8 @@ from prefect.blocks.core import Block
 from prefect_docker import DockerRegistryCredentials
 from pydantic import Field, field_validator
 
+from blocks.addresses import trusted
+
 
 class ImageRegistry(Block):
     """A Docker registry (v2 API). Images are named ``<address>/<namespace>/<project path>``."""
@@ -61,5 +63,5 @@ class ImageRegistry(Block):
     def get_client(self) -> httpx.Client:
         """An HTTP client for the registry's API, without authentication: see `tasks.image.registry`."""
         scheme = "http" if self.plain_http else "https"
-        verify: bool | str = self.ca_file or self.verify_tls
+        verify = trusted(self.ca_file, self.verify_tls)
         return httpx.Client(base_url=f"{scheme}://{self.address}", timeout=self.timeout_seconds, verify=verify)

@@ -7,7 +7,8 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 from requests.auth import AuthBase
 
-from blocks.addresses import web_address
+from blocks.addresses import token as clean
+from blocks.addresses import trusted, web_address
 
 
 class InterpreterServer(Block):
@@ -29,10 +30,15 @@ class InterpreterServer(Block):
 
     _is_address = field_validator("url")(web_address)
 
+    @field_validator("token")
+    @classmethod
+    def _is_token(cls, given: SecretStr | None) -> SecretStr | None:
+        return clean(given) if given is not None else None
+
     def get_client(self) -> requests.Session:
         """A session with the token. One per thread."""
         session = requests.Session()
-        session.verify = self.ca_file or self.verify_tls
+        session.verify = trusted(self.ca_file, self.verify_tls)
         session.auth = _Bearer(self.token)  # also where there is none: else `requests` takes one from ~/.netrc
         return session
 

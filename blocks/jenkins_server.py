@@ -6,7 +6,7 @@ import jenkins
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
-from blocks.addresses import web_address
+from blocks.addresses import token, trusted, web_address
 
 
 class JenkinsServer(Block):
@@ -29,6 +29,7 @@ class JenkinsServer(Block):
     )
 
     _is_address = field_validator("url")(web_address)
+    _is_token = field_validator("api_token")(token)
 
     def get_client(self) -> jenkins.Jenkins:
         """A python-jenkins client. One per thread: it keeps a `requests.Session`."""
@@ -38,5 +39,5 @@ class JenkinsServer(Block):
             password=self.api_token.get_secret_value(),
             timeout=self.timeout_seconds,
         )
-        client._session.verify = self.ca_file or self.verify_tls
+        client._session.verify = trusted(self.ca_file, self.verify_tls)
         return client

@@ -13,7 +13,7 @@ from blocks.image_registry import ImageRegistry
 from blocks.interpreter_server import InterpreterServer
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
-from errors import NotFoundError, SmartClideError
+from errors import InputError, NotFoundError, SmartClideError
 from tasks.image.registry import Registry
 from tasks.jenkins_build.server import Jenkins
 from tasks.remote_interpretation.server import Interpreter
@@ -110,7 +110,13 @@ def check_cluster(cluster: Cluster, namespace: str) -> str:
 
 def check_store(store: MetricsStore) -> str:
     """That the folder can be written."""
-    filesystem, path = store.get_client()
+    try:
+        filesystem, path = store.get_client()
+    except ValueError as error:
+        remedy = "Write it as file:///folder, s3://bucket/folder or another URL that fsspec knows."
+        raise InputError(f"{store.url}: names no file system that is known.", remedy=remedy) from error
+    except ImportError as error:
+        raise InputError(f"{store.url}: a package is missing: {error}.", remedy="So on every worker, too.") from error
     probe = f"{path}/.smartclide-check"
     try:
         filesystem.makedirs(path, exist_ok=True)

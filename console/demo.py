@@ -29,7 +29,7 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
 
     Everything it starts is stopped at the end, and on Ctrl-C, unless `keep` holds it up until Ctrl-C.
     """
-    console = Console()
+    console = Console(highlight=False)
     home = home.resolve()
     home.parent.mkdir(parents=True, exist_ok=True)
     lock = (home.parent / f"{home.name}.lock").open("w")
@@ -53,12 +53,15 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
         state = start_background(home / "sandbox", engine="docker" if engine == "docker" else "builtin")
         console.print(f"  GitLab {state.gitlab_url}   Jenkins {state.jenkins_url}   registry {state.registry}   "
                       f"Kubernetes {state.kubernetes_url}")  # fmt: skip
-        server.wait()
-        console.print(f"  Prefect UI [link]{server.ui_url}[/link]  (started in {time.monotonic() - begin:.0f} s)\n")
+        with console.status("Waiting for the Prefect server to start"):
+            server.wait()
+        console.print(f"  Prefect UI {server.ui_url}  (started in {time.monotonic() - begin:.0f} s)\n")
         ok = _run_flows(console, home, state, server)
         console.print(f"\nThe demo took {time.monotonic() - begin:.0f} s.")
         if keep:
             _keep(console, server, state, cleanup)
+        else:
+            console.print("Its servers stop now; `make demo DEMO=--keep` leaves them up to look at.")
         return 0 if ok else 1
 
 
@@ -104,13 +107,20 @@ def _keep(console: Console, server: PrefectServer, state: SandboxState, cleanup:
     from console.serve import deploy_all, ensure_work_pool, register_blocks, start_worker
     from console.stopping import stop
 
-    ensure_work_pool()
-    register_blocks()
-    deploy_all()
-    cleanup.callback(stop, start_worker())
+    with console.status("Registering the Prefect deployments"):
+        ensure_work_pool()
+        register_blocks()
+        deploy_all()
+        log = server.home / "worker.log"
+        cleanup.callback(stop, start_worker(log=log))
+    console.print("\nAll of it stays up, with a worker, until you press Ctrl-C:")
+    console.print(f"  Prefect UI {server.ui_url}\n  Jenkins    {state.jenkins_url}")
+    console.print(f"  In another terminal: export PREFECT_API_URL={server.api_url}", soft_wrap=True)
     console.print(
-        f"\nAll of it stays up: Prefect UI {server.ui_url}, Jenkins {state.jenkins_url}. Press Ctrl-C to end."
+        f"                       .venv/bin/smartclide deploy {EXAMPLE_PROJECT} main -e {ENVIRONMENT} --rebuild",
+        soft_wrap=True,
     )
+    console.print(f"  The worker's log: {log}", soft_wrap=True)
     try:
         asyncio.run(asyncio.Event().wait())
     except KeyboardInterrupt:

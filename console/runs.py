@@ -10,36 +10,27 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-import httpx
 from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
 from console.follow import RunResult, follow, quiet_logging, start_local, start_remote
-from errors import InputError, UnavailableError
+from errors import InputError
 
 _BAD_INPUT = ("InputError: ", "InterpretationError: ")
 
 
 def run(flow_name: str, parameters: Mapping[str, Any], *, local: bool, no_wait: bool, as_json: bool) -> None:
     """Start the flow run, follow it, print its result, and exit 1 when it failed."""
-    try:
-        if local:
-            result = run_here(flow_name, parameters, Console(stderr=as_json))
-        else:
-            run_id = start_remote(flow_name, parameters)
-            click.echo(f"Flow run: {run_link(run_id)}", err=as_json)
-            if no_wait:
-                if as_json:
-                    click.echo(json.dumps({"flow_run_id": str(run_id)}))
-                return
-            result = follow(run_id, Console(stderr=as_json))
-    except (httpx.HTTPError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "API" not in str(error):
-            raise
-        raise UnavailableError(
-            f"The Prefect server cannot be reached: {error}",
-            remedy="Start one with `prefect server start` and set PREFECT_API_URL, or use --local.",
-        ) from error
+    if local:
+        result = run_here(flow_name, parameters, Console(stderr=as_json))
+    else:
+        run_id = start_remote(flow_name, parameters)
+        click.echo(f"Flow run: {run_link(run_id)}", err=as_json)
+        if no_wait:
+            if as_json:
+                click.echo(json.dumps({"flow_run_id": str(run_id)}))
+            return
+        result = follow(run_id, Console(stderr=as_json))
     show_result(result, as_json)
     sys.exit(0 if result.ok else 2 if why(result).startswith(_BAD_INPUT) else 1)
 

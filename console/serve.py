@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -74,18 +75,19 @@ def refuse_unknown_parameters() -> None:
             client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
-def start_worker(limit: int = 10) -> Worker:
-    """Start a worker of the pool in a process, and a session, of its own."""
+def start_worker(limit: int = 10, log: Path | None = None) -> Worker:
+    """Start a worker of the pool in a process, and a session, of its own; it writes to `log`, or to the terminal."""
     name = f"{platform.node() or 'worker'}-{uuid4().hex[:8]}"
     folder = Path(tempfile.mkdtemp(prefix="smartclide-worker-"))
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--limit", str(limit)]
-    process = subprocess.Popen(
-        [*command, "--name", name],
-        cwd=ROOT,
-        # Prefect's runner makes a folder of one name for all users of the machine in the temporary folder
-        env={**_environment(), "TMPDIR": str(folder)},
-        start_new_session=True,
-    )
+    with log.open("ab") if log else nullcontext() as output:
+        process = subprocess.Popen(
+            [*command, "--name", name],
+            cwd=ROOT, stdout=output, stderr=output,
+            # Prefect's runner makes a folder of one name for all users of the machine in the temporary folder
+            env={**_environment(), "TMPDIR": str(folder)},
+            start_new_session=True,
+        )  # fmt: skip
     return Worker(WORK_POOL, name, process, folder)
 
 

@@ -81,7 +81,7 @@ class PrefectServer:
         log.close()
         return self
 
-    def wait(self, timeout: float = 90) -> None:
+    def wait(self, timeout: float = 300) -> None:
         """Wait until it answers.
 
         Raises:

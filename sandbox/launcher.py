@@ -156,7 +156,7 @@ def run_forever(home: Path, engine: Engine) -> None:
     state_file.unlink(missing_ok=True)
 
 
-def start_background(home: Path, *, engine: Engine = "builtin", timeout: float = 30) -> SandboxState:
+def start_background(home: Path, *, engine: Engine = "builtin", timeout: float = 120) -> SandboxState:
     """Start the sandbox in a process of its own, or find it running.
 
     Raises:

@@ -10,6 +10,15 @@ import requests
 
 from errors import InputError, ProtocolError, SmartClideError, UnavailableError
 
+_UNRESOLVED = (
+    "NameResolutionError",
+    "Failed to resolve",
+    "Name or service not known",
+    "No address associated",
+    "Temporary failure in name resolution",
+    "getaddrinfo",
+)
+
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait by the ``Retry-After`` header (RFC 9110, 10.2.3: seconds or a date), or None.
@@ -40,17 +49,26 @@ def requests_fault(error: requests.RequestException, server: str) -> SmartClideE
         server: What was talked to, for people, e.g. ``Jenkins at https://jenkins.example.com``.
     """
     if isinstance(error, requests.exceptions.SSLError):
-        return untrusted(server) if "CERTIFICATE" in str(error).upper() else without_tls(server)
+        return tls_fault(server, str(error))
     if isinstance(error, requests.Timeout):
         return UnavailableError(f"{server} did not answer in time.", remedy="Check that it is up; raise its timeout.")
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        manner = _manner(str(error))
-        return UnavailableError(f"{server} {manner}.", remedy="Check that it is up and its address is right.")
+        return unreached(server, str(error))
     if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.JSONDecodeError):
         return InputError(
             f"The address of {server} is malformed.", remedy="Write it as https://host or http://host:port."
         )
     return ProtocolError(f"{server} gave an answer that cannot be read ({type(error).__name__}).")
+
+
+def unreached(server: str, text: str) -> UnavailableError:
+    """No connection, or one that broke; `text` is the client's own, which tells how."""
+    return UnavailableError(f"{server} {_manner(text)}.", remedy="Check that it is up and its address is right.")
+
+
+def tls_fault(server: str, text: str) -> InputError:
+    """What is wrong with TLS, by the client's own `text`: never retried, as it does not pass."""
+    return untrusted(server) if "CERTIFICATE" in text.upper() else without_tls(server)
 
 
 def untrusted(server: str) -> InputError:
@@ -66,7 +84,7 @@ def without_tls(server: str) -> InputError:
 
 
 def _manner(text: str) -> str:
-    if "NameResolutionError" in text or "Name or service not known" in text or "getaddrinfo" in text:
+    if any(sign in text for sign in _UNRESOLVED):
         return "cannot be found: its host name does not resolve"
     if "refused" in text:
         return "refused the connection"

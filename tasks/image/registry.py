@@ -19,7 +19,7 @@ import httpx
 from blocks.image_registry import ImageRegistry
 from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
 from tasks.image.reference import ImageReference
-from tasks.transport import retry_after, untrusted
+from tasks.transport import retry_after, unreached, untrusted
 
 MANIFEST_TYPES = ", ".join(
     [
@@ -55,7 +55,12 @@ class Registry:
 
     def ping(self) -> None:
         """Check that the address is a registry of API v2 that accepts the login."""
-        self._send("GET", "/v2/", "the v2 API", scope="")
+        answer = self._send("GET", "/v2/", "the v2 API", scope="")
+        if "html" in answer.headers.get("Content-Type", ""):
+            raise ProtocolError(
+                f"The {self} answers with a web page: it does not look like a registry.",
+                remedy="Check the address, and for a proxy or login page before it.",
+            )
 
     def digest(self, image: ImageReference) -> str:
         """Digest of the manifest, or of the index of a multi-platform image.
@@ -143,10 +148,11 @@ class Registry:
             return untrusted(f"the {self}")
         if isinstance(error, httpx.TimeoutException):
             return UnavailableError(f"{server} did not answer in time.", remedy="Check that it is up.")
+        if isinstance(error, httpx.ConnectError) and "SSL" in str(error):
+            remedy = "If it speaks plain HTTP, say so (--registry-http, or Plain HTTP in the block)."
+            return InputError(f"{server} and this client find no TLS that both speak.", remedy=remedy)
         if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
-            tls = "If it speaks plain HTTP, say so in the block." if "SSL" in str(error) else ""
-            remedy = tls or "Check that it is up and its address is right."
-            return UnavailableError(f"{server} dropped or refused the connection.", remedy=remedy)
+            return unreached(server, str(error))
         return ProtocolError(f"{server} gave an answer that cannot be read ({type(error).__name__}).")
 
     def _authorize(self, challenge: str, scope: str) -> str:

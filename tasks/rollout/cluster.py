@@ -28,6 +28,7 @@ from errors import (
 from tasks.rollout.kinds import StableKinds
 from tasks.rollout.manifest import Manifest
 from tasks.rollout.names import ENVIRONMENT, FIELD_MANAGER, MANAGED_BY, PROJECT, PROJECT_PATH, Identity
+from tasks.transport import tls_fault, unreached
 
 _T = TypeVar("_T")
 _MOST_PATIENCE_SECONDS = 30.0
@@ -247,10 +248,7 @@ class ClusterClient:
         except ApiException as error:
             raise _from_status(error, what, self.host) from None  # its text holds headers and whole answers
         except urllib3.exceptions.HTTPError as error:
-            raise UnavailableError(
-                f"The cluster at {self.host} did not answer ({what}): {_reason(error)}.",
-                remedy="Check the address in the kubeconfig, the network, and that the API server is up.",
-            ) from error
+            raise _unreached(error, f"The cluster at {self.host}") from error
         except KeyError as error:
             raise NotFoundError(f"The cluster at {self.host} does not know {error}.") from error
         except (OpenApiException, ValueError) as error:
@@ -314,10 +312,11 @@ def _json(_client: Any, plain: Any) -> Any:
     return plain
 
 
-def _reason(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    text = str(reason if isinstance(reason, Exception) else error)
-    return text.rpartition(">: ")[2] or text  # without the repr of the connection
+def _unreached(error: Exception, server: str) -> SmartClideError:
+    late = isinstance(error, urllib3.exceptions.TimeoutError)
+    if late and not isinstance(error, urllib3.exceptions.NewConnectionError):  # which is, oddly, one of them
+        return UnavailableError(f"{server} did not answer in time.", remedy="Check the network, and that it is up.")
+    return unreached(server, str(error))
 
 
 def _from_status(error: ApiException, what: str, host: str) -> SmartClideError:
@@ -325,6 +324,8 @@ def _from_status(error: ApiException, what: str, host: str) -> SmartClideError:
     status: Mapping[str, Any] = _status(error.body)
     message = str(status.get("message") or error.reason or "no reason given").rstrip(".")
     code = int(error.status or 0)
+    if code == 0:  # the client's own way to tell of TLS
+        return tls_fault(f"The cluster at {host}", str(error.reason))
     if code == 401:
         return AccessError(f"The cluster at {host} refuses the credentials.", remedy="Renew the kubeconfig's token.")
     if code == 403:

@@ -1,5 +1,7 @@
 """`smartclide init` and `check` against the stand-ins: verdicts, and what is refused."""
 
+import re
+
 import pytest
 from pydantic import SecretStr
 
@@ -50,7 +52,9 @@ def test_anonymous_access_to_gitlab_is_enough_for_public_projects(answers):
         ("GitLab", {"gitlab_url": "http://127.0.0.1:9"}),
         ("Jenkins", {"jenkins_url": "http://127.0.0.1:9"}),
         ("Registry", {"registry": "127.0.0.1:9"}),
+        ("Registry", {"registry_http": False}),
         ("Metrics", {"metrics_store": "file:///proc/nowhere"}),
+        ("Metrics", {"metrics_store": "nothing://bucket"}),
     ],
 )
 def test_one_failing_system_is_named_and_the_others_are_still_checked(answers, system, changes):
@@ -58,6 +62,24 @@ def test_one_failing_system_is_named_and_the_others_are_still_checked(answers, s
     assert [name for name, v in found.items() if not v.ok] == [system]
     assert "wrong-secret" not in found[system].message
     assert "Traceback" not in found[system].message
+    assert "\n" not in found[system].message
+    assert not re.match(r"[A-Za-z]+Error", found[system].message)
+
+
+def test_a_certificate_authority_that_cannot_be_read_is_named(answers, tmp_path):
+    found = verdicts(answers, ca_file=str(tmp_path / "none.pem"))
+    assert [name for name, v in found.items() if not v.ok] == ["GitLab", "Jenkins", "Registry"]
+    assert {v.message for v in found.values() if not v.ok} == {
+        f"The CA file {tmp_path}/none.pem cannot be read: No such file or directory. "
+        "It must be there on every machine that runs a worker, too."
+    }
+    (tmp_path / "empty.pem").write_text("")
+    assert "holds no certificate in PEM" in verdicts(answers, ca_file=str(tmp_path / "empty.pem"))["Jenkins"].message
+
+
+def test_white_space_around_a_token_does_no_harm(answers):
+    found = verdicts(answers, gitlab_token=f"{answers['gitlab_token']}\n", jenkins_token=f" {answers['jenkins_token']}")
+    assert all(v.ok for v in found.values())
 
 
 def test_a_wrong_address_is_recognised_as_another_service(answers, sandbox):
@@ -81,6 +103,7 @@ def test_missing_values_are_named_with_their_flag(answers):
 @pytest.mark.parametrize(
     "changes",
     [{"namespace": "Not_A_Name"}, {"registry": "https://r/x"}, {"kubeconfig_text": "a: ["}, {"kubeconfig_text": "x: 1"},
+     {"gitlab_token": "secret\nsecret"}, {"jenkins_token": "sécret"},
      {"jenkins_url": "http://user:secret@host"}, {"jenkins_url": "foo"}, {"gitlab_url": "gitlab.example.com"}],
 )  # fmt: skip
 def test_values_that_do_not_fit_are_refused_without_showing_secrets(answers, changes):

@@ -52,6 +52,15 @@ def test_every_command_has_help_with_an_example():
         assert f"Example:\n  smartclide {' '.join(command)}" in done.stdout
 
 
+def test_a_prefect_server_that_is_not_there_is_named(tmp_path):
+    done = run(
+        "history", "hello", "-e", "staging", PREFECT_API_URL="http://127.0.0.1:9/api", PREFECT_HOME=str(tmp_path)
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: The Prefect server at http://127.0.0.1:9/api cannot be reached: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_interpret_writes_a_jenkinsfile(project):
     done = run("interpret", project / ".gitlab-ci.yml", "-o", project / "Jenkinsfile")
     assert (done.returncode, done.stdout) == (0, "")

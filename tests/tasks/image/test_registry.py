@@ -97,7 +97,7 @@ def test_broken_connections_are_transient(serve: Serve, kind: str) -> None:
     server = serve()
     put_image(server, "group/app", "1")
     server.faults.add(kind, "/v2/group")
-    with pytest.raises(UnavailableError, match="dropped or refused the connection"):
+    with pytest.raises(UnavailableError, match="dropped the connection"):
         Registry(block(server)).tags("group/app")
 
 
@@ -117,8 +117,14 @@ def test_html_instead_of_json(serve: Serve) -> None:
 
 def test_tls_spoken_to_plain_http_says_so(serve: Serve) -> None:
     registry = block(serve()).model_copy(update={"plain_http": False})
-    with pytest.raises(UnavailableError, match="If it speaks plain HTTP, say so in the block"):
+    with pytest.raises(InputError, match=r"find no TLS that both speak\. If it speaks plain HTTP, say so"):
         Registry(registry).ping()
+
+
+def test_a_web_page_is_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = httpx.Response(200, html="<title>Welcome</title>")
+    with pytest.raises(ProtocolError, match="does not look like a registry"):
+        made_up(monkeypatch, lambda _request: page).ping()
 
 
 def test_all_four_manifest_types_are_accepted_and_head_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

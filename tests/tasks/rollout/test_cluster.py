@@ -55,18 +55,22 @@ def server():
     thread.join()
 
 
-@pytest.fixture
-def client(server):
-    port = server[0].server_port
+def kubeconfig(address):
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "clusters": [{"name": "c", "cluster": {"server": address}}],
         "users": [{"name": "c", "user": {"token": "t0ken"}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
     }
-    client = ClusterClient(Cluster(kubeconfig=json.dumps(config), timeout_seconds=2))
+    return json.dumps(config)
+
+
+@pytest.fixture
+def client(server):
+    address = f"http://127.0.0.1:{server[0].server_port}"
+    client = ClusterClient(Cluster(kubeconfig=kubeconfig(address), timeout_seconds=2))
     yield client
     client.close()
 
@@ -119,5 +123,12 @@ def test_what_is_no_kubernetes_says_so(client, server, body):
 def test_nobody_there(server, client):
     server[0].shutdown()
     server[0].server_close()
-    with pytest.raises(UnavailableError, match=r"did not answer \(Pod web in namespace apps\)"):
+    with pytest.raises(UnavailableError, match=r"The cluster at .* refused the connection"):
         client.find("Pod", "apps", "web")
+
+
+def test_tls_spoken_to_plain_http_is_bad_input_in_one_line(server):
+    cluster = Cluster(kubeconfig=kubeconfig(f"https://127.0.0.1:{server[0].server_port}"))
+    with pytest.raises(InputError, match="find no TLS that both speak") as caught:
+        ClusterClient(cluster).version()
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,43 @@
+"""What a user reads of an exception that is none of ours: by then it is Prefect's server, or a mistake of this program.
+
+The adapters translate what all other servers do, so an error of the HTTP client that comes this far is about Prefect's.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from errors import AccessError, SmartClideError, UnavailableError
+
+
+def explained(error: Exception) -> SmartClideError:
+    """One paragraph on an exception that nobody translated."""
+    httpx = sys.modules.get("httpx")  # not imported for the commands that need no server
+    if httpx is not None and isinstance(error, httpx.HTTPStatusError):
+        return _answered(error.response.status_code)
+    if _is_unreachable(error, httpx):
+        what = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        return UnavailableError(
+            f"The Prefect server at {_address()} cannot be reached: {what}.",
+            remedy="Start one with `prefect server start`, and set PREFECT_API_URL to its address.",
+        )
+    return SmartClideError(f"{type(error).__name__}: {error}.", remedy="Set SMARTCLIDE_TRACEBACK=1 for the traceback.")
+
+
+def _is_unreachable(error: Exception, httpx: object) -> bool:
+    if isinstance(error, RuntimeError):  # Prefect's own: "Failed to reach API at ..."
+        return "reach API" in str(error)
+    return httpx is not None and isinstance(error, httpx.HTTPError)  # type: ignore[attr-defined]
+
+
+def _answered(status: int) -> SmartClideError:
+    what = f"The Prefect server at {_address()} answered {status}."
+    if status in (401, 403):
+        return AccessError(what, remedy="Set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud.")
+    return UnavailableError(what, remedy="Check PREFECT_API_URL, and the server's log.")
+
+
+def _address() -> str:
+    from prefect.settings import PREFECT_API_URL
+
+    return str(PREFECT_API_URL.value() or "an address of its own")
