@@ -123,6 +123,8 @@ def _wfapi(site: Site, call: Call, build: Build, rest: list[str]) -> Response:
     }
     if rest == ["inputSubmit"]:
         site.require_post(call)
+        if call.query.get("inputId", "") not in build.inputs:
+            raise site.oops()  # as the plugin does it: its exception is no 404
         return _answer_input(site, call, build, (call.query.get("inputId", ""), "submit"))
     if len(rest) != 1 or rest[0] not in answers:
         raise site.not_found()

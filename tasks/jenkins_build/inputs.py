@@ -70,15 +70,13 @@ def proceed(jenkins: Jenkins, build: tuple[str, int], pending: PendingInput, val
         NotFoundError: It was answered already.
     """
     path, what = _place(build, pending)
-    if not pending.parameters:
-        jenkins.connection.send("POST", f"{path}/input/{quote(pending.id, safe='')}/proceedEmpty", what=what)
-        return
     given = [{"name": name, "value": values.get(name, default)} for name, default in pending.parameters.items()]
+    # Not by wfapi/inputSubmit, which the list of those that wait names: that fails (500) for one that was answered.
     jenkins.connection.send(
         "POST",
-        f"{path}/wfapi/inputSubmit?inputId={quote(pending.id, safe='')}",
+        f"{path}/input/{quote(pending.id, safe='')}/{'proceed' if given else 'proceedEmpty'}",
         what=what,
-        form={"json": json.dumps({"parameter": given})},
+        form={"json": json.dumps({"parameter": given})} if given else None,
     )
 
 

@@ -12,6 +12,7 @@ from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
 from blocks.jenkins_server import JenkinsServer
 from errors import AccessError, ConflictError, InputError, NotFoundError, ProtocolError, UnavailableError
+from tasks.jenkins_build.inputs import PendingInput, proceed, refuse
 from tasks.jenkins_build.job_config import ParameterDefinition, folder_config, job_config
 from tasks.jenkins_build.jobs import (
     Credential,
@@ -130,6 +131,19 @@ def test_absent_things(jenkins: Running) -> None:
         jenkins.client.build("nowhere", 1)
     assert jenkins.client.find_builds("nowhere") == []
     assert jenkins.client.artifact("nowhere", 1, "image.json") is None
+
+
+@pytest.mark.parametrize("parameters", [{}, {"ANSWER": "run"}])
+def test_an_answer_that_comes_too_late_finds_no_question(jenkins: Running, parameters: dict[str, str]) -> None:
+    upsert_job(jenkins.client, "answered", job_config("[]", PARAMETERS))
+    jenkins.client.trigger("answered", {"BUILD_KEY": f"{KEY}-1"})
+    while next(iter(jenkins.client.find_builds("answered"))).number is None:
+        pass
+    for answer in (proceed, lambda *others: refuse(*others[:3])):
+        with pytest.raises(NotFoundError, match="has no the waiting input Job-1 of build answered #1"):
+            answer(jenkins.client, ("answered", 1), PendingInput("Job-1", "Run it?", parameters), {})
+    with pytest.raises(UnavailableError, match="500"):  # Jenkins' other address for answers fails on it
+        jenkins.client.connection.send("POST", "job/answered/1/wfapi/inputSubmit?inputId=Job-1", what="it")
 
 
 def test_a_disabled_job(jenkins: Running) -> None:
