@@ -46,13 +46,48 @@ def until(condition, seconds):
     raise AssertionError("it did not happen in time")
 
 
-def test_a_rest_call_deploys_through_a_served_worker(house, prefect_server, process):
+SLOW = b"""
+quick:
+  script: [echo quick]
+long:
+  script: [echo it runs, sleep 300]
+"""
+
+
+def cancelled(api, run):
+    """As Prefect's UI does it; not while the server is busy."""
+    answer = api.post(f"/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    return answer.is_success and answer.json()["status"] == "ACCEPT"
+
+
+def jobs_of(api, run):
+    """Type of state of the task runs that show jobs of the run's build, by name."""
+    body = {"flow_runs": {"id": {"any_": [run]}}, "task_runs": {"name": {"any_": ["quick", "long"]}}}
+    answer = api.post("/task_runs/filter", json=body)
+    return {task["name"]: task["state_type"] for task in answer.json()} if answer.is_success else {}
+
+
+def left_nothing(house, api, run, path):
+    """The run ends as Cancelled, its Jenkins build is stopped, which its log says, and no job looks as if it ran."""
+    over = ("CANCELLED", "FAILED", "CRASHED", "COMPLETED")
+    state = until(lambda: (s := api.get(f"/flow_runs/{run}").json()["state"])["type"] in over and s, 90)
+    assert state["type"] == "CANCELLED", state
+    jobs = until(lambda: (found := jobs_of(api, run)) and set(found.values()) <= set(over) and found, 30)
+    assert (jobs["quick"], jobs["long"]) == ("COMPLETED", "CANCELLED"), jobs
+    build = house.jenkins(f"{'/job/'.join(['job/smartclide', *path.split('/')])}/1/api/json").json()
+    assert (build["building"], build["result"]) == (False, "ABORTED")
+    logs = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
+    said = until(lambda: [log["message"] for log in api.post("/logs/filter", json=logs).json()], 30)
+    assert any(f"smartclide/{path} #1 is stopped (stop)" in message for message in said), said
+
+
+def test_rest_calls_deploy_through_a_served_worker_and_cancel(house, prefect_server, process):
     api = httpx.Client(base_url=prefect_server.api_url, timeout=20)
     path = house.project("serving/rest")
     with api:
         serving = process("serve")
         workers = "/work_pools/smartclide/workers/filter"
-        until(lambda: serving.poll() is None and (r := api.post(workers, json={})).is_success and r.json(), 90)
+        until(lambda: serving.poll() is None and (r := api.post(workers, json={})).is_success and r.json(), 240)
         deployments = {d["entrypoint"]: d for d in api.post("/deployments/filter", json={}).json()}
         assert sorted(deployments) == [
             f"flows/{n}.py:{n}" for n in ("deploy", "monitor", "report", "rollback", "undeploy")
@@ -81,6 +116,12 @@ def test_a_rest_call_deploys_through_a_served_worker(house, prefect_server, proc
         misspelt = {"parameters": {**body["parameters"], "refs": "main"}}
         refused = until(lambda: (r := api.post(create, json=misspelt)).status_code != 503 and r, 30)
         assert (refused.status_code, "'refs' was unexpected" in refused.text) == (409, True), refused.text
+        path = house.project("serving/cancelled", **{".gitlab-ci.yml": SLOW})
+        body["parameters"]["project"] = path
+        run = until(lambda: (r := api.post(create, json=body)).is_success and r.json()["id"], 30)
+        until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
+        until(lambda: cancelled(api, run), 30)
+        left_nothing(house, api, run, path)
         serving.terminate()
         assert serving.wait(60) == 0
     assert house.found("Deployment", "rest")["status"]["availableReplicas"] == 2
@@ -111,8 +152,7 @@ def test_a_run_killed_in_the_middle_is_taken_up_again(house, prefect_server, pro
 
 @pytest.mark.parametrize("by", [signal.SIGTERM], ids=["term"])
 def test_serve_stopped_in_the_middle_of_a_run_leaves_none_behind(house, prefect_server, process, by):
-    slow = b"import time, unittest\nclass T(unittest.TestCase):\n  def test(self): time.sleep(120)\n"
-    path = house.project(f"serving/{by.name.lower()}", **{"tests/test_unit.py": slow})
+    path = house.project(f"serving/{by.name.lower()}", **{".gitlab-ci.yml": SLOW})
     with httpx.Client(base_url=prefect_server.api_url, timeout=20) as api:
         serving = process("serve")
 
@@ -123,21 +163,11 @@ def test_serve_stopped_in_the_middle_of_a_run_leaves_none_behind(house, prefect_
             answer = found.is_success and api.post(f"/deployments/{found.json()['id']}/create_flow_run", json=body)
             return answer and answer.is_success and answer.json()
 
-        run = until(created, 90)
-        job = "/job/".join(["job/smartclide", *path.split("/")])
-
-        def build():
-            try:
-                return house.jenkins(f"{job}/1/api/json").json()
-            except httpx.HTTPStatusError:
-                return None
-
-        until(lambda: (b := build()) and b["building"], 90)
-        process_id = int(until(lambda: api.get(f"/flow_runs/{run['id']}").json()["infrastructure_pid"], 20))
+        run = until(created, 90)["id"]
+        until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
+        process_id = int(until(lambda: api.get(f"/flow_runs/{run}").json()["infrastructure_pid"], 20))
         serving.send_signal(by)
         assert serving.wait(150) == 0
-        state = api.get(f"/flow_runs/{run['id']}").json()["state"]
-        assert state["type"] == "CANCELLED", state
-    assert (build()["building"], build()["result"]) == (False, "ABORTED")
+        left_nothing(house, api, run, path)
     with pytest.raises(ProcessLookupError):
         os.kill(process_id, 0)
