@@ -34,7 +34,7 @@ _STATES: dict[str, StageStatus] = {"canceled": "aborted", "running": "running", 
 class LineAssembler:
     r"""Joins chunks of bytes into lines.
 
-    A chunk may end inside a line, inside a UTF-8 sequence, or between ``\r`` and ``\n``. `rest` is the line begun.
+    A chunk may end inside a line, inside a UTF-8 sequence, or between ``\r`` and ``\n``.
 
     >>> lines = LineAssembler()
     >>> lines.feed(b"one\r\ntw\xc3"), lines.feed(b"\xb6\r"), lines.feed(b"\nthree"), lines.finish()
@@ -43,12 +43,27 @@ class LineAssembler:
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self.rest = ""
+        self._begun: list[str] = []  # parts: a line of many megabytes is not copied with every chunk
+
+    @property
+    def rest(self) -> str:
+        """What was read of a line that has not ended."""
+        self._begun = ["".join(self._begun)]
+        return self._begun[0]
+
+    @rest.setter
+    def rest(self, text: str) -> None:
+        self._begun = [text]
 
     def feed(self, chunk: bytes) -> list[str]:
         """The lines that `chunk` completes."""
-        *whole, self.rest = (self.rest + self._decoder.decode(chunk)).split("\n")
-        return [_clean(line) for line in whole]
+        begun, ended, more = self._decoder.decode(chunk).partition("\n")
+        self._begun.append(begun)
+        if not ended:
+            return []
+        first = self.rest
+        *whole, self.rest = more.split("\n")
+        return [_clean(line) for line in (first, *whole)]
 
     def finish(self) -> list[str]:
         """The last line, if the text did not end with a line end."""

@@ -82,6 +82,7 @@ class Watching:
             for piece in chunk.pieces():
                 self.heard = time.monotonic()
                 await self._keep(self.reader.take(piece, last=False))
+                await asyncio.sleep(0)  # a flood keeps nobody else from running
             self.reader.end_answer()
         if self._progress is not None:
             await self._progress.show(self.console, self._name)
