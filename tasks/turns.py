@@ -28,6 +28,7 @@ from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.variables import Variable
 
 from errors import ConflictError, DeadlineError, SupersededError, UnavailableError
@@ -36,7 +37,9 @@ from tasks.logs import Logger
 T = TypeVar("T")
 OnConflict = Literal["wait", "newest", "fail"]
 _LOCKED, _GONE = 423, 410
-_SETTLING_SECONDS = 5.0  # for giving a turn back while the run is being ended
+_AWAY_SECONDS = 15.0  # after so long without an answer the server was away, and nobody could beat
+_ANSWER_SECONDS = 30.0  # for which a look of the holder waits for its answers
+_SETTLING_SECONDS = 8.0  # for giving a turn back while the run is being ended
 
 
 @dataclass(frozen=True)
@@ -185,19 +188,22 @@ class Turn:
     async def acquire(self, on_conflict: OnConflict, limit_seconds: float) -> None:
         """Wait for the turn."""
         deadline, shown = time.monotonic() + limit_seconds, ""
-        holder, changed = await self._note("turn"), time.monotonic()
-        while not await self._try():
-            found = await self._note("turn")
-            if found != holder:
-                holder, changed = found, time.monotonic()
+        holder = await self._note("turn")
+        changed = looked = time.monotonic()
+        while not await self._taken(on_conflict, holder, time.monotonic() - changed):
+            found, now = await self._note("turn"), time.monotonic()
+            if found != holder or now - looked > _AWAY_SECONDS:  # nobody beats while the server is away
+                holder, changed = found, now
+            looked = now
             name = holder.run_name if holder else "another run"
             age = time.monotonic() - changed
             # the note of the last holder stays until the next one has written its own: not at the first look
             if age > self.times.stale or (age > self.times.look and holder and await self._over(holder)):
                 self.log.warning("flow run %s had the turn of %s, but is gone: freed", name, self.claim.what)
                 await self._free(holder)
+                if await self._try():
+                    break
                 changed = time.monotonic()
-                continue
             if on_conflict == "fail":
                 raise ConflictError(f"{self.claim.what} is being deployed by flow run {name}.", remedy="Try later.")
             if time.monotonic() > deadline:
@@ -212,25 +218,39 @@ class Turn:
         self._before = holder
         await self._beat()
 
+    async def _taken(self, on_conflict: OnConflict, holder: Note | None, unchanged: float) -> bool:
+        """Take the slot, unless a run seems to hold it that lives: after an outage its slot may look free."""
+        held = holder is not None and holder.lease and unchanged <= 2 * self.times.renew
+        if held and on_conflict != "fail" and holder is not None and not await self._over(holder):
+            return False
+        return await self._try()
+
     async def hold(self) -> None:
-        """Renew and look, until cancelled. Losing touch with the Prefect server ends nothing that is under way."""
-        renewed = time.monotonic()
-        while True:
-            await asyncio.sleep(self.times.look)
-            try:
-                if not self._kept:
-                    await self._look_for_newer()
-                if time.monotonic() - renewed >= self.times.renew:
-                    await self._renew()
-                    await self._beat()
-                    renewed = time.monotonic()
-            except httpx.HTTPError as error:
-                self.log.warning("The turn of %s was not renewed: %s", self.claim.what, type(error).__name__)
+        """Renew and look, until cancelled. Losing touch with the Prefect server ends nothing that is under way.
+
+        Nothing is tried again by Prefect's client, whose pauses grow: a server that is back frees what was not renewed.
+        """
+        renewed, told = time.monotonic(), False
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            while True:
+                await asyncio.sleep(self.times.look)
+                try:
+                    async with asyncio.timeout(_ANSWER_SECONDS):
+                        if time.monotonic() - renewed >= self.times.renew:
+                            await self._renew()
+                            await self._beat()
+                            renewed, told = time.monotonic(), False
+                        if not self._kept:
+                            await self._look_for_newer()
+                except (httpx.HTTPError, UnavailableError, TimeoutError) as error:
+                    if not told:
+                        self.log.warning("The turn of %s is not renewed: %s", self.claim.what, type(error).__name__)
+                    told = True
 
     async def lost(self) -> UUID | None:
         """The run that had the turn before, when its process was lost and it may have left something open."""
         before = self._before
-        if before is None or before.run_id == self.claim.run_id:
+        if before is None or not before.lease or before.run_id == self.claim.run_id:
             return None
         try:
             run = await self.client.read_flow_run(UUID(before.run_id))
@@ -246,6 +266,7 @@ class Turn:
             async with asyncio.timeout(_SETTLING_SECONDS):
                 await self._renew()  # a server that restarted would free nothing for a lease it forgot
                 if self.lease is not None:
+                    await self._write("turn", self.claim.note(self._beats + 1))  # no lease: given back
                     await self.client.release_concurrency_slots_with_lease(self.lease)
         except (httpx.HTTPError, TimeoutError) as error:
             self.log.warning(

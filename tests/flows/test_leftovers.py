@@ -5,6 +5,7 @@ import os
 import subprocess
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from uuid import uuid4
 
 from prefect import get_client
 from prefect.states import Completed, Crashed, Paused, Running
@@ -15,7 +16,9 @@ from flows.deploy import deploy
 from tasks.jenkins_build.leftovers import bury, end_leftovers
 from tasks.jenkins_build.mirrors import gitlab_job
 from tasks.logs import task_logger
-from tasks.turns import Claim, take_turn
+from tasks.turns import Claim, TurnTimes, take_turn
+
+QUICK = TurnTimes(renew=0.5, look=0.3, stale=6.0)
 
 
 async def begun(client):
@@ -54,34 +57,34 @@ async def test_the_next_run_ends_what_a_killed_one_left_that_no_worker_saw(prefe
     async with get_client() as client:
         left = await begun(client)
         dead = Claim("leftovers", "app", "k", str(left.run), "dead", datetime.now(UTC))
-        async with take_turn(dead, "wait", 30, task_logger()):
+        async with take_turn(dead, "wait", 30, task_logger(), QUICK):
             pass
         await of_process(dead, os.getpid())
-        async with take_turn(dead, "wait", 30, task_logger()) as same:
+        async with take_turn(dead, "wait", 30, task_logger(), QUICK) as same:
             assert await same.lost() is None, "it is the same run, tried again"
         following = Claim("leftovers", "app", "k", "next", "next", datetime.now(UTC))
-        async with take_turn(following, "wait", 30, task_logger()) as turn:
+        async with take_turn(following, "wait", 30, task_logger(), QUICK) as turn:
             assert await turn.lost() is None, "its process lives"
         with subprocess.Popen(["true"]) as process:
             process.wait()
-        async with take_turn(dead, "wait", 30, task_logger()):
+        async with take_turn(dead, "wait", 30, task_logger(), QUICK):
             pass
         await of_process(dead, process.pid)
-        async with take_turn(following, "wait", 30, task_logger()) as turn:
+        async with take_turn(following, "wait", 30, task_logger(), QUICK) as turn:
             assert await turn.lost() == left.run
             await bury(await turn.lost(), task_logger())
             assert await turn.lost() == left.run, "what crashed may have left something, too"
         found = await states(client, left)
         assert found == {"run": "CRASHED", "question": "CANCELLED", "job": "CANCELLED", "ended": "COMPLETED"}
         await client.set_flow_run_state(left.run, Completed(), force=True)
-        async with take_turn(dead, "wait", 30, task_logger()):
+        async with take_turn(dead, "wait", 30, task_logger(), QUICK):
             pass
-        async with take_turn(following, "wait", 30, task_logger()) as turn:
+        async with take_turn(following, "wait", 30, task_logger(), QUICK) as turn:
             assert await turn.lost() is None, "it ended by itself"
 
 
 async def of_process(claim, pid):
-    """Whoever had the turn last did so in that process."""
+    """Whoever had the turn last did so in that process, and did not give it back."""
     name = claim.variable("turn")
     note = json.loads(await Variable.aget(name))
-    await Variable.aset(name, json.dumps({**note, "pid": pid}), overwrite=True)
+    await Variable.aset(name, json.dumps({**note, "pid": pid, "lease": str(uuid4())}), overwrite=True)

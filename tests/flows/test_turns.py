@@ -129,6 +129,24 @@ async def test_a_lease_that_the_server_forgot_is_taken_again(prefect_server):
     assert await slots("seven") == 0
 
 
+async def test_a_slot_that_an_outage_freed_is_left_to_the_run_that_lives(prefect_server):
+    log, times = [], TurnTimes(renew=8, look=0.3, stale=60)
+    async with take_turn(claim("nine", "a"), "wait", 5, task_logger(), times) as turn:
+        async with get_client() as client:  # as when it ran out while the server was away
+            await client.release_concurrency_slots_with_lease(turn.lease)
+        assert await slots("nine") == 0
+        waiting = asyncio.create_task(hold(claim("nine", "b"), 0, log))
+        await asyncio.sleep(0.6)
+        assert log == []
+        waiting.cancel()
+        async with take_turn(claim("nine", "c"), "wait", 30, task_logger(), TurnTimes(renew=0.1, look=0.3)):
+            log.append("took a silent one's")
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert log == ["took a silent one's"]
+    await hold(claim("nine", "d"), 0, log)
+    assert log[1:] == [("d", "begins"), ("d", "ends")]
+
+
 KILLED = """
 import asyncio, sys
 from datetime import UTC, datetime
