@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -88,13 +89,12 @@ class PrefectServer:
             UnavailableError: It did not in `timeout` seconds; the message holds the end of its log.
         """
         deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
-            try:
-                if httpx.get(f"{self.api_url}/health", timeout=2).status_code == httpx.codes.OK:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.2)
+        with httpx.Client(timeout=2) as client:
+            while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get(f"{self.api_url}/health").status_code == httpx.codes.OK:
+                        return
+                time.sleep(0.2)
         tail = (self.home / "server.log").read_text(errors="replace")[-800:]
         raise UnavailableError(f"The Prefect server did not start in {timeout:.0f} s. Its log ends: {tail}")
 

@@ -1,14 +1,20 @@
 """Fixtures of the whole suite: one Prefect server a session, started only when a test asks; the sandbox a module."""
 
+import fcntl
 import gc
 import os
+import shutil
+import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+# Every HTTP client reads the authorities it trusts, 30 ms of processor time for the usual 140 of them: nobody's is one.
+os.environ.setdefault("SSL_CERT_FILE", str(ROOT / "tests" / "authority.pem"))
 RUNS_FLOWS = [ROOT / "tests" / part for part in ("flows", "integration", "tasks/rollout")]
 LEFT_BEHIND = (
     "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning",
@@ -35,6 +41,7 @@ def collected(request):
     if runs_flows(request.node):
         with warnings.catch_warnings(action="ignore", category=ResourceWarning):
             gc.collect()
+        gc.freeze()  # what is left is looked at no more: the next collection takes milliseconds
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,6 +52,20 @@ def private_prefect_home(tmp_path_factory):
     return home
 
 
+def start(server, shared):
+    """Start a Prefect server. To make its database is half of the work: done once, and `shared` keeps it."""
+    made = shared / "prefect.db"
+    with (shared / "prefect.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            server.start().wait(240)  # a busy machine
+            with closing(sqlite3.connect(server.home / made.name)) as live, closing(sqlite3.connect(made)) as copy:
+                live.backup(copy)
+            return
+    shutil.copy(made, server.home)
+    server.start().wait(240)
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
     """A Prefect server for the session; this process and its children talk to it."""
@@ -52,12 +73,16 @@ def prefect_server(tmp_path_factory):
 
     from console.server import PrefectServer
 
-    with PrefectServer(tmp_path_factory.mktemp("prefect-server")) as server:
-        server.wait(240)  # a busy machine
+    base = tmp_path_factory.getbasetemp()
+    server = PrefectServer(tmp_path_factory.mktemp("prefect-server"))
+    try:
+        start(server, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
         os.environ.update(server.environment())
         with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_HOME: server.home}):
             yield server
         os.environ.pop("PREFECT_API_URL")
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="module")
