@@ -38,6 +38,7 @@ from tasks.interpretation.setup import (
 )
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import State
+from tasks.interpretation.unset import note_unset
 from tasks.source.includes import IncludeOptions, Needed, close_child, close_includes, further_files
 from tasks.source.model import CI_FILE
 from tasks.source.nodes import Mapping_, Node, Sequence
@@ -96,6 +97,7 @@ PASSES: tuple[Callable[[State], State], ...] = (
     decide_jobs,
     leave_out,
     note_jobs,
+    note_unset,
     build_jobs,
     link_needs,
     inline,

@@ -158,7 +158,10 @@ _WORK = {
     "services:variables:value": _exact(),
     "services:variables:expand": _exact(),
     "variables": _near(
-        "GitLab's expansion and precedence. A few variables that steer GitLab's git have no effect.", "git-variable"
+        "GitLab's expansion and precedence. A few variables that steer GitLab's git have no effect, and a few "
+        "predefined ones are [not set](variables.md#not-set).",
+        "git-variable",
+        "variable-not-set",
     ),
     "variables:value": _exact(),
     "variables:expand": _exact(),

@@ -98,7 +98,7 @@ NOT_SET = {
     "CHAT_CHANNEL": _CHAT,
     "CHAT_INPUT": _CHAT,
     "CHAT_USER_ID": _CHAT,
-    "CI_COMMIT_BEFORE_SHA": "a parameter, where rules compare with it",
+    "CI_COMMIT_BEFORE_SHA": "in a Jenkinsfile to keep a parameter, where rules compare with it",
     "CI_COMMIT_TAG_MESSAGE": _UNREAD,
     "CI_DEBUG_SERVICES": "services' logs are shown when they do not start",
     "CI_DEBUG_TRACE": "never: a trace would show secrets",
@@ -156,3 +156,14 @@ NOT_SET = {
     "KUBECONFIG": "the rollout step has its own cluster",
     "TRIGGER_PAYLOAD": "no such triggers here",
 }
+
+# Those that GitLab sets in some pipelines only, so that a text that uses them can do without.
+_SOMETIMES = (
+    *("CHAT_CHANNEL", "CHAT_INPUT", "CHAT_USER_ID", "CI_DEBUG_SERVICES", "CI_DEBUG_TRACE", "CI_DEPLOY_FREEZE"),
+    *("CI_COMMIT_TAG_MESSAGE", "CI_ENVIRONMENT_ID", "CI_EXTERNAL_PULL_REQUEST_*", "CI_GITLAB_FIPS_MODE"),
+    *("CI_HAS_OPEN_REQUIREMENTS", "CI_KUBERNETES_ACTIVE", "CI_MERGE_REQUEST_*", "CI_OPEN_MERGE_REQUESTS"),
+    *("CI_PIPELINE_SCHEDULE_DESCRIPTION", "CI_PIPELINE_TRIGGERED", "CI_PROJECT_CLASSIFICATION_LABEL"),
+    *("CI_RELEASE_DESCRIPTION", "CI_TRIGGER_SHORT_TOKEN", "CI_UPSTREAM_JOB_ID", "CI_UPSTREAM_PIPELINE_ID"),
+    *("CI_UPSTREAM_PROJECT_ID", "KUBECONFIG", "TRIGGER_PAYLOAD"),
+)
+MISSED = {name: reason for name, reason in NOT_SET.items() if name not in _SOMETIMES}

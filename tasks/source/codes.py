@@ -123,6 +123,10 @@ _JOBS = {
     "matrix-limit": _error("`parallel:matrix` makes more than 200 jobs, GitLab's limit.", "Use fewer values."),
 }
 _WARNINGS = {
+    "variable-not-set": _warning(
+        "Jobs use a predefined variable of GitLab that a build here does not have, such as `CI_JOB_TOKEN`.",
+        "Use something else, such as a CI/CD variable of the project, masked where it is secret.",
+    ),
     "changes-assumed": _warning(
         "What changed is not known in a deployment, nor to `include:rules`, nor where a path holds a variable of the "
         "build: `changes` is taken so that the job runs, as true, or as false where it would keep the job out.",
