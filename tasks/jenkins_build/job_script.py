@@ -184,7 +184,8 @@ def own_variables(job: Job, *, lent: bool = False) -> list[str]:
         tier = job.environment.tier or (None if "$" in name else environment_tier(name))
         known |= {"CI_ENVIRONMENT_TIER": tier} if tier else {}
         known |= {"CI_ENVIRONMENT_URL": job.environment.url} if job.environment.url else {}
-    return [*exports(known), *exports(job.variables, job.unresolved_variables, lent=lent)]
+    # an address may hold the slug, and what else is only known here
+    return [*exports(known, ("CI_ENVIRONMENT_URL",)), *exports(job.variables, job.unresolved_variables, lent=lent)]
 
 
 def commands(items: Iterable[str]) -> list[str]:
