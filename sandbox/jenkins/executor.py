@@ -17,6 +17,7 @@ from sandbox.jenkins.context import Build, KilledError, StageState, result_of
 from sandbox.jenkins.declarative import Problem, find_pipeline, read_pipeline
 from sandbox.jenkins.groovy import nodes
 from sandbox.jenkins.groovy.interpreter import Interpreter
+from sandbox.jenkins.groovy.method_size import fits_a_method
 from sandbox.jenkins.groovy.parser import GroovySyntaxError, parse
 from sandbox.jenkins.groovy.values import GroovyError, UnsupportedError, throw, to_string
 from sandbox.jenkins.model import BuildHost, Result
@@ -26,6 +27,13 @@ from sandbox.jenkins.steps import STEPS, call_step
 
 # importing these modules declares their steps
 _MODULES = (shell, steps_control, steps_credentials, steps_files, steps_flow, steps_outside, steps_scm)
+
+# What the linter does not find, and the build ends by.
+_TOO_LARGE = """General error during class generation: Method too large: WorkflowScript.___cps___1 \
+()Lcom/cloudbees/groovy/cps/impl/CpsFunction;
+
+groovyjarjarasm.asm.MethodTooLargeException: Method too large: WorkflowScript.___cps___1 \
+()Lcom/cloudbees/groovy/cps/impl/CpsFunction;"""
 
 
 def validate(script: str) -> list[str]:
@@ -74,6 +82,9 @@ def _run(build: Build) -> None:
     model, problems = read_pipeline(block) if block is not None else (None, [])
     if problems:
         _refuse(build, [problem.shown(parsed.source) for problem in problems])
+        return
+    if block is not None and not fits_a_method(block):
+        _refuse(build, [_TOO_LARGE])
         return
     build.frame("Start of Pipeline")
     failure: GroovyError | UnsupportedError | None = None

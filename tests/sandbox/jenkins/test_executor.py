@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.jenkins.executor import run
+from sandbox.jenkins.executor import run, validate
 from sandbox.jenkins.model import Credential
 from tests.sandbox.jenkins.fake_host import FakeHost
 
@@ -29,6 +29,11 @@ def build(tmp_path):
         return host
 
     return start
+
+
+def bare_stages(count):
+    stages = "".join(f"stage('s{n}') {{\nsteps {{\necho 'hi'\n}}\n}}\n" for n in range(count))
+    return "pipeline {\nagent none\nstages {\n" + stages + "}\n}\n"
 
 
 def text_of(host):
@@ -500,3 +505,15 @@ def test_rendered_pipelines_run(tmp_path, path, repository, fake_docker):
     for refusal in ("not supported by the Jenkins stand-in", "NoSuchMethodError", "Exception", "job was rewritten"):
         assert refusal not in host.console
     assert "gl-job name=" in host.console or "image" in dict(host.statuses())
+
+
+def test_more_stages_than_a_java_method_holds_are_not_compiled(build):
+    assert validate(bare_stages(200)) == []  # the linter does not see it
+    host = build(bare_stages(200))
+    assert host.outcome == "FAILURE"
+    assert "startup failed:\nGeneral error during class generation: Method too large" in host.console
+    assert "hi" not in host.console
+
+
+def test_as_many_stages_as_a_java_method_holds_run(build):
+    assert build(bare_stages(150)).console.count("hi\n") == 150

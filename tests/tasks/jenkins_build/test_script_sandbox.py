@@ -1,0 +1,84 @@
+"""What the Groovy of ours calls is allowed in Jenkins' script sandbox, with nothing approved, and can be suspended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from sandbox.jenkins.groovy import nodes
+from sandbox.jenkins.groovy.method_size import parts_of
+from sandbox.jenkins.groovy.parser import parse
+from tasks.interpretation.pipeline import Job, Pipeline
+from tasks.jenkins_build.jenkinsfile import RenderSettings, render
+from tests.tasks.jenkins_build.groovy.cases import CASES
+
+# Methods of Java's and Groovy's own classes that script-security 1326 lists (generic-whitelist), by name, as far as we
+# call them on texts, lists, maps, matchers, exceptions and System.
+ALLOWED = {
+    *("contains", "endsWith", "indexOf", "lastIndexOf", "replace", "split", "startsWith", "substring", "trim"),
+    *("add", "addAll", "containsKey", "get", "join", "keySet", "put", "putAll", "size", "values"),
+    *("any", "collect", "findAll"),  # with closures; workflow-cps has them in a form that can be suspended
+    *("currentTimeMillis", "find", "parseText"),
+}
+CLASSES = {"groovy.json.JsonSlurper"}
+# What `env`, `params` and `currentBuild` are asked for by property; each is @Whitelisted or a map's key.
+CURRENT_BUILD = {"currentResult", "description", "previousBuild"}
+HERE = Path(__file__).parent
+RENDERINGS = ("stages", "graph")
+
+
+def _rendered(name: str, rendering: str) -> str:
+    case = CASES[name]
+    stages = tuple(dict.fromkeys(job.stage for job in case.jobs if job.parent is None))
+    settings = RenderSettings("http://gitlab.example/a.git", "0" * 40, **case.settings)
+    return render(Pipeline(None, stages, case.jobs, **case.pipeline), replace(settings, rendering=rendering))  # type: ignore[arg-type]
+
+
+def _texts() -> list[tuple[str, str]]:
+    many = Pipeline(None, ("a",), tuple(Job(f"job {n}", "a", ("true",)) for n in range(1_001)))
+    found = [(f"{name}, {rendering}", _rendered(name, rendering)) for name, rendering in product(CASES, RENDERINGS)]
+    found += [(path.stem, path.read_text(encoding="ascii")) for path in sorted((HERE / "golden").iterdir())]
+    return [*found, ("as JSON", render(many, RenderSettings("http://gitlab.example/a.git", "0" * 40)))]
+
+
+TEXTS = dict(_texts())
+
+
+@cache
+def _script(name: str) -> tuple[nodes.Script, tuple[nodes.Node, ...]]:
+    script = parse(TEXTS[name])
+    return script, tuple(parts_of(script.statements))
+
+
+def _methods_called(found: Iterable[nodes.Node]) -> set[str]:
+    return {node.name for node in found if isinstance(node, nodes.Call) and node.target is not None}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_only_what_is_allowed_is_called_and_asked_for(name: str) -> None:
+    _, found = _script(name)
+    assert _methods_called(found) - ALLOWED == set()
+    assert {node.type for node in found if isinstance(node, nodes.New)} <= CLASSES
+    asked = [node for node in found if isinstance(node, nodes.Property) and isinstance(node.target, nodes.Name)]
+    assert {node.name for node in asked if getattr(node.target, "name", "") == "currentBuild"} <= CURRENT_BUILD
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_step_is_called_where_nothing_can_be_suspended(name: str) -> None:
+    """A @NonCPS method that calls a step, or a method of ours that may, ends in the middle, with no error."""
+    methods = [node for node in _script(name)[0].statements if isinstance(node, nodes.Method)]
+    plain = {method.name for method in methods if method.non_cps}
+    for method in methods:
+        if method.non_cps:
+            calls = {n.name for n in parts_of(method.body) if isinstance(n, nodes.Call) and n.target is None}
+            assert calls - plain == set(), method.name
+
+
+def test_what_is_not_allowed_is_found() -> None:
+    text = "def x() {\n  return ['a'].max { it } + 'b'.execute()\n}\n"
+    assert _methods_called(parts_of(parse(text).statements)) == {"max", "execute"}
