@@ -76,7 +76,7 @@ class PageReader:
 
     def finish(self) -> list[Line]:
         """The last line, if the text did not end with a line end."""
-        self._lines.rest = _CLOSINGS.sub("", self._lines.rest)
+        self._lines.rest = self._lines.rest.replace("</span>", "")
         return [self._read(line) for line in self._lines.finish()]
 
     def _read(self, line: str) -> Line:
