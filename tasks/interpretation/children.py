@@ -17,7 +17,7 @@ from tasks.interpretation.fields import flag_of, needs_of, text_of
 from tasks.interpretation.jobs import forwarded, wide_variables
 from tasks.interpretation.needs import parent_job
 from tasks.interpretation.parallel import Instance
-from tasks.interpretation.pipeline import Artifacts, Child, Job, Retry
+from tasks.interpretation.pipeline import Artifacts, Child, Job, Need, Retry
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import Family, JobDraft, State
 from tasks.interpretation.variables import Variables
@@ -290,7 +290,8 @@ class _Adoption:
             own_stage=job.own_stage or job.stage,
             stage=self.stage(job.stage),
             parent=self.bridge if job.parent is None else self.names[job.parent],
-            needs=None if job.needs is None else tuple(replace(n, job=self.names[n.job]) for n in job.needs),
+            needs=self.needs(job.needs),
+            rules=tuple(replace(rule, needs=self.needs(rule.needs)) for rule in job.rules),
             dependencies=None if job.dependencies is None else tuple(self.names[name] for name in job.dependencies),
             taken=self.taken.get(job.name, ()) if direct else tuple(self.names[name] for name in job.taken),
             child=job.child and replace(job.child, stages=tuple(map(self.stage, job.child.stages))),
@@ -298,6 +299,9 @@ class _Adoption:
             unresolved_variables=unresolved,
             excluded_variables=self.excluded(job),
         )
+
+    def needs(self, needs: tuple[Need, ...] | None) -> tuple[Need, ...] | None:
+        return None if needs is None else tuple(replace(need, job=self.names[need.job]) for need in needs)
 
     def stage(self, name: str) -> str:
         if name not in self.stages:  # of a child of the child

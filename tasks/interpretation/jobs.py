@@ -9,12 +9,14 @@ from typing import cast
 
 from tasks.interpretation import fields
 from tasks.interpretation.combinations import mirrors
+from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, expand_all
+from tasks.interpretation.expressions import Constant, Expression, both
 from tasks.interpretation.parallel import Instance, instances
-from tasks.interpretation.pipeline import AllowFailure, Job, When
-from tasks.interpretation.rules import Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
+from tasks.interpretation.pipeline import AllowFailure, Job, Undecided, When
+from tasks.interpretation.rules import Choice, Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
 from tasks.interpretation.state import JobDraft, LeftOut, State
-from tasks.interpretation.variables import Variables, inherited
+from tasks.interpretation.variables import Variables, inherited, read_variables
 from tasks.source.diagnostics import Findings
 from tasks.source.includes import is_static
 from tasks.source.nodes import Mapping_, Node
@@ -36,15 +38,42 @@ def _decided(draft: JobDraft, state: State, judge: Judge) -> JobDraft:
     scope = state.scope.over(names).over(draft.variables.values).over(state.context.overrides)
     rules, parallel = draft.node.get("rules"), draft.node.get("parallel")
     if rules is None or not isinstance(parallel, Mapping_):
-        return replace(draft, decision=decide_job(draft.node, scope, judge, state.governed))
+        return replace(draft, decision=_decision(draft, scope, state, judge))
     found: dict[str, Decision] = {}
     for made in instances(draft.name, parallel, Findings()):
         own = scope.over({"CI_JOB_NAME": made.name, **made.variables}).over(state.context.overrides)
-        found[made.name] = decide_job(draft.node, own, judge, state.governed)
+        found[made.name] = _decision(draft, own, state, judge)
     running = [decision for decision in found.values() if not decision.never]
     first = running[0] if running else Decision(())
     same = all(decision == first for decision in found.values())
     return replace(draft, decision=first, decisions={} if same else found)
+
+
+def _decision(draft: JobDraft, scope: Scope, state: State, judge: Judge) -> Decision:
+    """The decision about one job: where the build chooses variables by `workflow:rules`, one for each choice."""
+    if not state.workflow_choices:
+        return decide_job(draft.node, scope, judge, state.governed)
+    inherit = draft.node.get("inherit")
+    given = inherit.get("variables") if isinstance(inherit, Mapping_) else None
+    stronger = read_variables(draft.node.get("variables")).values.keys() | state.context.overrides.keys()
+    choices: list[Choice] = []
+    for workflow in state.workflow_choices:
+        wide = inherited(Variables(workflow.outcome.variables), given).values
+        own = {name: text for name, text in wide.items() if name not in stronger}
+        never = workflow.outcome.when == "never"
+        found = Decision(()) if never else decide_job(draft.node, scope.over(own), judge, state.governed)
+        for choice in found.choices:
+            outcome = replace(choice.outcome, variables={**own, **choice.outcome.variables})
+            choices.append(Choice(_together(workflow, choice), outcome, choice.span))
+        if not found.choices or found.choices[-1].condition is not True:  # no later rule of the workflow counts
+            choices.append(Choice(workflow.condition, Outcome(when="never"), workflow.span))
+    return Decision(tuple(choices))
+
+
+def _together(first: Choice, second: Choice) -> bool | Expression:
+    terms = (Constant(c.condition) if isinstance(c.condition, bool) else c.condition for c in (first, second))
+    both_hold = both(*terms)
+    return both_hold.value if isinstance(both_hold, Constant) else both_hold
 
 
 def leave_out(state: State) -> State:
@@ -167,7 +196,7 @@ class _Builder:
             allow_failure=_allow_failure(draft, outcome),
             retry=fields.retry_of(node.get("retry")),
             timeout_seconds=fields.seconds_of(node.get("timeout")),
-            rules=undecided(draft.decision, _when(draft, Outcome()), self.state.workflow),
+            rules=self.rules(draft, instance, expanded),
             environment=fields.environment_of(node.get("environment"), put),
             secrets=fields.secrets_of(node.get("secrets")),
             coverage=fields.text_of(node.get("coverage")),
@@ -177,6 +206,26 @@ class _Builder:
             unresolved_variables=frozenset(expanded.unresolved & shown.keys()),
             excluded_variables=self.excluded(node),
         )
+
+    def rules(self, draft: JobDraft, instance: Instance, plain: Expanded) -> tuple[Undecided, ...]:
+        """The rules left to the build, each with the variables that are others where it holds."""
+        guard = True if self.state.workflow_choices else self.state.workflow
+        rules = undecided(draft.decision, _when(draft, Outcome()), guard)
+        return tuple(self.chosen(rule, draft, instance, plain) if rule.variables else rule for rule in rules)
+
+    def chosen(self, rule: Undecided, draft: JobDraft, instance: Instance, plain: Expanded) -> Undecided:
+        own = Variables({**instance.variables, **rule.variables}).over(draft.variables)
+        own = own.without(self.state.context.overrides).without(self.state.context.secrets)
+        found = self.expanded(draft, instance, own)
+        gone = set(self.excluded(draft.node))
+        values = {
+            name: text
+            for name, text in found.values.items()
+            if name not in gone
+            and (name in own.values or name in self.settled.values)
+            and (text != plain.values.get(name) or (name in found.unresolved) != (name in plain.unresolved))
+        }
+        return replace(rule, variables=values, unresolved_variables=frozenset(found.unresolved & values.keys()))
 
     def expanded(self, draft: JobDraft, instance: Instance, own: Variables) -> Expanded:
         if own.values.keys() <= self.state.variables.values.keys() and all(

@@ -34,10 +34,11 @@ def _none(note: str, *codes: str) -> Row:
 
 
 _CHANGES = _near(
-    "Exact in a Jenkinsfile to keep (git is asked once a build) and with `--changed`; assumed in a deployment.",
+    "Exact in a Jenkinsfile to keep (git is asked once a build) and with `--changed`. True in a deployment, as on "
+    "GitLab in a pipeline that no push made.",
     "changes-assumed",
 )
-_COMPARE = _near("Exact in a Jenkinsfile to keep; assumed in a deployment and with `--changed`.", "changes-assumed")
+_COMPARE = _near("Exact in a Jenkinsfile to keep; true in a deployment and with `--changed`.", "changes-assumed")
 _EXISTS = _near(
     "Exact where the commit's files are known (a deployment, the command line) or the build can look; assumed else.",
     "exists-assumed",
@@ -112,7 +113,7 @@ GLOBAL_ROWS = {
     "workflow:rules:exists:project": _EXISTS_ELSEWHERE,
     "workflow:rules:exists:ref": _EXISTS_ELSEWHERE,
     "workflow:rules:variables": _near(
-        "Exact where the rule is decided before the build; else left out. Set them in jobs.",
+        "Exact, also where the build decides; but `workflow:name` does not get those.",
         "workflow-variables-undecided",
     ),
     "workflow:rules:auto_cancel": _near("See the two rows below it.", "auto-cancel"),

@@ -162,7 +162,8 @@ class Undecided:
         expression: A residual of `tasks.interpretation.expressions` (its `Expression` type).
         when: The job's `when` if the expression holds.
         allow_failure: Likewise.
-        variables: Variables that the matching rule adds.
+        variables: Variables that the matching rule adds, or gives another value by what it adds.
+        unresolved_variables: As in `Job`, for `variables`.
         start_in_seconds: The delay of a ``when: delayed``, if the rule sets one.
         interruptible: Whether the rule sets it.
         needs: What the job needs instead of its own needs; None = its own.
@@ -172,6 +173,7 @@ class Undecided:
     when: When = "on_success"
     allow_failure: AllowFailure | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    unresolved_variables: frozenset[str] = frozenset()
     start_in_seconds: int | None = None
     interruptible: bool | None = None
     needs: tuple[Need, ...] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tasks.interpretation.evaluation import Scope
+from tasks.interpretation.expansion import references
 from tasks.interpretation.fields import flag_of, text_of, texts_of
 from tasks.interpretation.keywords import DEFAULT_KEYS, GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
 from tasks.interpretation.rules import Judge, on_job_failure_of
@@ -105,10 +106,13 @@ def _apply_workflow(state: State, rules: Sequence) -> State:
         what = "one failed job stops all others" if state.fail_fast else "a failed job stops no other"
         message = f"`workflow:rules:auto_cancel` cannot be decided before the build runs: {what}."
         state.findings.add("auto-cancel", message, rules.span)
-    if any(choice.outcome.variables for choice in decision.choices):
-        message = "`workflow:rules:variables` are left out where the rule cannot be decided before the build runs."
+    names = {name for choice in decision.choices for name in choice.outcome.variables}
+    workflow = state.root.get("workflow")
+    name = text_of(workflow.get("name")) if isinstance(workflow, Mapping_) else None
+    if not names.isdisjoint(references(name or "")):
+        message = "`workflow:name` does not get variables of a rule that only the build decides."
         state.findings.add("workflow-variables-undecided", message, rules.span)
-    return replace(state, workflow=decision.condition())
+    return replace(state, workflow=decision.condition(), workflow_choices=decision.choices if names else ())
 
 
 def list_jobs(state: State) -> State:

@@ -10,7 +10,7 @@ from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expressions import Expression
 from tasks.interpretation.parallel import Instance
 from tasks.interpretation.pipeline import Job
-from tasks.interpretation.rules import Decision
+from tasks.interpretation.rules import Choice, Decision
 from tasks.interpretation.variables import Variables
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.includes import Memo
@@ -75,6 +75,7 @@ class State:
         scope: What `rules:if` of the workflow sees.
         governed: Whether there are `workflow:rules`.
         workflow: Whether a pipeline is created: True, False or a residual condition.
+        workflow_choices: The rules of the workflow that the build chooses among, where they bring variables.
         fail_fast: Whether one failed job stops all others.
         drafts: The jobs.
         judged: All jobs once they are decided, with those that do not run.
@@ -98,6 +99,7 @@ class State:
     scope: Scope = field(default_factory=Scope)
     governed: bool = False
     workflow: bool | Expression = True
+    workflow_choices: tuple[Choice, ...] = ()
     fail_fast: bool = False
     drafts: tuple[JobDraft, ...] = ()
     judged: tuple[JobDraft, ...] = ()

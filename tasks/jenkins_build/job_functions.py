@@ -122,7 +122,8 @@ def _script_function(plan: Plan, job: Job, name: str, commands: list[str], *firs
         for word, jobs in (("reports", dotenv.told(job, plan.pipeline)), ("lent", dotenv.lent(job, plan.pipeline)))
     )
     chosen = [Code("variables")] if has_rule_variables(job) else []
-    referred = told if job.unresolved_variables or plan.pipeline.unresolved_variables else []
+    referring = any(rule.unresolved_variables for rule in job.rules)
+    referred = told if job.unresolved_variables or plan.pipeline.unresolved_variables or referring else []
     function: list[Expression] = [*_texts(["lent() {", ":"]), *lent, *_texts(["}"])] if lent else []
     variables: tuple[Expression, ...] = (*_texts(head), *function, *referred, *shared, *_texts(own), *chosen, *told)
     parameters = ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
@@ -167,7 +168,7 @@ def rule_values(job: Job, rule: Undecided) -> MapOf:
         (
             ("when", Text(rule.when)),
             ("allowFailure", Code(str(allowed.always).lower())),
-            ("variables", Text("\n".join(job_script.exports(rule.variables)))),
+            ("variables", Text("\n".join(job_script.exports(rule.variables, rule.unresolved_variables)))),
             ("delay", Code(str(delay or 0))),
         )
     )

@@ -128,8 +128,9 @@ _WARNINGS = {
         "Use something else, such as a CI/CD variable of the project, masked where it is secret.",
     ),
     "changes-assumed": _warning(
-        "What changed is not known in a deployment, nor to `include:rules`, nor where a path holds a variable of the "
-        "build: `changes` is taken so that the job runs, as true, or as false where it would keep the job out.",
+        "What changed is not known in a deployment, which builds a commit whoever pushed what when, nor to "
+        "`include:rules`, nor where a path holds a variable of the build: `changes` is taken so that the job runs, as "
+        "true (as GitLab does in pipelines that no push made), or as false where it would keep the job out.",
         "Add an `if` that decides.",
     ),
     "exists-assumed": _warning(
@@ -140,7 +141,8 @@ _WARNINGS = {
     "policy-kubernetes": _warning("`kubernetes: active` is taken as false.", "Use `rules:if`."),
     "workflow-never": _warning("`workflow:rules` let no pipeline run; there are no jobs.", "Choose another ref."),
     "workflow-variables-undecided": _warning(
-        "Variables of an undecided workflow rule are left out.", "Set them in jobs."
+        "`workflow:name` refers to variables of a rule that only the build decides, and does not get them.",
+        "Name the pipeline by something else.",
     ),
     "needs-elsewhere": _warning(
         "A need on another pipeline or project is ignored.", "Fetch what it gives in the script."

@@ -39,7 +39,7 @@ NOT_RENDERED: dict[tuple[type, str], str | None] = {
     (Pipeline, "diagnostics"): None,  # shown to the user beside the Jenkinsfile
     (Pipeline, "created"): "workflow-never",
 }
-RULE = Undecided(Equal(Var("A"), Text("b")))
+RULE = Undecided(Equal(Var("A"), Text("b")), variables={"V": "$X"})
 JOB = Job(
     "job",
     "one",
@@ -140,6 +140,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Undecided, "when"): "always",
     (Undecided, "allow_failure"): AllowFailure(always=True),
     (Undecided, "variables"): {"A": "b"},
+    (Undecided, "unresolved_variables"): frozenset({"V"}),
     (Undecided, "start_in_seconds"): 3,
     (Undecided, "interruptible"): True,
     (Undecided, "needs"): (Need("early"),),

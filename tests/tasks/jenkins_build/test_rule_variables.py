@@ -1,0 +1,59 @@
+"""Variables that come with a rule which only the build decides: of a job, or of the workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.tasks.jenkins_build.test_rule_needs import run
+
+PIPELINE = """
+workflow:
+  rules:
+    - {if: $CI_COMMIT_TAG, variables: {TARGET: production}}
+    - {if: $SKIPPED, when: never}
+    - {if: $CI_COMMIT_BRANCH, variables: {TARGET: "$CI_COMMIT_BRANCH-test"}}
+variables: {ADDRESS: "https://$TARGET.example"}
+plain: {script: ['echo "$TARGET $ADDRESS"']}
+own: {variables: {TARGET: mine}, script: ['echo "$TARGET $ADDRESS"']}
+ruled:
+  variables: {TEXT: "<$MORE>"}
+  rules:
+    - {if: $TARGET == "production", variables: {MORE: "for $TARGET at $$5"}}
+    - {if: $SLOW, variables: {MORE: slow}}
+  script: ['echo "$MORE $TEXT"']
+"""
+
+
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        (
+            {"CI_COMMIT_TAG": "v1"},
+            {
+                "plain": "production https://production.example",
+                "own": "mine https://mine.example",
+                "ruled": "for production at $5 <for production at $5>",
+            },
+        ),
+        ({}, {"plain": "main-test https://main-test.example", "own": "mine https://mine.example"}),
+        (
+            {"SLOW": "x"},
+            {
+                "plain": "main-test https://main-test.example",
+                "own": "mine https://mine.example",
+                "ruled": "slow <slow>",
+            },
+        ),
+        ({"SKIPPED": "x", "SLOW": "x"}, {}),
+    ],
+)
+def test_the_variables_of_the_rule_that_holds(
+    tmp_path: Path, given: dict[str, str], lines: dict[str, str], rendering: Literal["stages", "graph"]
+) -> None:
+    ran = run(tmp_path, PIPELINE, rendering, **given)
+    assert {name: state for name, state in ran.states.items() if state != "skipped"} == dict.fromkeys(lines, "success")
+    assert {name: "\n".join(ran.lines[name]) for name in lines} == lines
