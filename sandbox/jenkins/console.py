@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
 import json
 import re
 import threading
@@ -120,7 +121,7 @@ class Console:
 
 
 def _as_html(raw: bytes) -> bytes:
-    return b"".join(map(_line_as_html, raw.splitlines(keepends=True)))
+    return b"".join(map(_line_as_html, io.BytesIO(raw)))  # a carriage return ends no line
 
 
 def _line_as_html(line: bytes) -> bytes:
