@@ -56,7 +56,7 @@ class Limits:
     approval: float = 3600.0
     silence: float = 1800.0
     outage: float = 300.0
-    poll: tuple[float, float] = (0.3, 2.7)
+    poll: tuple[float, float] = (0.3, 2.5)
 
 
 @dataclass
