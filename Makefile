@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Most tests wait for servers: more workers than processors. One file stays on one worker, as its tests share stand-ins.
+# Most tests wait for servers: more workers than processors. One file stays on one worker, as its tests share stand-ins;
+# files come in their order, as the slow ones (flows) are not those with many tests, and must not be the last.
 WORKERS ?= 4
 # How often a failed test is tried again; what was is listed.
 RERUNS ?= 0
@@ -29,7 +30,7 @@ demo: $(STAMP)
 	@$(BIN)/smartclide demo $(DEMO)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --reruns $(RERUNS) $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
