@@ -16,11 +16,10 @@ from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
 from errors import InputError
 from tasks.interpretation.pipeline import Pipeline
-from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_stages
 from tasks.jenkins_build.job_config import ParameterDefinition, Retention, job_config
 from tasks.jenkins_build.jobs import Credential
 from tasks.jenkins_build.outcome import build_key
-from tasks.jenkins_build.resumable import TopStage
+from tasks.jenkins_build.rendered import Rendered, rendered
 from tasks.jenkins_build.settings import HOUR_SECONDS, ImageBuild, RenderSettings
 from tasks.jenkins_build.task import JobSpec
 from tasks.jenkins_build.variables import VariableStore
@@ -89,33 +88,6 @@ class Specification:
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A Jenkinsfile, wherever it was made.
-
-    Attributes:
-        jenkinsfile: The text.
-        jobs: Names of the GitLab jobs that it runs.
-        parameters: Build parameters to declare.
-        values: Values of those that are not the build's own (COMMIT_SHA, BUILD_KEY).
-        coverage: GitLab's ``coverage:`` by job, where there is one.
-        one_at_a_time: Whether builds of the job wait for each other (``resource_group``).
-        restart: Its top-level stages, where a build can be taken up again in the middle.
-        has_secrets: Whether a job has ``secrets:``.
-        foreign: Whether somebody else's interpreter made it, who announces no jobs.
-    """
-
-    jenkinsfile: str
-    jobs: tuple[str, ...]
-    parameters: tuple[str, ...]
-    values: Mapping[str, str] = field(default_factory=dict)
-    coverage: Mapping[str, str] = field(default_factory=dict)
-    one_at_a_time: bool = False
-    restart: tuple[TopStage, ...] = ()
-    has_secrets: bool = False
-    foreign: bool = False
-
-
-@dataclass(frozen=True)
 class Wanted:
     """What a deployment wants of its build.
 
@@ -163,23 +135,6 @@ def specify(wanted: Wanted, pipeline: Pipeline) -> Specification:
     """
     check_image(wanted, [job.name for job in pipeline.jobs])
     return specification(wanted, rendered(pipeline, render_settings(wanted)))
-
-
-def rendered(pipeline: Pipeline, settings: RenderSettings) -> Rendered:
-    """The Jenkinsfile of a pipeline, and what its job has to know of it.
-
-    Raises:
-        InputError: The pipeline does not fit into a Jenkinsfile.
-    """
-    return Rendered(
-        render(pipeline, settings),
-        tuple(job.name for job in pipeline.jobs),
-        parameter_names(pipeline),
-        coverage={job.name: job.coverage for job in pipeline.jobs if job.coverage},
-        one_at_a_time=any(job.resource_group for job in pipeline.jobs),
-        restart=tuple(TopStage(title, stages) for title, stages in restart_stages(pipeline, settings)),
-        has_secrets=any(job.secrets for job in pipeline.jobs),
-    )
 
 
 def render_settings(wanted: Wanted) -> RenderSettings:

@@ -13,8 +13,7 @@ from errors import InputError
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic
-from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_stages
-from tasks.jenkins_build.resumable import TopStage
+from tasks.jenkins_build.rendered import Rendered, rendered
 from tasks.jenkins_build.settings import RenderSettings
 
 SERVICE = "smartclide-interpreter"
@@ -44,25 +43,14 @@ class Answer(BaseModel):
     """What became of an order.
 
     Attributes:
-        jenkinsfile: The text; empty when no pipeline is created.
-        jobs: Names of the jobs that run.
-        parameters: The build parameters that the Jenkinsfile wants to have declared.
+        made: The Jenkinsfile; None when ``workflow:rules`` say that there is no pipeline.
         diagnostics: Everything there is to say.
-        coverage, one_at_a_time, restart, has_secrets: As in `jenkins_build.specification.Rendered`.
-        created: False when ``workflow:rules`` say that there is no pipeline.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    jenkinsfile: str
-    jobs: tuple[str, ...]
-    parameters: tuple[str, ...]
+    made: Rendered | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    coverage: dict[str, str] = {}
-    one_at_a_time: bool = False
-    restart: tuple[TopStage, ...] = ()
-    has_secrets: bool = False
-    created: bool = True
 
 
 class _Refusal(BaseModel):
@@ -118,18 +106,8 @@ def carry_out(order: Order) -> Answer:
         InputError: The pipeline does not fit into a Jenkinsfile.
     """
     pipeline = interpret(order.files, order.context, entry=order.entry)
-    stages = restart_stages(pipeline, order.settings) if pipeline.created else ()
-    return Answer(
-        jenkinsfile=render(pipeline, order.settings) if pipeline.created else "",
-        jobs=tuple(job.name for job in pipeline.jobs),
-        parameters=parameter_names(pipeline),
-        diagnostics=pipeline.diagnostics,
-        coverage={job.name: job.coverage for job in pipeline.jobs if job.coverage},
-        one_at_a_time=any(job.resource_group for job in pipeline.jobs),
-        restart=tuple(TopStage(title, inner) for title, inner in stages),
-        has_secrets=any(job.secrets for job in pipeline.jobs),
-        created=pipeline.created,
-    )
+    made = rendered(pipeline, order.settings) if pipeline.created else None
+    return Answer(made=made, diagnostics=pipeline.diagnostics)
 
 
 def read_diagnostics(body: bytes) -> tuple[Diagnostic, ...]:

@@ -13,14 +13,8 @@ from tasks.interpretation.diagnostics import Diagnostic, Findings, Span
 from tasks.interpretation.pipeline import Pipeline
 from tasks.interpretation.task import InterpretationOptions, interpret_snapshot, report, settle, snapshot_context
 from tasks.jenkins_build.jenkinsfile import guarded
-from tasks.jenkins_build.specification import (
-    Rendered,
-    Specification,
-    Wanted,
-    check_image,
-    render_settings,
-    specification,
-)
+from tasks.jenkins_build.rendered import Rendered
+from tasks.jenkins_build.specification import Specification, Wanted, check_image, render_settings, specification
 from tasks.logs import task_logger
 from tasks.remote_interpretation.exchange import make_order
 from tasks.remote_interpretation.plain import plain_text, runnable
@@ -61,18 +55,10 @@ async def _ordered(
     except InterpretationError as error:
         report([d for d in error.diagnostics if isinstance(d, Diagnostic)])
         raise
-    found = settle(snapshot, options, answer.diagnostics, answer.created)
-    check_image(wanted, answer.jobs)
-    made = Rendered(
-        answer.jenkinsfile,
-        answer.jobs,
-        answer.parameters,
-        coverage=answer.coverage,
-        one_at_a_time=answer.one_at_a_time,
-        restart=answer.restart,
-        has_secrets=answer.has_secrets,
-    )
-    return specification(wanted, made), found
+    found = settle(snapshot, options, answer.diagnostics, answer.made is not None)
+    assert answer.made is not None  # noqa: S101 - `settle` has raised
+    check_image(wanted, answer.made.jobs)
+    return specification(wanted, answer.made), found
 
 
 async def _translated(

@@ -24,7 +24,7 @@ from errors import (
 from sandbox.http import AppServer
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
-from tasks.jenkins_build.jenkinsfile import render
+from tasks.jenkins_build.rendered import rendered
 from tasks.jenkins_build.settings import BoundVariable, ImageBuild, RenderSettings
 from tasks.remote_interpretation.exchange import make_order
 from tasks.remote_interpretation.server import Interpreter
@@ -67,10 +67,10 @@ def test_our_own_service_gives_what_the_embedded_interpreter_gives(ours: AppServ
     assert interpreter.is_ours()
     answer = interpreter.carry_out(make_order(ENTRY, FILES, CONTEXT, SETTINGS))
     embedded = interpret(FILES, CONTEXT)
-    assert answer.jenkinsfile == render(embedded, SETTINGS)
-    assert "gitlab-var-1-TOKEN" in answer.jenkinsfile
-    assert answer.jobs == ("more", "a")
-    assert answer.parameters == ("COMMIT_SHA", "BUILD_KEY")
+    assert answer.made == rendered(embedded, SETTINGS)
+    assert "gitlab-var-1-TOKEN" in answer.made.jenkinsfile
+    assert answer.made.jobs == ("more", "a")
+    assert answer.made.parameters == ("COMMIT_SHA", "BUILD_KEY")
     assert answer.diagnostics == embedded.diagnostics
     assert [(d.code, d.span.file) for d in answer.diagnostics] == [("id-tokens", "ci/more.yml")]
 
@@ -92,7 +92,8 @@ def test_what_only_a_secret_value_decides_is_refused(rule: str) -> None:
 def test_what_presence_decides_is_sent(rule: str, ours: AppServer) -> None:
     files = {ENTRY: f"a:\n  script: [make]\n  rules:\n    - if: {rule}\nb: {{script: [make]}}\n"}
     answer = client(ours.url).carry_out(make_order(ENTRY, files, CONTEXT, SETTINGS))
-    assert answer.jobs == tuple(job.name for job in interpret(files, CONTEXT).jobs)
+    assert answer.made is not None
+    assert answer.made.jobs == tuple(job.name for job in interpret(files, CONTEXT).jobs)
 
 
 def test_errors_of_the_text_come_with_their_places(ours: AppServer) -> None:
@@ -105,7 +106,7 @@ def test_errors_of_the_text_come_with_their_places(ours: AppServer) -> None:
 def test_a_pipeline_that_workflow_rules_forbid_is_said_to_be_none(ours: AppServer) -> None:
     files = {ENTRY: "workflow: {rules: [{when: never}]}\na: {script: [make]}\n"}
     answer = client(ours.url).carry_out(make_order(ENTRY, files, CONTEXT, SETTINGS))
-    assert (answer.created, answer.jenkinsfile, answer.jobs) == (False, "", ())
+    assert answer.made is None
 
 
 def test_an_order_of_another_version_is_refused_by_name(ours: AppServer) -> None:
