@@ -34,6 +34,7 @@ class Build {
   static class Deadline {
     long at
     boolean fired
+    boolean failFast
   }
 
   Place getHere() { place.get() }
@@ -78,7 +79,9 @@ class Build {
     for (deadline in here.deadlines) {
       if (!deadline.fired && System.currentTimeMillis() >= deadline.at) {
         deadline.fired = true
-        throw new FlowInterruptedException('Timeout has been exceeded', false)
+        throw deadline.failFast
+          ? new FlowInterruptedException('Failed in another branch', true, true)
+          : new FlowInterruptedException('Timeout has been exceeded', false)
       }
     }
   }
@@ -106,16 +109,22 @@ class Build {
     }
   }
 
-  void parallel(Map branches) {
+  // With `failFast` the first branch that fails ends what the others wait for, as a timeout would.
+  void parallel(Map branches, boolean failFast) {
     Place outer = here
     List failures = []
+    Map stops = branches.collectEntries { name, body -> [name, new Deadline(at: Long.MAX_VALUE, failFast: true)] }
     List threads = branches.collect { name, body ->
       Thread.start {
         baton.lock()
         try {
-          at([workspace: outer.workspace, variables: outer.variables, deadlines: outer.deadlines], body)
+          List deadlines = outer.deadlines + [stops[name]]
+          at([workspace: outer.workspace, variables: outer.variables, deadlines: deadlines], body)
         } catch (Throwable e) {
           failures.add(e)
+          if (failFast) {
+            stops.values().each { it.at = 0 }
+          }
         } finally {
           baton.unlock()
         }
@@ -123,7 +132,7 @@ class Build {
     }
     away { threads*.join() }
     if (failures) {
-      throw failures[0]
+      throw failures.find { !(it instanceof FlowInterruptedException) } ?: failures[0]
     }
   }
 }

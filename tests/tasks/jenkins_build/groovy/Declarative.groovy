@@ -3,12 +3,14 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 // A declarative `pipeline` block: its words are collected first, then its stages are run.
 class Declarative {
   final Steps steps
+  private boolean failFast
   Declarative(Steps steps) { this.steps = steps }
 
   void run(Closure body) {
     Stage root = new Stage()
     filled(root, body)
     assert root.where == 'none'
+    failFast = root.failFast
     sequence(root.inner)
   }
 
@@ -19,12 +21,13 @@ class Declarative {
     List post = []
     List inner = []
     boolean branches
+    boolean failFast
 
     void agent(String where) { this.where = where }
     void agent(Closure body) { filled(new Agent(stage: this), body) }
     String getNone() { 'none' }
     String getAny() { '' }
-    void options(Closure body) { filled(new Options(), body) }
+    void options(Closure body) { filled(new Options(stage: this), body) }
     void when(Closure body) { filled(new When(stage: this), body) }
     void steps(Closure body) { work = body }
     void post(Closure body) { filled(new Post(stage: this), body) }
@@ -41,6 +44,8 @@ class Declarative {
   }
 
   static class Options {
+    Stage stage
+    void parallelsAlwaysFailFast() { stage.failFast = true }
     void skipDefaultCheckout() { }
     void preserveStashes(Map options) { assert options.keySet() == ["buildCount"] as Set && options.buildCount in 1..50 }
   }
@@ -106,7 +111,7 @@ class Declarative {
     if (stage.work) {
       filled(steps, stage.work)
     } else if (stage.branches) {
-      steps.parallel(stage.inner.collectEntries { Stage one -> [one.name, { conditional(one) }] })
+      steps.shimBuild.parallel(stage.inner.collectEntries { Stage one -> [one.name, { conditional(one) }] }, failFast)
     } else {
       sequence(stage.inner)
     }
@@ -117,7 +122,7 @@ class Declarative {
       body()
       return null
     } catch (Exception e) {
-      steps.shimBuild.worsen(e instanceof FlowInterruptedException ? 'ABORTED' : 'FAILURE')
+      steps.shimBuild.worsen(e instanceof FlowInterruptedException && !e.failFast ? 'ABORTED' : 'FAILURE')
       return e
     }
   }

@@ -14,7 +14,10 @@ abstract class Steps extends Script {
   void pipeline(Closure body) { new Declarative(this).run(body) }
   def script(Closure body) { body() }
   void stage(String name, Closure body) { body() }
-  void parallel(Map branches) { shimBuild.parallel(branches) }
+  void parallel(Map branches) {
+    boolean failFast = branches.failFast instanceof Boolean && branches.failFast
+    shimBuild.parallel(branches.findAll { name, body -> body instanceof Closure }, failFast)
+  }
   void echo(String text) { shimBuild.log(text) }
   void error(String text) { throw new Exception(text) }
 

@@ -23,6 +23,7 @@ from tasks.jenkins_build.jenkinsfile import ImageBuild
 
 ALLOWED = AllowFailure(always=True)
 MAIN = Equal(Var("CI_COMMIT_BRANCH"), Text("main"))
+ADDS = Undecided(MAIN, variables={"X": "on $CI_COMMIT_BRANCH"}, unresolved_variables=frozenset({"X"}))
 HOSTILE = "it's \"$(touch no)\" ${x} \\u0041 \\ ''' $$ \u00fc\U0001f600 */ \u2028 `id`"
 
 
@@ -64,6 +65,11 @@ def needs(*names: str) -> tuple[Need, ...]:
 def _fails_until(count: int, mark: str, code: int) -> str:
     """Shell text that fails with `code` until it was run `count` times; the marks lie beside the workspaces."""
     return f'echo x >> ../{mark}; test "$(wc -l < ../{mark})" -ge {count} || exit {code}'
+
+
+def _reads(name: str, stage: str, **more: Any) -> Job:
+    variables = {"variables": {"W": "w$V"}, "unresolved_variables": frozenset({"W"})}
+    return job(name, stage, 'echo "out:$W ${V-unset}"', **variables, **more)
 
 
 def _since(glob: str) -> Files:
@@ -502,11 +508,12 @@ CASES: dict[str, Case] = {
                 variables={"V": HOSTILE, "GIT_SUBMODULE_STRATEGY": "recursive"},
             ),
             job("bare", "a", "ls -A", pre_get_sources=("touch left",), variables={"GIT_STRATEGY": "none"}),
+            job("nothing", "a", 'echo "out:$(ls -A)"', variables={"GIT_CHECKOUT": "false"}),
             job("wrong", "b", variables={"GIT_SUBMODULE_STRATEGY": "all"}, allow_failure=ALLOWED),
             job("failing", "b", "echo out:no", pre_get_sources=("exit 3",), allow_failure=ALLOWED),
         ),
-        {"hook": "success", "bare": "success", "wrong": "unstable", "failing": "unstable"},
-        ("hello", f"{HOSTILE} 0"),
+        {"hook": "success", "bare": "success", "nothing": "success", "wrong": "unstable", "failing": "unstable"},
+        ("hello", f"{HOSTILE} 0", ".git"),
         settings={"git_credentials_id": "robot"},
     ),
     "login": Case(
@@ -532,6 +539,7 @@ CASES: dict[str, Case] = {
             job("not since", "a", rules=(Undecided(And((MAIN, _since("Docker*")))),)),
             job("first build", "b", "echo out:first", rules=(Undecided(Files(("nothing",), changed=True)),)),
             job("not", "b", rules=(Undecided(Not(Files(("**/*.c",), changed=True))),)),
+            job("adds", "b", 'echo "out:$X"', rules=(ADDS,)),
         ),
         {
             "there": "success",
@@ -540,10 +548,34 @@ CASES: dict[str, Case] = {
             "not%20since": "skipped",
             "first%20build": "success",
             "not": "skipped",
+            "adds": "success",
         },
-        ("there", "since", "first"),
+        ("there", "since", "first", "on main"),
         parameters={"CI_COMMIT_BRANCH": "main", "REF": "HEAD"},
         pipeline={"decided": False},
+    ),
+    "reported variables in child pipelines": Case(
+        (
+            job("give", "a", "echo V=1.2 > e.env", artifacts=Artifacts(reports={"dotenv": ("e.env",)})),
+            bridge("lent", "b", Child(("in lent",), waits=True)),
+            _reads("one", "in lent", parent="lent"),
+            bridge("passed", "b", Child(("in passed",), waits=True, forwards=True)),
+            _reads("two", "in passed", parent="passed"),
+            _reads("three", "c"),
+        ),
+        dict.fromkeys(("give", "lent", "one", "passed", "two", "three"), "success"),
+        ("w1.2 unset", "w1.2 1.2", "w1.2 1.2"),
+    ),
+    "a failure that cancels all others": Case(
+        (
+            job("slow", "a", "sleep 100", after_script=("echo out:after",)),
+            job("bad", "a", "sleep 1", "exit 3"),
+            job("later", "b", when="always"),
+        ),
+        {"slow": "canceled", "bad": "failed"},
+        ("after",),
+        result="FAILURE",
+        pipeline={"fail_fast": True},
     ),
     "another commit": Case((job("a", "a"),), {}, result="FAILURE", parameters={"COMMIT_SHA": "0" * 40}),
 }
