@@ -21,6 +21,7 @@ from errors import (
 )
 from tasks.jenkins_build.job_config import job_config
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
+from tasks.jenkins_build.retaining import retain
 from tasks.jenkins_build.server import Jenkins
 
 from .conftest import Running
@@ -56,6 +57,9 @@ CALLS = {
     "build": Call(lambda j: j.build("matrix", 1), "GET /job/matrix/1/api", "Job/Read"),
     "console": Call(lambda j: j.log("matrix", 1, 0), "progressiveHtml", "Job/Read", body="header"),
     "stages": Call(lambda j: j.stages("matrix", 1), "wfapi", "Job/Read", "pipeline-rest-api", absent=[]),
+    "flow graph": Call(lambda j: j.node_colors("matrix", 1), "GET /job/matrix/1/api", "Job/Read"),
+    "kept builds": Call(lambda j: retain(j, "matrix", None, "p/app"), "GET /job/matrix/api", "Job/Read"),
+    "keep": Call(lambda j: retain(j, "matrix", 1, "p/app"), "submitDescription", "Run/Update", body="none"),
     "artifact": Call(lambda j: j.artifact("matrix", 1, "a.txt"), "artifact", "Job/Read", absent=None, body="text"),
     "artifact sizes": Call(
         lambda j: j.artifact_sizes("matrix", 1), "wfapi/artifacts", "Job/Read", absent={}, body="text"
