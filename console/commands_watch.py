@@ -12,7 +12,9 @@ from console.command_options import ENVIRONMENT, EXIT_FAILED, JSON, LOCAL, NO_WA
 
 @click.command(**example("smartclide monitor -e staging --samples 3 --interval 10"))
 @click.option("-e", "--environment", envvar="SMARTCLIDE_ENVIRONMENT", help="Only this Environment; default: all.")
-@click.option("--samples", default=5, show_default=True, type=click.IntRange(min=1), help="How many samples to take.")
+@click.option(
+    "--samples", default=5, show_default=True, type=click.IntRange(1, 10_000), help="How many samples to take."
+)
 @click.option("--interval", default=60.0, show_default=True, type=click.FloatRange(min=0), help="Seconds between them.")
 @LOCAL
 @NO_WAIT

@@ -151,7 +151,7 @@ def follow(run_id: UUID, console: Console) -> RunResult:
                 display.show(run, _task_runs(client, run_id), _last_log(client, run_id))
                 if run.state is not None and run.state.is_final():
                     break
-                waits = run.state is None or run.state.is_scheduled() or run.state.is_pending()
+                waits = run.state is None or run.state.is_scheduled()
                 if waits and not hinted and time.monotonic() - begin > _PATIENCE_SECONDS:
                     hinted = True
                     console.print("No worker has taken the run up yet: is `smartclide serve` running?", style="yellow")

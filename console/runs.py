@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
@@ -48,9 +49,11 @@ def run_here(flow_name: str, parameters: Mapping[str, Any], console: Console) ->
     """
     flow = getattr(importlib.import_module(f"flows.{flow_name}"), flow_name)
     try:
-        flow.validate_parameters(dict(parameters))
-    except Exception as error:
-        raise InputError(f"The parameters of {flow_name} are not valid: {error}") from error
+        with quiet_logging():
+            flow.validate_parameters(dict(parameters))
+    except ParameterTypeError as error:
+        problems = "; ".join(line.removeprefix(" - ") for line in str(error).splitlines()[1:])
+        raise InputError(f"The parameters of {flow_name} are not valid: {problems}.") from error
     with quiet_logging():
         run_id, thread = start_local(flow, parameters)
         result = follow(run_id, console)

@@ -12,11 +12,16 @@ from pydantic import Field
 
 from blocks.environment import Environment, environment_names, load_environment
 from errors import SmartClideError
+from flows.parameters import run_name
 from tasks.metrics.frames import with_rates
 from tasks.metrics.task import sample_services, store_samples
 
 
-@flow(name="monitor", description="Sample CPU, RAM, network and status of every deployed service.")
+@flow(
+    name="monitor",
+    flow_run_name=run_name,
+    description="Sample CPU, RAM, network and status of every deployed service.",
+)
 async def monitor(
     environment: str | None = None,
     samples: Annotated[int, Field(ge=1, le=10_000)] = 5,

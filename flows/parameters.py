@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1)]
 DescriptorOverrides = dict[str, Any]
 AS_ENVIRONMENT: Literal["as the Environment says"] = "as the Environment says"
+
+
+def run_name() -> str:
+    """Name of a run of `monitor` or `report`: after the Environment it is about."""
+    return f"{flow_run.flow_name}-{flow_run.parameters.get('environment') or 'all'}"
 
 
 class DeployOptions(BaseModel):

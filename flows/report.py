@@ -11,12 +11,17 @@ from pydantic import Field
 
 from blocks.environment import environment_names, load_environment
 from errors import SmartClideError
+from flows.parameters import run_name
 from tasks.metrics.task import read_samples
 from tasks.report.task import publish_report, summarise_samples, write_report
 from tasks.rollout.publication import list_all_releases
 
 
-@flow(name="report", description="Write the report of a period: HTML with plots, Markdown, CSV, JSON, and artifacts.")
+@flow(
+    name="report",
+    flow_run_name=run_name,
+    description="Write the report of a period: HTML with plots, Markdown, CSV, JSON, and artifacts.",
+)
 async def report(
     environment: str | None = None,
     hours: Annotated[float, Field(gt=0)] = 24.0,

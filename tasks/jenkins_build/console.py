@@ -106,6 +106,7 @@ class Console:
     commands: dict[str, str] = field(default_factory=dict)
     asked: int = 0
     answers: list[str] = field(default_factory=list)
+    _after: set[str] = field(default_factory=set)  # jobs whose script is over: commands are their after_script's
 
     def read(self, line: str, job: str | None = None) -> StageOutcome | None:
         """Take one line in.
@@ -121,7 +122,7 @@ class Console:
 
     def take(self, line: str, change: StageOutcome | None, job: str | None = None) -> StageOutcome | None:
         """The same, where what the line changes is known."""
-        self._hear(line)
+        self._hear(line, job)
         if change is not None:
             return self.change(change)
         if not is_noise(line) and line.strip():
@@ -141,15 +142,19 @@ class Console:
             self.tails.pop(change.name, None)
         return change
 
-    def _hear(self, line: str) -> None:
-        if (step := _STEP.fullmatch(line)) and step[1] == "input":
-            self.asked += 1
+    def _hear(self, line: str, job: str | None) -> None:
+        if step := _STEP.fullmatch(line):
+            self.asked += step[1] == "input"
+            if job is not None and step[1] in ("error", "catchError"):  # it failed; after_script and artifacts follow
+                self._after.add(job)
+            elif job is not None and step[1] == "deleteDir":  # its first attempt, or the next
+                self._after.discard(job)
         elif answer := _ANSWERED.fullmatch(line):
             self.answers.append(answer[1])
 
     def _of_job(self, job: str, line: str) -> None:
         self.tails.setdefault(job, _tail()).append(line)
-        if shown := _COMMAND.fullmatch(line):
+        if job not in self._after and (shown := _COMMAND.fullmatch(line)):
             self.commands[job] = shown[1]
 
     def _failed(self, job: str) -> Failure:

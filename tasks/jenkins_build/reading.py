@@ -148,7 +148,7 @@ class Reader:
     def _job(self, line: Line) -> str | None:
         """Whose a line is; where Jenkins does not tell, that of the one job that runs, if it is one."""
         if self._owners.told:
-            return self._owners.of(line.step)
+            return self._owners.of(line.node.id if line.node is not None else line.step)
         running = self.console.running
         return running[0] if len(running) == 1 else None
 

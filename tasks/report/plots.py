@@ -6,8 +6,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -19,6 +21,8 @@ from tasks.report.availability import ready_counts
 
 _MIB = 2**20
 _COLOURS = ["#2563eb", "#059669", "#d97706", "#7c3aed", "#db2777", "#0891b2", "#65a30d", "#dc2626"]
+_DOTS = 120  # more samples than that run together
+_LEGEND: dict[str, Any] = {"fontsize": 7, "framealpha": 0.8, "edgecolor": "none"}
 _STYLE = {
     "svg.hashsalt": "smartclide",  # the same frame gives the same bytes
     "svg.fonttype": "none",
@@ -66,10 +70,12 @@ def service_plots(samples: pd.DataFrame, service: str, marks: Sequence[ReleaseMa
         _ready(axes[1][1], own)
         for axis in (*axes[0], *axes[1]):
             _marks(axis, own, service, marks)
+            _empty(axis)
             axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * 1.08)
             locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
             axis.xaxis.set_major_locator(locator)
             axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        _period(axes[0][0], own)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
@@ -90,11 +96,39 @@ def broken(times: pd.Series, values: pd.Series) -> tuple[pd.Series, pd.Series]:
     return all_times.iloc[order], all_values.iloc[order]
 
 
+def dots(values: pd.Series) -> dict[str, Any]:
+    """How samples are dotted: each of a few; of many only those that no line reaches, as gaps are around them."""
+    known = values.notna()
+    alone = known & ~known.shift(fill_value=False) & ~known.shift(-1, fill_value=False)
+    return {
+        "marker": ".",
+        "markersize": 3,
+        "markevery": [bool(one) for one in (known if len(values) <= _DOTS else alone)],
+    }
+
+
+def _period(axis: Axes, own: pd.DataFrame) -> None:
+    """All panels from the first to the last sample, a minute at least: a single one would span years."""
+    if own.empty:
+        return
+    first, last = own["sampled_at"].min(), own["sampled_at"].max()
+    if last - first < pd.Timedelta(minutes=1):
+        middle, half = first + (last - first) / 2, pd.Timedelta(seconds=36)
+        axis.set_xlim(middle - half, middle + half)
+
+
+def _empty(axis: Axes) -> None:
+    """Say so where a panel has no value at all."""
+    samples = [line for line in axis.lines if line.get_marker() == "."]  # not the levels
+    if not any(np.isfinite(np.asarray(line.get_ydata(), dtype=float)).any() for line in samples):
+        axis.text(0.5, 0.5, "no data", transform=axis.transAxes, ha="center", va="center", color="#6b7280")
+
+
 def _lines(axis: Axes, pods: pd.DataFrame, column: str, unit: float, title: str) -> None:
     axis.set_title(title, loc="left", fontweight="bold")
     for number, (_, pod) in enumerate(pods.sort_values("sampled_at").groupby("pod_uid", sort=False)):
         times, values = broken(pod["sampled_at"].reset_index(drop=True), (pod[column] / unit).reset_index(drop=True))
-        axis.plot(times, values, color=_COLOURS[number % len(_COLOURS)], linewidth=1.2, marker=".", markersize=3)
+        axis.plot(times, values, color=_COLOURS[number % len(_COLOURS)], linewidth=1.2, **dots(values))
 
 
 def _levels(axis: Axes, pods: pd.DataFrame, kind: str, unit: float) -> None:
@@ -111,7 +145,7 @@ def _levels(axis: Axes, pods: pd.DataFrame, kind: str, unit: float) -> None:
         else:  # a line far above would press the curve flat
             axis.plot([], [], color="#6b7280", linewidth=0.9, dashes=dashes, label=f"{label}, off the scale")
     if axis.get_legend_handles_labels()[0]:
-        axis.legend(loc="upper left", frameon=False, fontsize=7)
+        axis.legend(loc="upper left", **_LEGEND)
 
 
 def _network(axis: Axes, pods: pd.DataFrame) -> None:
@@ -119,8 +153,8 @@ def _network(axis: Axes, pods: pd.DataFrame) -> None:
     for direction, colour, label in (("rx", _COLOURS[0], "received"), ("tx", _COLOURS[2], "sent")):
         total = pods.groupby("sampled_at")[f"network_{direction}_rate"].sum(min_count=1).reset_index()
         times, values = broken(total["sampled_at"], total[f"network_{direction}_rate"] / 1024)
-        axis.plot(times, values, color=colour, linewidth=1.2, marker=".", markersize=3, label=label)
-    axis.legend(loc="upper left", frameon=False, fontsize=7)
+        axis.plot(times, values, color=colour, linewidth=1.2, label=label, **dots(values))
+    axis.legend(loc="upper left", **_LEGEND)
 
 
 def _ready(axis: Axes, own: pd.DataFrame) -> None:
@@ -128,9 +162,9 @@ def _ready(axis: Axes, own: pd.DataFrame) -> None:
     counts = ready_counts(own)
     for column, colour, width in (("desired", "#9ca3af", 2.2), ("ready", _COLOURS[1], 1.2)):
         times, values = broken(counts["sampled_at"], counts[column].astype(float))
-        axis.step(times, values, where="post", color=colour, linewidth=width, marker=".", markersize=3, label=column)
+        axis.step(times, values, where="post", color=colour, linewidth=width, label=column, **dots(values))
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(loc="lower left", frameon=False, fontsize=7)
+    axis.legend(loc="lower left", **_LEGEND)
 
 
 def _marks(axis: Axes, own: pd.DataFrame, service: str, marks: Sequence[ReleaseMark]) -> None:

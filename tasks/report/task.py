@@ -13,6 +13,7 @@ from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, 
 from prefect.cache_policies import NO_CACHE
 
 from blocks.metrics_store import MetricsStore
+from errors import InputError
 from tasks.report import render
 from tasks.report.plots import ReleaseMark
 from tasks.report.summary import summarise
@@ -93,7 +94,7 @@ def _write(report: render.Report, store: MetricsStore, folder: str | None) -> di
         folder = f"{root}/reports/{report.end:%Y-%m-%dT%H%M%S}"
     else:
         filesystem, folder = fsspec.core.url_to_fs(folder)
-    filesystem.makedirs(folder, exist_ok=True)
+    _make(filesystem, folder)
     texts = {
         "report.html": render.html(report),
         "report.md": render.markdown(report),
@@ -105,3 +106,12 @@ def _write(report: render.Report, store: MetricsStore, folder: str | None) -> di
         with filesystem.open(f"{folder}/{name}", "wb") as file:
             file.write(text.encode())
     return {name: f"{folder}/{name}" for name in texts}
+
+
+def _make(filesystem: Any, folder: str) -> None:
+    try:
+        filesystem.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The report's folder {folder} cannot be made: {error.strerror or error}.", remedy="Name another one."
+        ) from error

@@ -144,13 +144,14 @@ bad:
     - |
       echo no such thing >&2
       exit 7
+  after_script: [echo tidied up]
 """
 
 
 def test_a_failed_job_fails_its_task_run_and_says_where_and_why(house, run):
     state = run(deploy, project=house.project("demo/red-job", **{".gitlab-ci.yml": RED}))
     assert state.is_failed()
-    assert "failed in job 'bad': ERROR: script returned exit code 7, in the command " in state.message
+    assert "failed in job 'bad': ERROR: script returned exit code 7, in the command `echo no such" in state.message
     assert "\n    no such thing\n" in state.message
     jobs = jobs_of(state.state_details.flow_run_id, 3)
     assert {name: job.state.name for name, job in jobs.items()} == {

@@ -122,7 +122,7 @@ def test_rest_calls_deploy_through_a_served_worker_and_cancel(house, prefect_ser
         until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
         until(lambda: cancelled(api, run), 30)
         left_nothing(house, api, run, path)
-        serving.terminate()
+        serving.send_signal(signal.SIGINT)  # Ctrl-C; the test below ends one by SIGTERM
         assert serving.wait(60) == 0
     assert house.found("Deployment", "rest")["status"]["availableReplicas"] == 2
 

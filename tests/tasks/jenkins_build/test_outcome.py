@@ -192,6 +192,18 @@ def test_a_state_is_told_once() -> None:
     assert console.read("gl-job name=a state=running") is None
 
 
+def test_the_command_it_came_to_is_none_of_after_script() -> None:
+    console = Console()
+    for line in (
+        "gl-job name=a state=running", "[Pipeline] catchError", "[Pipeline] deleteDir", "$ make", "[Pipeline] error",
+        "[Pipeline] catchError", "$ echo after the first attempt", "[Pipeline] deleteDir", "$ make it", "$ make test",
+        "[Pipeline] error", "[Pipeline] catchError", "$ echo after the second",
+    ):  # fmt: skip
+        console.read(line, "a")
+    console.read("gl-job name=a state=failed")
+    assert console.failures["a"].command == "make test"
+
+
 def test_the_guard_is_recognised() -> None:
     console = Console()
     console.read("a test says: job was rewritten")

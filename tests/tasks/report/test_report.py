@@ -11,7 +11,7 @@ import pytest
 from tasks.metrics.frames import frame
 from tasks.report import render
 from tasks.report.availability import availability
-from tasks.report.plots import ReleaseMark, broken, service_plots
+from tasks.report.plots import ReleaseMark, broken, dots, service_plots
 from tasks.report.summary import summarise
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -154,3 +154,16 @@ def test_lines_do_not_bridge_gaps():
 
 def test_the_same_samples_give_the_same_plot(planted):
     assert service_plots(planted, "hello") == service_plots(planted, "hello")
+
+
+def test_a_single_sample_is_shown_in_its_minute_and_a_panel_without_values_says_so():
+    svg = service_plots(frame([pod(0, "a", cpu_cores=0.1)]), "hello")
+    assert svg.count(">no data<") == 2  # memory, network
+    assert "2026-Jan-01 00:00" in svg
+
+
+def test_many_samples_are_a_line_with_dots_only_where_gaps_are_on_both_sides():
+    few = dots(pd.Series([1.0, math.nan, 2.0]))
+    assert few["markevery"] == [True, False, True]
+    many = dots(pd.Series([1.0] * 200 + [math.nan, 2.0, math.nan] + [3.0] * 2))
+    assert [place for place, shown in enumerate(many["markevery"]) if shown] == [201]
