@@ -17,7 +17,7 @@ from sandbox.jenkins.context import Build, KilledError, StageState, result_of
 from sandbox.jenkins.declarative import Problem, find_pipeline, read_pipeline
 from sandbox.jenkins.groovy import nodes
 from sandbox.jenkins.groovy.interpreter import Interpreter
-from sandbox.jenkins.groovy.method_size import fits_a_method
+from sandbox.jenkins.groovy.method_size import fits_a_method, too_long
 from sandbox.jenkins.groovy.parser import GroovySyntaxError, parse
 from sandbox.jenkins.groovy.values import GroovyError, UnsupportedError, throw, to_string
 from sandbox.jenkins.model import BuildHost, Result
@@ -82,6 +82,9 @@ def _run(build: Build) -> None:
     model, problems = read_pipeline(block) if block is not None else (None, [])
     if problems:
         _refuse(build, [problem.shown(parsed.source) for problem in problems])
+        return
+    if (found := too_long(parsed)) is not None:
+        _refuse(build, [Problem(found[1], found[0].line, found[0].column).shown(parsed.source)])
         return
     if block is not None and not fits_a_method(block):
         _refuse(build, [_TOO_LARGE])

@@ -19,11 +19,13 @@ _VALUE = """
 
 String value(String name) {
   if (!given) {
-    given = [@NAMES@]
+    @GIVEN@
   }
   return given[name] ?: null
 }
 """
+# Jenkins compiles no map of more than 125 entries.
+_IN_MAP = 100
 
 ANSWERS = """
 // Answers to what rules ask about files, by question.
@@ -70,12 +72,25 @@ _POSIX = {
 
 def value_function(names: Iterable[str], known: Mapping[str, str]) -> str:
     """The function that gives a variable as rules see it: null when it is empty or absent; `known` need no asking."""
-    entries = ",".join(
-        f"\n      {name}: {literal(known[name]) if name in known else f'params.{name} ?: env.{name}'}"
+    entries = [
+        f"{name}: {literal(known[name]) if name in known else f'params.{name} ?: env.{name}'}"
         for name in names
         if _NAME.fullmatch(name)
+    ]
+    if len(entries) <= _IN_MAP:
+        return _VALUE.replace("@GIVEN@", f"given = [{_listed(entries, '      ') or ':'}]")
+    parts = [entries[at : at + _IN_MAP] for at in range(0, len(entries), _IN_MAP)]
+    calls = "\n    ".join(f"given{number}()" for number in range(1, len(parts) + 1))
+    functions = (
+        f"\nvoid given{number}() {{\n  given.putAll([{_listed(part, '    ')}])\n}}\n"
+        for number, part in enumerate(parts, start=1)
     )
-    return _VALUE.replace("@NAMES@", f"{entries}\n    " if entries else ":")
+    return _VALUE.replace("@GIVEN@", calls) + "".join(functions)
+
+
+def _listed(entries: list[str], indent: str) -> str:
+    inside = ",".join(f"\n{indent}{entry}" for entry in entries)
+    return f"{inside}\n{indent[2:]}" if entries else ""
 
 
 def condition(node: terms.Expression) -> str:

@@ -35,7 +35,7 @@ from tasks.jenkins_build.groovy import (
     Text,
 )
 from tasks.jenkins_build.job_functions import common, docker_of, own_lines, rule_values, service_variables
-from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, secrets_list
+from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, secrets_list, with_variables
 from tasks.jenkins_build.names import label
 from tasks.jenkins_build.plan import (
     Plan,
@@ -95,7 +95,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
         conditions.value_function(plan.asked_variables, plan.known_variables),
         *([helpers.logged_in(login)] if login else []),
     ]
-    own += [helpers.with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []
+    own += [with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []
     jobs = listing(_listed(plan))
     paragraphs: list[list[Statement]] = [[Source(text)] for text in (RUNNER, *own)]
     paragraphs += common(plan, always=True)

@@ -6,10 +6,7 @@ every later job looks at the states, so that jobs of `when: on_failure` and `alw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from tasks.jenkins_build.groovy import literal
-from tasks.jenkins_build.settings import BoundVariable
 
 INTERRUPTED = "org.jenkinsci.plugins.workflow.steps.FlowInterruptedException"
 
@@ -324,26 +321,6 @@ void withGit(Closure body) {
 // What the project is cloned with, for its submodules.
 void withGit(Closure body) {{
   withCredentials([usernamePassword(credentialsId: {literal(credentials_id)}, {names})]) {{
-    body()
-  }}
-}}
-"""
-
-
-def with_variables(variables: Iterable[BoundVariable]) -> str:
-    """The function that gives a job the project's secret variables."""
-    lines = [
-        f"    {'file' if variable.is_file else 'string'}(credentialsId: {literal(variable.credentials_id)}, "
-        f"variable: {literal(variable.name)}),"
-        for variable in variables
-    ]
-    listed = "\n".join(lines).removesuffix(",")
-    return f"""
-// The project's secret CI/CD variables, which every job gets on GitLab too. Jenkins keeps them, and masks them in logs.
-void withVariables(Closure body) {{
-  withCredentials([
-{listed}
-  ]) {{
     body()
   }}
 }}

@@ -19,7 +19,7 @@ from tasks.jenkins_build.dotenv import lent, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_script import word
-from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS
+from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, with_variables
 from tasks.jenkins_build.names import JobNames, Unique, job_names
 from tasks.jenkins_build.settings import RenderSettings
 
@@ -341,7 +341,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (exit_codes, helpers.SHELL),
         (some(lambda job: job.image), helpers.CONTAINED),
         (bool(login) and some(plan.uses_login), helpers.logged_in(login or "")),
-        (bool(jobs and plan.settings.bound_variables), helpers.with_variables(plan.settings.bound_variables)),
+        (bool(jobs and plan.settings.bound_variables), with_variables(plan.settings.bound_variables)),
         (some(lambda job: job.after_script), helpers.AFTER_SCRIPT),
     ]
     return [text for wanted, text in chosen if wanted]

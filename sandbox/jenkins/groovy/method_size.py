@@ -27,6 +27,19 @@ def fits_a_method(block: nodes.Node) -> bool:
     return sum(map(_weight, parts_of(block))) <= _LIMIT
 
 
+def too_long(script: nodes.Script) -> tuple[nodes.Node, str] | None:
+    """A literal that Jenkins does not compile, and what it says; @NonCPS methods may have any."""
+    for statement in script.statements:
+        if isinstance(statement, nodes.Method) and statement.non_cps:
+            continue
+        for node in parts_of(statement):
+            if isinstance(node, nodes.ListLiteral) and len(node.items) > 250:
+                return node, "List expressions can only contain up to 250 elements"
+            if isinstance(node, nodes.MapLiteral) and len(node.entries) > 125:
+                return node, "Map expressions can only contain up to 125 entries"
+    return None
+
+
 def _weight(node: nodes.Node) -> int:
     return next((weight for kinds, weight in _WEIGHTS if isinstance(node, kinds)), 0)
 

@@ -517,3 +517,19 @@ def test_more_stages_than_a_java_method_holds_are_not_compiled(build):
 
 def test_as_many_stages_as_a_java_method_holds_run(build):
     assert build(bare_stages(150)).console.count("hi\n") == 150
+
+
+@pytest.mark.parametrize(
+    ("entry", "most", "message"),
+    [
+        ("1", 250, "WorkflowScript: 2: List expressions can only contain up to 250 elements @ line 2, column 10."),
+        ("n{}: 1", 125, "WorkflowScript: 2: Map expressions can only contain up to 125 entries @ line 2, column 10."),
+    ],
+)
+@pytest.mark.parametrize(("annotation", "more"), [("", 0), ("", 1), ("@NonCPS ", 1)])
+def test_long_literals_are_compiled_by_groovy_alone(build, entry, most, message, annotation, more):
+    literal = ", ".join(entry.format(n) for n in range(most + more))
+    host = build(f'{annotation}Object all() {{\n  return [{literal}]\n}}\necho "all ${{all().size()}}"\n')
+    refused = more and not annotation
+    assert (message in host.console) is bool(refused)
+    assert (f"all {most + more}" in host.console) is not bool(refused)

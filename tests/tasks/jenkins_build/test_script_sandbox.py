@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.jenkins.groovy import nodes
-from sandbox.jenkins.groovy.method_size import parts_of
+from sandbox.jenkins.groovy.method_size import parts_of, too_long
 from sandbox.jenkins.groovy.parser import parse
-from tasks.interpretation.pipeline import Job, Pipeline
+from tasks.interpretation.expressions import Equal, Text, Var
+from tasks.interpretation.pipeline import Job, Pipeline, Undecided
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
+from tasks.jenkins_build.settings import BoundVariable
 from tests.tasks.jenkins_build.groovy.cases import CASES
 
 # Methods of Java's and Groovy's own classes that script-security 1326 lists (generic-whitelist), by name, as far as we
@@ -43,6 +45,10 @@ def _texts() -> list[tuple[str, str]]:
     many = Pipeline(None, ("a",), tuple(Job(f"job {n}", "a", ("true",)) for n in range(1_001)))
     found = [(f"{name}, {rendering}", _rendered(name, rendering)) for name, rendering in product(CASES, RENDERINGS)]
     found += [(path.stem, path.read_text(encoding="ascii")) for path in sorted((HERE / "golden").iterdir())]
+    bound = tuple(BoundVariable(f"V{n}", f"v{n}", n % 2 > 0) for n in range(260))
+    asks = tuple(Undecided(Equal(Var(f"V{n}"), Text("x"))) for n in range(130))
+    asking = Pipeline(None, ("a",), (Job("one", "a", ("true",), rules=asks),), decided=False)
+    found.append(("many variables", render(asking, RenderSettings(bound_variables=bound))))
     return [*found, ("as JSON", render(many, RenderSettings("http://gitlab.example/a.git", "0" * 40)))]
 
 
@@ -69,6 +75,11 @@ def test_only_what_is_allowed_is_called_and_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
+def test_no_literal_is_too_long_for_jenkins(name: str) -> None:
+    assert too_long(_script(name)[0]) is None
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_no_step_is_called_where_nothing_can_be_suspended(name: str) -> None:
     """A @NonCPS method that calls a step, or a method of ours that may, ends in the middle, with no error."""
     methods = [node for node in _script(name)[0].statements if isinstance(node, nodes.Method)]
@@ -77,6 +88,14 @@ def test_no_step_is_called_where_nothing_can_be_suspended(name: str) -> None:
         if method.non_cps:
             calls = {n.name for n in parts_of(method.body) if isinstance(n, nodes.Call) and n.target is None}
             assert calls - plain == set(), method.name
+
+
+def test_many_variables_are_asked_for_in_parts() -> None:
+    text, methods = TEXTS["many variables"], {n.name for n in _script("many variables")[1] if isinstance(n, nodes.Call)}
+    assert {"given1", "given2", "variables1", "variables2", "variables3"} <= methods
+    assert "withCredentials(variables1() + variables2() + variables3()) {" in text
+    assert [text.count(f"V{n}: params.V{n} ?: env.V{n}") for n in range(130)] == [1] * 130
+    assert [text.count(f"(credentialsId: 'v{n}', variable: 'V{n}')") for n in range(260)] == [1] * 260
 
 
 def test_what_is_not_allowed_is_found() -> None:
