@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -50,6 +52,7 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
         server = cleanup.enter_context(PrefectServer(home / "prefect"))
         os.environ.update(server.environment())
         cleanup.callback(stop_background, home / "sandbox")
+        cleanup.push(_hush)
         state = start_background(home / "sandbox", engine="docker" if engine == "docker" else "builtin")
         console.print(f"  GitLab {state.gitlab_url}   Jenkins {state.jenkins_url}   registry {state.registry}   "
                       f"Kubernetes {state.kubernetes_url}")  # fmt: skip
@@ -63,6 +66,12 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
         else:
             console.print("Its servers stop now; `make demo DEMO=--keep` leaves them up to look at.")
         return 0 if ok else 1
+
+
+def _hush(kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
+    """After Ctrl-C the flow's thread lives until the process ends: that it misses its servers is no news."""
+    if kind is not None and issubclass(kind, KeyboardInterrupt):
+        logging.disable(logging.CRITICAL)
 
 
 def _run_flows(console: Console, home: Path, state: SandboxState, server: PrefectServer) -> bool:
