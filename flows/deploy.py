@@ -14,6 +14,7 @@ from blocks.environment import Environment, load_environment
 from errors import SupersededError
 from flows.approve import Approver
 from flows.parameters import AS_ENVIRONMENT, DeployOptions, DescriptorOverrides, Name
+from tasks.claims import Claim
 from tasks.image.engine import EngineBuild
 from tasks.image.reference import ImageReference, parse
 from tasks.image.task import build_image_with_engine, confirm_image, find_image
@@ -25,6 +26,7 @@ from tasks.jenkins_build.leftovers import bury, end_leftovers
 from tasks.jenkins_build.outcome import BuildOutcome, built_by, check_stable, results
 from tasks.jenkins_build.publication import publish_build, publish_jenkinsfile
 from tasks.jenkins_build.specification import Specification, Terms, Wanted, specify
+from tasks.jenkins_build.superseding import Seen
 from tasks.jenkins_build.task import Wishes, keep_running_build, lint_jenkinsfile, run_build
 from tasks.jenkins_build.variables import variable_store
 from tasks.remote_interpretation.task import interpret_remotely
@@ -37,7 +39,7 @@ from tasks.rollout.rollout import Rollouts
 from tasks.rollout.task import plan_release
 from tasks.source.model import DESCRIPTOR_FILE, Snapshot
 from tasks.source.task import read_source, read_variables, resolve_commit
-from tasks.turns import Claim, Turn, take_turn
+from tasks.turns import Turn, take_turn
 
 
 @flow(
@@ -92,9 +94,11 @@ async def deploy(
     # what a run may take, its questions and its undoing included
     patience = place.build_timeout_seconds + place.approval_timeout_seconds + 2 * place.rollout_timeout_seconds
     try:
-        async with take_turn(_claim(place, how, made), options.on_conflict, patience, get_run_logger()) as turn:
+        seen = Seen()
+        claim = _claim(place, how, made, commit.ref, seen)
+        async with take_turn(claim, options.on_conflict, patience, get_run_logger()) as turn:
             await bury(await turn.lost(), get_run_logger())
-            return await _build_and_roll_out(place, snapshot, (how, made), options, turn)
+            return await _build_and_roll_out(place, snapshot, (how, made), options, (turn, seen))
     except SupersededError as error:
         return Cancelled(message=str(error))
 
@@ -104,16 +108,16 @@ async def _build_and_roll_out(
     snapshot: Snapshot,
     wanted: tuple[Descriptor, Specification],
     options: DeployOptions,
-    turn: Turn,
+    holding: tuple[Turn, Seen],
 ) -> dict[str, Any]:
-    how, made = wanted
+    (how, made), (turn, seen) = wanted, holding
     approver = Approver()
     limits = Limits(
         build=place.build_timeout_seconds,
         approval=place.approval_timeout_seconds,
         silence=place.silence_timeout_seconds,
     )
-    wishes = Wishes(options.rebuild, approver, place.metrics, options.from_failed_stage, how.artifacts)
+    wishes = Wishes(options.rebuild, approver, place.metrics, options.from_failed_stage, how.artifacts, seen)
     outcome = await turn.within(run_build(place.jenkins, made.job, limits, wishes))
     await publish_build(outcome)
     if warning := check_stable(outcome, place.unstable):
@@ -130,11 +134,12 @@ async def _build_and_roll_out(
     return await publish_release("result-deploy", release.identity, done, outcome.ref.url)
 
 
-def _claim(place: Environment, how: Descriptor, made: Specification) -> Claim:
+def _claim(place: Environment, how: Descriptor, made: Specification, ref: str, seen: Seen) -> Claim:
     """This run's claim to the service. One that is tried again counts as new."""
     due = None if (flow_run.run_count or 1) > 1 else flow_run.scheduled_start_time
     since = due or datetime.now(UTC)
-    return Claim(place.name, how.name, made.job.build_key, str(flow_run.id or ""), flow_run.name or "", since)
+    key, run_id, run_name = made.job.build_key, str(flow_run.id or ""), flow_run.name or ""
+    return Claim(place.name, how.name, key, run_id, run_name, since, ref, lambda: made.auto_cancel.allows(seen.stages))
 
 
 async def _interpreted(

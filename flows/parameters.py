@@ -48,9 +48,10 @@ class DeployOptions(BaseModel):
     strict: bool = Field(
         False, title="Strict", description="Fail when the interpreter had to approximate or ignore something."
     )
-    on_conflict: Literal["wait", "newest", "fail"] = Field(
+    on_conflict: Literal["wait", "auto_cancel", "newest", "fail"] = Field(
         "wait",
         title="On conflict",
-        description="While another run deploys this service to this Environment: wait for it; or, as the newest, "
-        "stop it unless it is rolling out already; or fail.",
+        description="While another run deploys this service to this Environment: wait for it. auto_cancel: stop it if "
+        "it is older, of the same ref, and its pipeline's interruptible and workflow:auto_cancel let it; else wait. "
+        "newest: stop it unless it is rolling out already. fail: fail.",
     )

@@ -10,16 +10,11 @@ happen twice is excluded in Jenkins (the build key) and in the cluster (the Leas
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import os
-import re
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -32,10 +27,11 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.variables import Variable
 
 from errors import ConflictError, DeadlineError, SupersededError, UnavailableError
+from tasks.claims import Claim, Note
 from tasks.logs import Logger
 
 T = TypeVar("T")
-OnConflict = Literal["wait", "newest", "fail"]
+OnConflict = Literal["wait", "auto_cancel", "newest", "fail"]
 _LOCKED, _GONE = 423, 410
 _AWAY_SECONDS = 15.0  # after so long without an answer the server was away, and nobody could beat
 _ANSWER_SECONDS = 30.0  # for which a look of the holder waits for its answers
@@ -62,79 +58,6 @@ class TurnTimes:
 
 
 DEFAULT_TIMES = TurnTimes()
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Who wants to deploy what.
-
-    Attributes:
-        environment: The Environment's name.
-        service: The service's name.
-        build_key: What is to be built: a run for the same build does not supersede another.
-        run_id: The flow run.
-        run_name: Its name, for people.
-        since: When that run was due: the latest is the newest.
-    """
-
-    environment: str
-    service: str
-    build_key: str
-    run_id: str
-    run_name: str
-    since: datetime
-
-    @property
-    def what(self) -> str:
-        """For people."""
-        return f"{self.service} in Environment {self.environment}"
-
-    @property
-    def limit(self) -> str:
-        """Name of the Prefect concurrency limit."""
-        return f"smartclide-{_slug(self.environment)}-{_slug(self.service)}"
-
-    def variable(self, kind: str) -> str:
-        """Name of a Prefect variable, which has no dashes; a hash keeps apart what then looks alike."""
-        tail = hashlib.sha256(f"{self.environment}/{self.service}".encode()).hexdigest()[:6]
-        return f"smartclide_{kind}_{_slug(self.environment)}_{_slug(self.service)}_{tail}".replace("-", "_")
-
-    def note(self, beat: int = 0, lease: UUID | None = None) -> Note:
-        """What others are to know."""
-        return Note(
-            self.run_id, self.run_name, self.since.isoformat(), self.build_key, beat, str(lease or ""),
-            socket.gethostname(), os.getpid(),
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Note:
-    """Who holds a turn, or wants to be the newest: the JSON value of a Prefect variable."""
-
-    run_id: str
-    run_name: str
-    since: str
-    build_key: str
-    beat: int = 0
-    lease: str = ""
-    host: str = ""
-    pid: int = 0
-
-    def ended(self) -> bool:
-        """Whether its process was one of this machine, and is there no more."""
-        if self.host != socket.gethostname() or not self.pid:
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False
-        return False
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 @dataclass
@@ -273,17 +196,20 @@ class Turn:
                 "The turn of %s is free in %.0f s only: %s", self.claim.what, self.times.lease, type(error).__name__
             )
 
-    async def announce(self) -> None:
-        """Say that this run supersedes those before it."""
-        await self._write("newest", self.claim.note())
+    async def announce(self, on_conflict: OnConflict) -> None:
+        """Say that this run supersedes those before it: all, or those whose pipelines let it."""
+        if on_conflict in ("newest", "auto_cancel"):
+            await self._write(on_conflict, self.claim.note())
 
     async def _look_for_newer(self) -> None:
-        newest = await self._note("newest")
-        if newest is None or self.superseded.done():
+        if self.superseded.done():
             return
-        newer = datetime.fromisoformat(newest.since) > self.claim.since and newest.run_id != self.claim.run_id
-        if newer and newest.build_key != self.claim.build_key:
-            self.superseded.set_result(newest.run_name)
+        newer = await self._note("newest")
+        if not self.claim.yields_to(newer) and self.claim.stops_for_newer():
+            asking = await self._note("auto_cancel")
+            newer = asking if asking is not None and asking.ref == self.claim.ref else None
+        if newer is not None and self.claim.yields_to(newer):
+            self.superseded.set_result(newer.run_name)
 
     async def _try(self) -> bool:
         began = time.monotonic()
@@ -371,7 +297,7 @@ async def take_turn(
     Args:
         claim: Who, and what.
         on_conflict: While another run deploys it: ``wait`` for it; ``newest``: have it stop, unless it rolls out
-            already; ``fail``.
+            already; ``auto_cancel``: the same, if it is of the same ref and its pipeline lets it; ``fail``.
         limit_seconds: How long to wait at most.
         log: Where to say for whom it waits.
         times: See there.
@@ -384,8 +310,7 @@ async def take_turn(
     async with get_client() as client:
         turn = Turn(claim, log, times, client)
         await turn.ensure_limit()
-        if on_conflict == "newest":
-            await turn.announce()
+        await turn.announce(on_conflict)
         await turn.acquire(on_conflict, limit_seconds)
         holding = asyncio.ensure_future(turn.hold())
         try:

@@ -210,4 +210,5 @@ def _finish(state: State) -> Pipeline:
         unresolved_variables=settled.unresolved,
         created=state.workflow is not False,
         fail_fast=state.fail_fast,
+        on_new_commit=state.on_new_commit,
     )

@@ -41,8 +41,8 @@ JOB_NOTES = {
     ),
     "interruptible": (
         "interruptible",
-        "`interruptible` is ignored: a newer build stops no job of this one. A newer deployment with "
-        '`on_conflict="newest"` stops the whole build, whatever is interruptible.',
+        "`interruptible` stops no single job: a newer deployment of the ref, with `on_conflict` as `auto_cancel`, "
+        "stops the whole build until a job has begun that is not interruptible.",
     ),
     "manual_confirmation": (
         "keyword-ignored",
@@ -190,7 +190,7 @@ def _note_inner(
 def _note_rules(node: Node | None, findings: Findings) -> None:
     for rule in _items(node):
         if isinstance(rule, Mapping_) and text_of(rule.get("interruptible")) == "true":
-            message = "`rules:interruptible` is ignored: a newer build does not stop this one."
+            message = "`rules:interruptible` counts only for a newer deployment with `on_conflict` as `auto_cancel`."
             findings.add("interruptible", message, rule.place("interruptible"))
 
 
@@ -234,7 +234,7 @@ def note_global(root: Mapping_, findings: Findings) -> None:
         cancel = node.get("auto_cancel") if isinstance(node, Mapping_) else None
         if isinstance(cancel, Mapping_) and text_of(cancel.get("on_new_commit")) in ("conservative", "interruptible"):
             message = (
-                f"`{name}:auto_cancel:on_new_commit` is ignored: a newer build does not stop an older one. Start the "
-                'deployment with `on_conflict="newest"` to have it stop the one before, unless that rolls out already.'
+                f"`{name}:auto_cancel:on_new_commit` is asked by a newer deployment of the ref with `on_conflict` as "
+                "`auto_cancel`, unless this one rolls out already; it stops whole builds only."
             )
             findings.add("auto-cancel", message, cancel.place("on_new_commit"))

@@ -45,8 +45,13 @@ _EXISTS = _near(
 )
 _EXISTS_ELSEWHERE = _none("Files of another project are not read: taken as true. Add an `if`.", "exists-assumed")
 _LATER_NEEDS = _exact("The rule's needs instead of the job's, decided at run time too; the rendering is then `graph`.")
-_CANCEL = _none(
-    "A newer build does not stop an older one; a deployment with `on_conflict: newest` does.", "auto-cancel"
+_CANCEL = _near(
+    "A newer deployment of the ref with `on_conflict: auto_cancel` follows it, for the whole build.", "auto-cancel"
+)
+_INTERRUPTIBLE = _near(
+    "For whole builds: a newer deployment of the ref with `on_conflict: auto_cancel` stops it until a job has begun "
+    "that is not interruptible.",
+    "interruptible",
 )
 _FAIL_FAST = _near(
     "Exact, but for a child pipeline, and for a workflow rule that only the build decides.", "auto-cancel"
@@ -220,7 +225,7 @@ _WHEN = {
     "rules:needs": _LATER_NEEDS,
     "rules:needs:*": _LATER_NEEDS,
     "rules:start_in": _exact(),
-    "rules:interruptible": _none("A newer build does not stop this one.", "interruptible"),
+    "rules:interruptible": _INTERRUPTIBLE,
     "only": _exact(),
     "only:refs": _exact("All its keywords, names and regular expressions."),
     "only:variables": _exact(),
@@ -261,7 +266,7 @@ _WHEN = {
         "Three kinds are told apart: the script failed, the time was over, anything else (the agent, the checkout).",
         "retry-reason",
     ),
-    "interruptible": _none("A newer build does not stop this one.", "interruptible"),
+    "interruptible": _INTERRUPTIBLE,
     "resource_group": _near(
         "Within one build exact; across builds, whole builds of the Jenkins job wait. Use one Jenkins job a place.",
         "resource-group",

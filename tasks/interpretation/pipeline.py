@@ -14,6 +14,7 @@ from tasks.interpretation.diagnostics import Diagnostic, Span
 
 _WHOLE_FILE = Span(".gitlab-ci.yml")
 
+OnNewCommit = Literal["conservative", "interruptible", "none"]
 When = Literal["on_success", "on_failure", "always", "manual", "delayed", "never"]
 
 
@@ -258,6 +259,7 @@ class Pipeline:
             whose commit comes from the build's parameters.
         diagnostics: Everything there is to say about the text.
         fail_fast: ``workflow:auto_cancel:on_job_failure: all``: one failed job stops all others.
+        on_new_commit: ``workflow:auto_cancel:on_new_commit``: what of it a newer commit may stop.
     """
 
     name: str | None
@@ -269,6 +271,7 @@ class Pipeline:
     unresolved_variables: frozenset[str] = frozenset()
     created: bool = True
     fail_fast: bool = False
+    on_new_commit: OnNewCommit = "conservative"
 
     @cached_property
     def places(self) -> Mapping[str, int]:

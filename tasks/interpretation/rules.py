@@ -12,7 +12,7 @@ from tasks.interpretation.durations import seconds
 from tasks.interpretation.evaluation import Scope, evaluate
 from tasks.interpretation.expansion import expand, pieces, references
 from tasks.interpretation.expressions import Constant, Expression, Files, Text, Var, both, either, opposite
-from tasks.interpretation.pipeline import AllowFailure, Undecided, When
+from tasks.interpretation.pipeline import AllowFailure, OnNewCommit, Undecided, When
 from tasks.interpretation.policies import condition_of, default_policy, policy_condition
 from tasks.interpretation.shapes import flattened, spliced
 from tasks.interpretation.variables import read_variables
@@ -35,6 +35,7 @@ class Outcome:
     needs: Node | None = None
     interruptible: bool | None = None
     on_job_failure: str | None = None
+    on_new_commit: OnNewCommit | None = None
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ def _outcome(rule: Mapping_) -> Outcome:
         needs=rule.get("needs"),
         interruptible=interruptible.text == "true" if isinstance(interruptible, Scalar) else None,
         on_job_failure=on_job_failure_of(rule),
+        on_new_commit=on_new_commit_of(rule),
     )
 
 
@@ -231,6 +233,13 @@ def on_job_failure_of(node: Mapping_) -> str | None:
     found = node.get("auto_cancel")
     value = found.get("on_job_failure") if isinstance(found, Mapping_) else None
     return value.text if isinstance(value, Scalar) else None
+
+
+def on_new_commit_of(node: Mapping_) -> OnNewCommit | None:
+    """``auto_cancel:on_new_commit`` of `workflow` or of one of its rules."""
+    found = node.get("auto_cancel")
+    value = found.get("on_new_commit") if isinstance(found, Mapping_) else None
+    return cast(OnNewCommit, value.text) if isinstance(value, Scalar) else None
 
 
 def allow_failure_of(node: Node | None) -> AllowFailure | None:

@@ -8,7 +8,7 @@ from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import references
 from tasks.interpretation.fields import flag_of, text_of, texts_of
 from tasks.interpretation.keywords import DEFAULT_KEYS, GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
-from tasks.interpretation.rules import Judge, on_job_failure_of
+from tasks.interpretation.rules import Judge, on_job_failure_of, on_new_commit_of
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
@@ -83,7 +83,8 @@ def decide_workflow(state: State) -> State:
     workflow = state.root.get("workflow")
     rules = workflow.get("rules") if isinstance(workflow, Mapping_) else None
     if isinstance(workflow, Mapping_):
-        state = replace(state, fail_fast=on_job_failure_of(workflow) == "all")
+        kept = on_new_commit_of(workflow) or state.on_new_commit
+        state = replace(state, fail_fast=on_job_failure_of(workflow) == "all", on_new_commit=kept)
     if not isinstance(rules, Sequence):
         return state
     return _apply_workflow(replace(state, governed=True), rules)
@@ -101,7 +102,11 @@ def _apply_workflow(state: State, rules: Sequence) -> State:
         scope = state.scope.over(extra.values).over(state.context.overrides)
         own = decision.certain.on_job_failure
         fail_fast = state.fail_fast if own is None else own == "all"
-        return replace(state, variables=extra.over(state.variables), scope=scope, fail_fast=fail_fast)
+        kept = decision.certain.on_new_commit or state.on_new_commit
+        variables = extra.over(state.variables)
+        return replace(state, variables=variables, scope=scope, fail_fast=fail_fast, on_new_commit=kept)
+    if any(choice.outcome.on_new_commit for choice in decision.choices):
+        state = replace(state, on_new_commit="none")
     if any(choice.outcome.on_job_failure for choice in decision.choices):
         what = "one failed job stops all others" if state.fail_fast else "a failed job stops no other"
         message = f"`workflow:rules:auto_cancel` cannot be decided before the build runs: {what}."

@@ -9,7 +9,7 @@ from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expressions import Expression
 from tasks.interpretation.parallel import Instance
-from tasks.interpretation.pipeline import Job
+from tasks.interpretation.pipeline import Job, OnNewCommit
 from tasks.interpretation.rules import Choice, Decision
 from tasks.interpretation.variables import Variables
 from tasks.source.diagnostics import Findings, Span
@@ -77,6 +77,7 @@ class State:
         workflow: Whether a pipeline is created: True, False or a residual condition.
         workflow_choices: The rules of the workflow that the build chooses among, where they bring variables.
         fail_fast: Whether one failed job stops all others.
+        on_new_commit: What of it a newer commit may stop.
         drafts: The jobs.
         judged: All jobs once they are decided, with those that do not run.
         left_out: Jobs that are not translated.
@@ -101,6 +102,7 @@ class State:
     workflow: bool | Expression = True
     workflow_choices: tuple[Choice, ...] = ()
     fail_fast: bool = False
+    on_new_commit: OnNewCommit = "conservative"
     drafts: tuple[JobDraft, ...] = ()
     judged: tuple[JobDraft, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

@@ -9,6 +9,7 @@ from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_stages
 from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.settings import RenderSettings
+from tasks.jenkins_build.superseding import AutoCancel, auto_cancel
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Rendered:
         one_at_a_time: Whether builds of the job wait for each other (``resource_group``).
         restart: Its top-level stages, where a build can be taken up again in the middle.
         has_secrets: Whether a job has ``secrets:``.
+        auto_cancel: What of it a newer deployment may stop.
         foreign: Whether somebody else's interpreter made it, who announces no jobs.
     """
 
@@ -35,6 +37,7 @@ class Rendered:
     one_at_a_time: bool = False
     restart: tuple[TopStage, ...] = ()
     has_secrets: bool = False
+    auto_cancel: AutoCancel = field(default_factory=AutoCancel)
     foreign: bool = False
 
 
@@ -52,4 +55,5 @@ def rendered(pipeline: Pipeline, settings: RenderSettings) -> Rendered:
         one_at_a_time=any(job.resource_group for job in pipeline.jobs),
         restart=tuple(TopStage(title, stages) for title, stages in restart_stages(pipeline, settings)),
         has_secrets=any(job.secrets for job in pipeline.jobs),
+        auto_cancel=auto_cancel(pipeline),
     )

@@ -21,6 +21,7 @@ from tasks.jenkins_build.jobs import Credential
 from tasks.jenkins_build.outcome import build_key
 from tasks.jenkins_build.rendered import Rendered, rendered
 from tasks.jenkins_build.settings import HOUR_SECONDS, ImageBuild, RenderSettings
+from tasks.jenkins_build.superseding import AutoCancel
 from tasks.jenkins_build.task import JobSpec
 from tasks.jenkins_build.variables import VariableStore
 from tasks.source.model import Snapshot
@@ -80,11 +81,13 @@ class Specification:
         jenkinsfile: What Jenkins runs.
         job: The Jenkins job, its parameters and credentials.
         image: ``registry/repository:tag`` that the build pushes, or that the engine is to push.
+        auto_cancel: What of the build a newer deployment may stop.
     """
 
     jenkinsfile: str
     job: JobSpec
     image: str
+    auto_cancel: AutoCancel = field(default_factory=AutoCancel)
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def specification(wanted: Wanted, made: Rendered) -> Specification:
     # with secrets of its own the job lies in a folder of its own: other projects' jobs must not read them
     own = f"{store.folder}/{commit.project_path.rpartition('/')[2]}"
     job = JobSpec(own if made.has_secrets else store.job, config, commit.sha, key, made.values, *more)
-    return Specification(made.jenkinsfile, job, image)
+    return Specification(made.jenkinsfile, job, image, made.auto_cancel)
 
 
 def _links(terms: Terms) -> list[str]:

@@ -28,6 +28,7 @@ from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.retaining import retain
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.stopping import stop_build
+from tasks.jenkins_build.superseding import Seen
 from tasks.jenkins_build.variables import VariableStore, job_paths, keep_variables
 from tasks.jenkins_build.watching import Watch
 from tasks.logs import task_logger
@@ -271,6 +272,7 @@ class Wishes:
         store: Where the whole log is kept; None = nowhere.
         from_failed_stage: Take a build that failed up again where it failed, if that can be done.
         keep: Globs of the archived files that are kept in the store too.
+        seen: Where what is known of the build's jobs is written for others.
     """
 
     rebuild: bool = False
@@ -278,6 +280,7 @@ class Wishes:
     store: Store | None = None
     from_failed_stage: bool = False
     keep: tuple[str, ...] = ()
+    seen: Seen = field(default_factory=Seen)
 
 
 async def run_build(
@@ -288,7 +291,7 @@ async def run_build(
     The job of a project holds one Jenkinsfile. When another run rewrote it for another commit before our build began,
     the guard in the Jenkinsfile stops our build; and a restart of Jenkins may lose a queue item.
     """
-    watch = Watch(spec.jobs, spec.coverage, wishes.store, spec.foreign)
+    watch = Watch(spec.jobs, spec.coverage, wishes.store, spec.foreign, wishes.seen)
     with mirrors_here():
         try:
             outcome = await _run_build(jenkins, spec, limits, wishes, watch)
@@ -308,14 +311,21 @@ async def _run_build(
     async with polling(jenkins):  # its connections are kept for all of them
         for _ in range(_REWRITTEN_TRIES - 1):
             await ensure_job(jenkins, spec)
-            ref = await trigger_build(jenkins, spec, wishes.rebuild, wishes.from_failed_stage)
             try:
-                return await follow_build(jenkins, ref, limits, wishes.ask, watch)
+                return await _build(jenkins, spec, limits, wishes, watch)
             except BuildFailedError as error:
                 if not (isinstance(error.outcome, BuildOutcome) and error.outcome.rewritten):
                     raise
             except NotFoundError as error:
                 task_logger().warning("%s", error)
         await ensure_job(jenkins, spec)
-        ref = await trigger_build(jenkins, spec, wishes.rebuild, wishes.from_failed_stage)
-        return await follow_build(jenkins, ref, limits, wishes.ask, watch)
+        return await _build(jenkins, spec, limits, wishes, watch)
+
+
+async def _build(
+    jenkins: JenkinsServer, spec: JobSpec, limits: Limits | None, wishes: Wishes, watch: Watch
+) -> BuildOutcome:
+    ref = await trigger_build(jenkins, spec, wishes.rebuild, wishes.from_failed_stage)
+    if ref.number is not None:  # a build that was found has jobs that ran: until its log is read nobody knows which
+        watch.seen.stages = None
+    return await follow_build(jenkins, ref, limits, wishes.ask, watch)

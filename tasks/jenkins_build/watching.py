@@ -19,6 +19,7 @@ from tasks.jenkins_build.reading import Reader
 from tasks.jenkins_build.reports import Coverage
 from tasks.jenkins_build.server import LogChunk
 from tasks.jenkins_build.stages import Stages
+from tasks.jenkins_build.superseding import Seen
 from tasks.logs import Logger
 
 
@@ -31,12 +32,14 @@ class Watch:
         coverage: GitLab's ``coverage:`` expressions, by job.
         store: Where its whole log is kept; None = nowhere.
         foreign: Its Jenkinsfile is not ours: its stages are shown in the place of jobs.
+        seen: Where what is known of its jobs is written for others.
     """
 
     jobs: int = 0
     coverage: Mapping[str, str] = field(default_factory=dict)
     store: Store | None = None
     foreign: bool = False
+    seen: Seen = field(default_factory=Seen)
 
 
 class Watching:
@@ -63,7 +66,7 @@ class Watching:
             coverage=Coverage(watch.coverage),
             stages=Stages() if watch.foreign else None,
         )
-        self._name, self._log = str(ref), log
+        self._name, self._log, self._seen = str(ref), log, watch.seen
         self._progress = None if ref.reused else Progress(log, watch.jobs, table=watch.jobs > MOST)
 
     @property
@@ -84,6 +87,7 @@ class Watching:
                 await self._keep(self.reader.take(piece, last=False))
                 await asyncio.sleep(0)  # a flood keeps nobody else from running
             self.reader.end_answer()
+        self._seen.stages = self.console.stages
         if self._progress is not None:
             await self._progress.show(self.console, self._name)
 

@@ -212,7 +212,7 @@ _NOTES = {
     "coverage": _info(
         "`coverage` is read by deployments, not by Jenkins.", "See a deployment's artifact `test-results`."
     ),
-    "interruptible": _info("`interruptible` is ignored.", "Nothing."),
+    "interruptible": _info("`interruptible` counts for whole builds.", "Nothing."),
     "privileged-service": _info(
         "Docker in Docker gets a privileged container on the agent; its client certificates are at `/certs/client`.",
         "Nothing, on agents you trust the project with; else build by the descriptor's `image`, or with kaniko.",

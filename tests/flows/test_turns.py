@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from prefect import get_client
 from errors import ConflictError, SupersededError
 from flows.deploy import deploy
 from flows.parameters import DeployOptions
+from tasks.claims import Claim
 from tasks.logs import task_logger
-from tasks.turns import Claim, TurnTimes, take_turn
+from tasks.turns import TurnTimes, take_turn
 
 SLOW = b"import time, unittest\nclass T(unittest.TestCase):\n  def test(self): time.sleep(%d)\n"
 QUICK = TurnTimes(renew=0.5, look=0.3, stale=6.0)
@@ -96,6 +98,36 @@ async def test_the_newest_has_older_ones_stop_but_not_those_that_roll_out(prefec
     assert message in told[3:]
 
 
+async def test_auto_cancel_stops_an_older_run_of_the_ref_only_while_its_pipeline_lets_it(prefect_server):
+    told, lets = [], []
+
+    async def older(service, ref):
+        old = replace(claim(service, "old", age=9, key="old"), ref=ref, stops_for_newer=lambda: bool(lets))
+        try:
+            async with take_turn(old, "wait", 30, task_logger(), QUICK) as turn:
+                await turn.within(asyncio.sleep(2.5))
+                told.append(f"{ref} ended")
+        except SupersededError:
+            told.append(f"{ref} stopped")
+
+    async def newer(service):
+        new = replace(claim(service, "new", key="new"), ref="main")
+        async with take_turn(new, "auto_cancel", 30, task_logger(), QUICK):
+            told.append("new begins")
+
+    for service, ref, allowed, expected in (
+        ("ten", "main", False, ["main ended", "new begins"]),
+        ("eleven", "other", True, ["other ended", "new begins"]),
+        ("twelve", "main", True, ["main stopped", "new begins"]),
+    ):
+        told.clear()
+        lets[:] = [True] if allowed else []
+        first = asyncio.create_task(older(service, ref))
+        await asyncio.sleep(0.5)
+        await asyncio.gather(first, newer(service))
+        assert told == expected
+
+
 async def test_a_newer_run_for_the_same_build_waits(prefect_server):
     log = []
     first = asyncio.create_task(hold(claim("five", "old", age=9), 1.5, log))
@@ -150,8 +182,9 @@ async def test_a_slot_that_an_outage_freed_is_left_to_the_run_that_lives(prefect
 KILLED = """
 import asyncio, sys
 from datetime import UTC, datetime
+from tasks.claims import Claim
 from tasks.logs import task_logger
-from tasks.turns import Claim, take_turn
+from tasks.turns import take_turn
 
 async def main():
     async with take_turn(Claim("turns", "eight", "k", "killed", "killed", datetime.now(UTC)), "wait", 9, task_logger()):
@@ -183,28 +216,36 @@ async def test_the_slot_of_a_killed_process_of_this_machine_is_free_at_once(pref
 @pytest.mark.slow
 async def test_the_slot_of_a_process_killed_elsewhere_is_free_after_a_minute(prefect_server, monkeypatch):
     await _killed()
-    monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
+    monkeypatch.setattr("tasks.claims.machine", lambda: "another-machine")
     times = TurnTimes(look=1, stale=300)
     async with take_turn(claim("eight", "next"), "wait", 150, task_logger(), times):
         pass
     assert await slots("eight") == 0
 
 
-def test_a_newer_deployment_stops_the_build_of_the_older(house):
-    path = house.project("turns/newest", **{"tests/test_unit.py": SLOW % 90})
-    first = house.sandbox.gitlab.commit(path, "main", {"one.txt": "1\n"}, "One")
-    second = house.sandbox.gitlab.commit(path, "main", {"tests/test_unit.py": SLOW % 0}, "Two")
+INTERRUPTIBLE = b"""
+unit: {interruptible: true, script: [sleep 90]}
+quick: {interruptible: true, script: [echo quick]}
+"""
+
+
+def test_a_newer_deployment_stops_the_build_of_the_older_as_its_pipeline_says(house):
+    path = house.project("turns/newest", **{".gitlab-ci.yml": INTERRUPTIBLE})
     job = "job/smartclide/job/turns/job/newest"
 
     async def both():
-        running = asyncio.create_task(deploy(project=path, ref=first, environment=house.environment, return_state=True))
+        running = asyncio.create_task(
+            deploy(project=path, ref="main", environment=house.environment, return_state=True)
+        )
         while not any("progressiveHtml" in line for line in house.sandbox.jenkins_server.faults.log):
             await asyncio.sleep(0.1)
-        newest = DeployOptions(on_conflict="newest")
-        later = await deploy(project=path, ref=second, environment=house.environment, options=newest, return_state=True)
-        return await running, later
+        quick = INTERRUPTIBLE.decode().replace("sleep 90", "true")
+        commit = house.sandbox.gitlab.commit(path, "main", {".gitlab-ci.yml": quick}, "Two")
+        wish = DeployOptions(on_conflict="auto_cancel")
+        later = await deploy(project=path, ref="main", environment=house.environment, options=wish, return_state=True)
+        return await running, later, commit
 
-    old, new = asyncio.run(both())
+    old, new, second = asyncio.run(both())
     assert old.is_cancelled(), old
     assert old.message.startswith("Superseded: flow run ")
     assert old.message.endswith(f" deploys newest in Environment {house.environment} instead.")

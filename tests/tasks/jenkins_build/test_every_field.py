@@ -38,6 +38,7 @@ NOT_RENDERED: dict[tuple[type, str], str | None] = {
     (Artifacts, "expire_in"): "artifact-option",
     (Pipeline, "diagnostics"): None,  # shown to the user beside the Jenkinsfile
     (Pipeline, "created"): "workflow-never",
+    (Pipeline, "on_new_commit"): "auto-cancel",  # asked by newer deployments
 }
 RULE = Undecided(Equal(Var("A"), Text("b")), variables={"V": "$X"})
 JOB = Job(
@@ -153,6 +154,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Pipeline, "unresolved_variables"): frozenset({"WIDE"}),
     (Pipeline, "created"): False,
     (Pipeline, "fail_fast"): True,
+    (Pipeline, "on_new_commit"): "none",
 }
 INSIDE: dict[type, Callable[[Any], Job]] = {
     Image: lambda value: replace(JOB, image=value),
