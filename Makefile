@@ -11,6 +11,8 @@ WORKERS ?= 4
 # How often a failed test is tried again; what was is listed.
 RERUNS ?= 0
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# Compiled once, instead of by each of the processes that are started.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types format bench docs clean setup
 .DEFAULT_GOAL := help

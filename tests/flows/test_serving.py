@@ -46,6 +46,8 @@ def until(condition, seconds):
     raise AssertionError("it did not happen in time")
 
 
+pytestmark = pytest.mark.timeout(900)  # it waits as long as a busy machine needs
+
 SLOW = b"""
 quick:
   script: [echo quick]
@@ -70,14 +72,14 @@ def jobs_of(api, run):
 def left_nothing(house, api, run, path):
     """The run ends as Cancelled, its Jenkins build is stopped, which its log says, and no job looks as if it ran."""
     over = ("CANCELLED", "FAILED", "CRASHED", "COMPLETED")
-    state = until(lambda: (s := api.get(f"/flow_runs/{run}").json()["state"])["type"] in over and s, 90)
+    state = until(lambda: (s := api.get(f"/flow_runs/{run}").json()["state"])["type"] in over and s, 240)
     assert state["type"] == "CANCELLED", state
-    jobs = until(lambda: (found := jobs_of(api, run)) and set(found.values()) <= set(over) and found, 30)
+    jobs = until(lambda: (found := jobs_of(api, run)) and set(found.values()) <= set(over) and found, 90)
     assert (jobs["quick"], jobs["long"]) == ("COMPLETED", "CANCELLED"), jobs
     build = house.jenkins(f"{'/job/'.join(['job/smartclide', *path.split('/')])}/1/api/json").json()
     assert (build["building"], build["result"]) == (False, "ABORTED")
     logs = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
-    said = until(lambda: [log["message"] for log in api.post("/logs/filter", json=logs).json()], 30)
+    said = until(lambda: [log["message"] for log in api.post("/logs/filter", json=logs).json()], 90)
     assert any(f"smartclide/{path} #1 is stopped (stop)" in message for message in said), said
 
 
@@ -98,29 +100,29 @@ def test_rest_calls_deploy_through_a_served_worker_and_cancel(house, prefect_ser
             "deployments": {"id": {"any_": [monitor]}},
             "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
         }
-        runs = until(lambda: api.post("/flow_runs/filter", json=of_monitor).json(), 90)
+        runs = until(lambda: api.post("/flow_runs/filter", json=of_monitor).json(), 240)
         assert {run["auto_scheduled"] for run in runs} == {True}
         assert {datetime.fromisoformat(run["expected_start_time"]).minute % 5 for run in runs} == {0}
         found = api.get("/deployments/name/deploy/smartclide").json()
         body = {"parameters": {"project": path, "ref": "main", "environment": house.environment}}
         create = f"/deployments/{found['id']}/create_flow_run"
         # Prefect's server on SQLite answers 503 while another writer holds the database
-        answer = until(lambda: (r := api.post(create, json=body)).status_code != 503 and r, 30)
+        answer = until(lambda: (r := api.post(create, json=body)).status_code != 503 and r, 90)
         assert answer.is_success, answer.text
         run = answer.json()
         final = until(lambda: (s := api.get(f"/flow_runs/{run['id']}").json()["state"])["type"] in
-                      ("COMPLETED", "FAILED", "CRASHED") and s, 90)  # fmt: skip
+                      ("COMPLETED", "FAILED", "CRASHED") and s, 240)  # fmt: skip
         assert final["type"] == "COMPLETED", final
         refused = api.post(f"/deployments/{found['id']}/create_flow_run", json={"parameters": {"project": path}})
         assert refused.status_code == 409 or refused.status_code == 422
         misspelt = {"parameters": {**body["parameters"], "refs": "main"}}
-        refused = until(lambda: (r := api.post(create, json=misspelt)).status_code != 503 and r, 30)
+        refused = until(lambda: (r := api.post(create, json=misspelt)).status_code != 503 and r, 90)
         assert (refused.status_code, "'refs' was unexpected" in refused.text) == (409, True), refused.text
         path = house.project("serving/cancelled", **{".gitlab-ci.yml": SLOW})
         body["parameters"]["project"] = path
-        run = until(lambda: (r := api.post(create, json=body)).is_success and r.json()["id"], 30)
+        run = until(lambda: (r := api.post(create, json=body)).is_success and r.json()["id"], 90)
         until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
-        until(lambda: cancelled(api, run), 30)
+        until(lambda: cancelled(api, run), 90)
         left_nothing(house, api, run, path)
         serving.send_signal(signal.SIGINT)  # Ctrl-C; the test below ends one by SIGTERM
         assert serving.wait(60) == 0
@@ -163,7 +165,7 @@ def test_serve_stopped_in_the_middle_of_a_run_leaves_none_behind(house, prefect_
             answer = found.is_success and api.post(f"/deployments/{found.json()['id']}/create_flow_run", json=body)
             return answer and answer.is_success and answer.json()
 
-        run = until(created, 90)["id"]
+        run = until(created, 240)["id"]
         until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
         process_id = int(until(lambda: api.get(f"/flow_runs/{run}").json()["infrastructure_pid"], 20))
         serving.send_signal(by)

@@ -228,5 +228,5 @@ async def test_wrong_credentials_and_nobody_there_name_the_cluster(away, stand_i
     wrong.close()
     nobody = Cluster(kubeconfig=text.replace(stand_in.server.url, "http://127.0.0.1:9"), timeout_seconds=2)
     away.rollouts._cluster = nobody
-    with pytest.raises(UnavailableError, match=r"The cluster at http://127\.0\.0\.1:9 did not answer"):
+    with pytest.raises(UnavailableError, match=r"The cluster at http://127\.0\.0\.1:9 refused the connection"):
         await away.roll_out(times=LeaseTimes(outage=0.5, poll=0.1))

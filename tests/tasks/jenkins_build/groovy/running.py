@@ -51,7 +51,10 @@ def tool_of() -> tuple[str, dict[str, str]]:
     found, java = shutil.which("groovy"), shutil.which("java")
     home = os.environ.get("JAVA_HOME") or (str(Path(java).resolve().parents[1]) if java else None)
     if found and home:
-        return found, {**os.environ, "JAVA_HOME": home}
+        quick = (
+            "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # it runs for seconds: better code would cost more than it gives
+        )
+        return found, {**os.environ, "JAVA_HOME": home, "JAVA_OPTS": quick}
     missing = "groovy and Java are not installed (Debian: apt-get install groovy)"
     if os.environ.get(REQUIRED):
         pytest.fail(f"{REQUIRED} is set, but {missing}")
