@@ -19,7 +19,7 @@ import yaml
 
 from tests.sandbox.kubernetes.conftest import Cluster, deployment
 
-NS = "helper-k8s-conformance"
+NS = "k8s-conformance"
 CORE, APPS = f"/api/v1/namespaces/{NS}", f"/apis/apps/v1/namespaces/{NS}"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases"
 JSON, APPLY = "application/json", "application/apply-patch+yaml"
@@ -59,7 +59,7 @@ STEPS = {
     "get-config": Step("GET", f"{CORE}/configmaps/c"),
     "list-config": Step("GET", f"{CORE}/configmaps?labelSelector=a%20in%20(b,c),!z"),
     "get-missing": Step("GET", f"{CORE}/configmaps/none", code=404, reason="NotFound", message='configmaps "none" not found'),
-    "missing-namespace": Step("POST", "/api/v1/namespaces/helper-k8s-none/configmaps", {"metadata": {"name": "c"}}, code=404, reason="NotFound", message='namespaces "helper-k8s-none" not found'),
+    "missing-namespace": Step("POST", "/api/v1/namespaces/k8s-none/configmaps", {"metadata": {"name": "c"}}, code=404, reason="NotFound", message='namespaces "k8s-none" not found'),
     "missing-group": Step("GET", "/apis/none.example/v1/things", code=404),
     "bad-selector": Step("GET", f"{CORE}/pods?fieldSelector=foo%3Dx", code=400, reason="BadRequest", message="field label not supported: foo"),
     "stale": Step("PUT", f"{CORE}/configmaps/c", {"metadata": {"name": "c", "resourceVersion": "1"}}, code=409, reason="Conflict", message='Operation cannot be fulfilled on configmaps "c": the object has been modified; please apply your changes to the latest version and try again'),
