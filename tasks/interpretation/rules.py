@@ -223,23 +223,16 @@ def _outcome(rule: Mapping_) -> Outcome:
         start_in_seconds=seconds(start.text) if isinstance(start, Scalar) else None,
         needs=rule.get("needs"),
         interruptible=interruptible.text == "true" if isinstance(interruptible, Scalar) else None,
-        on_job_failure=on_job_failure_of(rule),
-        on_new_commit=on_new_commit_of(rule),
+        on_job_failure=auto_cancel_of(rule, "on_job_failure"),
+        on_new_commit=cast(OnNewCommit | None, auto_cancel_of(rule, "on_new_commit")),
     )
 
 
-def on_job_failure_of(node: Mapping_) -> str | None:
-    """``auto_cancel:on_job_failure`` of `workflow` or of one of its rules."""
+def auto_cancel_of(node: Mapping_, key: str) -> str | None:
+    """A value of ``auto_cancel`` of `workflow` or of one of its rules."""
     found = node.get("auto_cancel")
-    value = found.get("on_job_failure") if isinstance(found, Mapping_) else None
+    value = found.get(key) if isinstance(found, Mapping_) else None
     return value.text if isinstance(value, Scalar) else None
-
-
-def on_new_commit_of(node: Mapping_) -> OnNewCommit | None:
-    """``auto_cancel:on_new_commit`` of `workflow` or of one of its rules."""
-    found = node.get("auto_cancel")
-    value = found.get("on_new_commit") if isinstance(found, Mapping_) else None
-    return cast(OnNewCommit, value.text) if isinstance(value, Scalar) else None
 
 
 def allow_failure_of(node: Node | None) -> AllowFailure | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import references
 from tasks.interpretation.fields import flag_of, text_of, texts_of
 from tasks.interpretation.keywords import DEFAULT_KEYS, GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
-from tasks.interpretation.rules import Judge, on_job_failure_of, on_new_commit_of
+from tasks.interpretation.pipeline import OnNewCommit
+from tasks.interpretation.rules import Judge, auto_cancel_of
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
@@ -83,8 +85,9 @@ def decide_workflow(state: State) -> State:
     workflow = state.root.get("workflow")
     rules = workflow.get("rules") if isinstance(workflow, Mapping_) else None
     if isinstance(workflow, Mapping_):
-        kept = on_new_commit_of(workflow) or state.on_new_commit
-        state = replace(state, fail_fast=on_job_failure_of(workflow) == "all", on_new_commit=kept)
+        fail_fast = auto_cancel_of(workflow, "on_job_failure") == "all"
+        kept = cast(OnNewCommit, auto_cancel_of(workflow, "on_new_commit") or state.on_new_commit)
+        state = replace(state, fail_fast=fail_fast, on_new_commit=kept)
     if not isinstance(rules, Sequence):
         return state
     return _apply_workflow(replace(state, governed=True), rules)

@@ -12,14 +12,18 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed
 
-from tasks.jenkins_build.mirrors import close_mirrors
+from tasks.jenkins_build.mirrors import LOST, is_job
 from tasks.logs import Logger
 
 _OPEN = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
@@ -41,8 +45,17 @@ async def close_leftovers(flow_run_id: UUID, state: State[Any]) -> int:
     Returns:
         How many were open.
     """
-    closed = await close_mirrors(flow_run_id, state)
     async with get_client() as client:
+        runs = await client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])),
+            task_run_filter=TaskRunFilter(
+                state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING]))
+            ),
+            limit=200,
+        )
+        jobs = [run for run in runs if is_job(run)]
+        for job in jobs:
+            await client.set_task_run_state(job.id, Cancelled(message=f"{LOST} ({state.name})"), force=True)
         questions = await client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run_id]),
@@ -52,7 +65,7 @@ async def close_leftovers(flow_run_id: UUID, state: State[Any]) -> int:
         for question in questions:
             ended: State[Any] = Cancelled(message=f"{_UNHEARD} ({state.name}).")
             await client.set_flow_run_state(question.id, ended, force=True)
-    return closed + len(questions)
+    return len(jobs) + len(questions)
 
 
 async def bury(flow_run_id: UUID | None, log: Logger) -> None:

@@ -2,7 +2,7 @@
 
 A mirror does nothing: it waits for what the follower reads, logs the job's lines, and takes the job's final state. So
 jobs that run side by side in Jenkins do so in Prefect, and one poller feeds them all. None is left running: a mirror
-that is cancelled says so, and `close_mirrors` ends those of a process that was killed.
+that is cancelled says so, and `leftovers` ends those of a process that was killed.
 """
 
 from __future__ import annotations
@@ -12,19 +12,10 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
-from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterId,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
-)
-from prefect.client.schemas.objects import State, StateType, TaskRun
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
@@ -43,7 +34,7 @@ Channel = asyncio.Queue["str | tuple[StageStatus, Failure | None] | None"]
 
 _beside: ContextVar[Context | None] = ContextVar("smartclide-mirrors-beside", default=None)
 _CLOSING_SECONDS = 10.0
-_LOST = "Nobody saw how it ended: this run stopped following the build."
+LOST = "Nobody saw how it ended: this run stopped following the build."
 
 
 @contextlib.contextmanager
@@ -130,7 +121,7 @@ async def gitlab_job(channel: Channel) -> State[Any]:
             logger.info("%s", item)
     except asyncio.CancelledError:
         item = None
-    return Cancelled(message=_LOST) if item is None else final_state(*item)
+    return Cancelled(message=LOST) if item is None else final_state(*item)
 
 
 async def _shown(named: Any, channel: Channel) -> None:
@@ -163,27 +154,3 @@ def is_job(run: TaskRun) -> bool:
 def display(log: Logger, jobs: int) -> Display:
     """Task runs within a flow run, for up to `MOST` jobs; else one log."""
     return Mirrors(log) if FlowRunContext.get() is not None and jobs <= MOST else Plain(log)
-
-
-async def close_mirrors(flow_run_id: UUID, state: State[Any]) -> int:
-    """End the mirrors that a flow run which is over left open, e.g. because its process was killed.
-
-    Args:
-        flow_run_id: The flow run.
-        state: Whether it was cancelled or crashed, by its name.
-
-    Returns:
-        How many were open.
-    """
-    async with get_client() as client:
-        runs = await client.read_task_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])),
-            task_run_filter=TaskRunFilter(
-                state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING]))
-            ),
-            limit=200,
-        )
-        open_runs = [run for run in runs if is_job(run)]
-        for run in open_runs:
-            await client.set_task_run_state(run.id, Cancelled(message=f"{_LOST} ({state.name})"), force=True)
-    return len(open_runs)

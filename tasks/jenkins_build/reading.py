@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tasks.jenkins_build.agents import AgentWaits
 from tasks.jenkins_build.attribution import Owners
-from tasks.jenkins_build.console import Console, is_noise, stage_change
+from tasks.jenkins_build.console import Console, is_noise
 from tasks.jenkins_build.outcome import Failure, StageStatus
 from tasks.jenkins_build.page import Line, PageReader
 from tasks.jenkins_build.reports import Coverage
@@ -119,8 +119,10 @@ class Reader:
     def _read(self, line: Line) -> None:
         self._owners.see(line)
         job = self._job(line)
-        found = self.stages.read(line) if self.stages is not None else stage_change(line.text)
-        change = self.console.take(line.text, found, job)
+        if self.stages is None:
+            change = self.console.read(line.text, job)
+        else:
+            change = self.console.take(line.text, self.stages.read(line), job)
         why = self.agents.read(line)
         self.coverage.read(job, line.text)
         if self._quiet:
