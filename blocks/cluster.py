@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import yaml
 from kubernetes import client, config
-from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
+from blocks.schema_once import SchemaOnce
 from errors import AccessError, InputError
 
 
-class Cluster(Block):
+class Cluster(SchemaOnce):
     """A Kubernetes cluster, by kubeconfig text or from inside one of its pods."""
 
     _block_type_name = "Cluster"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from pydantic import Field, ValidationError, field_validator
@@ -15,12 +14,13 @@ from blocks.image_registry import ImageRegistry
 from blocks.interpreter_server import InterpreterServer
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
+from blocks.schema_once import SchemaOnce
 from errors import InputError, NotFoundError
 
 _DNS_LABEL_LENGTH = 63
 
 
-class Environment(Block):
+class Environment(SchemaOnce):
     """A place to deploy to, e.g. ``staging`` or ``production``; the block document's name is the Environment's name."""
 
     _block_type_name = "Deployment Environment"

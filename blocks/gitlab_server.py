@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gitlab
-from prefect.blocks.core import Block
 from prefect_gitlab import GitLabCredentials
 from pydantic import Field, SecretStr, field_validator
 
 from blocks.addresses import token, trusted, web_address
+from blocks.schema_once import SchemaOnce
 
 
-class GitLabServer(Block):
+class GitLabServer(SchemaOnce):
     """A GitLab instance. Without credentials only public projects can be read."""
 
     _block_type_name = "GitLab Server"

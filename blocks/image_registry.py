@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import httpx
-from prefect.blocks.core import Block
 from prefect_docker import DockerRegistryCredentials
 from pydantic import Field, field_validator
 
 from blocks.addresses import trusted
+from blocks.schema_once import SchemaOnce
 
 
-class ImageRegistry(Block):
+class ImageRegistry(SchemaOnce):
     """A Docker registry (v2 API). Images are named ``<address>/<namespace>/<project path>``."""
 
     _block_type_name = "Image Registry"

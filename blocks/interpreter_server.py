@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import requests
-from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 from requests.auth import AuthBase
 
 from blocks.addresses import token as clean
 from blocks.addresses import trusted, web_address
+from blocks.schema_once import SchemaOnce
 
 
-class InterpreterServer(Block):
+class InterpreterServer(SchemaOnce):
     """An interpreter service: ``POST /api/v1/pipeline/jenkins`` turns a .gitlab-ci.yml into a Jenkinsfile."""
 
     _block_type_name = "Interpreter Server"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import jenkins
-from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
 from blocks.addresses import token, trusted, web_address
+from blocks.schema_once import SchemaOnce
 
 
-class JenkinsServer(Block):
+class JenkinsServer(SchemaOnce):
     """A Jenkins controller. An API token is required: passwords need crumbs, which die with the session."""
 
     _block_type_name = "Jenkins Server"

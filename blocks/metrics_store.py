@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import fsspec
-from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
+from blocks.schema_once import SchemaOnce
 
-class MetricsStore(Block):
+
+class MetricsStore(SchemaOnce):
     """A folder of Parquet files: ``file:///var/lib/smartclide/metrics``, ``s3://bucket/metrics``, ..."""
 
     _block_type_name = "Metrics Store"

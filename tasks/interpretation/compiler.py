@@ -39,7 +39,7 @@ from tasks.interpretation.setup import (
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import State
 from tasks.interpretation.unset import note_unset
-from tasks.source.includes import IncludeOptions, Needed, close_child, close_includes, further_files
+from tasks.source.includes import IncludeOptions, close_child, close_includes
 from tasks.source.model import CI_FILE
 from tasks.source.nodes import Mapping_, Node, Sequence
 
@@ -108,7 +108,7 @@ def interpret(files: Mapping[str, str], context: Context, *, entry: str = CI_FIL
     """Interpret a pipeline definition.
 
     Args:
-        files: Text by key: the entry and what it includes (see `needed_files` and `tasks.source.sources`).
+        files: Text by key: the entry and what it includes (see `tasks.source.gathering`).
         context: For whom: variables, files, options.
         entry: Path of the pipeline definition.
 
@@ -150,11 +150,6 @@ def collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def needed_files(files: Mapping[str, str], context: Context, *, entry: str = CI_FILE) -> Needed:
-    """Return the sources that are included, directly or not, and not in `files` yet. See `tasks.source.includes`."""
-    return further_files(files, entry, include_options(context, Findings()))
 
 
 def include_options(context: Context, findings: Findings) -> IncludeOptions:

@@ -8,7 +8,7 @@ above the pipeline, so that the pipeline block reads as a table of contents and 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from errors import InputError
 from tasks.interpretation.compiler import collector_paused
@@ -31,12 +31,7 @@ from tasks.jenkins_build.plan import (
 from tasks.jenkins_build.resumable import is_restartable, top_stages
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 
-__all__ = ["ImageBuild", "RenderSettings", "guarded", "parameter_names", "render", "restart_stages"]
-
-
-def parameter_names(pipeline: Pipeline) -> tuple[str, ...]:
-    """The string parameters that the Jenkins job must declare for this pipeline's Jenkinsfile."""
-    return make_plan(pipeline, RenderSettings()).parameters
+__all__ = ["ImageBuild", "RenderSettings", "guarded", "render", "render_planned"]
 
 
 def render(pipeline: Pipeline, settings: RenderSettings) -> str:
@@ -47,18 +42,39 @@ def render(pipeline: Pipeline, settings: RenderSettings) -> str:
             hold, needs that go in a circle, or a value that cannot be passed on (a NUL character, a name that is no
             image's).
     """
+    return render_planned(pipeline, settings)[0]
+
+
+def render_planned(pipeline: Pipeline, settings: RenderSettings) -> tuple[str, Plan]:
+    """`render`, with the plan that it follows."""
     with collector_paused():
-        return _rendered(_fitting(pipeline, settings))
+        drawing = _fitting(pipeline, settings)
+        return _rendered(drawing), drawing.plan
 
 
-def _fitting(pipeline: Pipeline, settings: RenderSettings) -> Plan:
-    """A plan whose Jenkinsfile compiles: a graph, where the declarative stages do not fit a method."""
-    plan = make_plan(pipeline, settings)
-    size = 0 if plan.is_graph else largest(_stages(plan), functions(plan))
+@dataclass(frozen=True)
+class _Drawing:
+    """A plan with its stages; `functions` are what they call of their jobs, none in a graph."""
+
+    plan: Plan
+    stages: list[Statement]
+    functions: list[list[Statement]]
+
+
+def _draw(plan: Plan) -> _Drawing:
+    if plan.is_graph:
+        return _Drawing(plan, [graph.pipeline_stage(), *_image_stage(plan)], [])
+    return _Drawing(plan, [*pipeline_stages(plan), *_image_stage(plan)], functions(plan))
+
+
+def _fitting(pipeline: Pipeline, settings: RenderSettings) -> _Drawing:
+    """A drawing that compiles: a graph, where the declarative stages do not fit a method."""
+    drawing = _draw(make_plan(pipeline, settings))
+    size = 0 if drawing.plan.is_graph else largest(drawing.stages, drawing.functions)
     if size <= LIMIT:
-        return plan
+        return drawing
     if settings.rendering == "auto":
-        return make_plan(pipeline, replace(settings, rendering="graph"))
+        return _draw(make_plan(pipeline, replace(settings, rendering="graph")))
     raise InputError(
         f"The stages of the pipeline take about {size} bytes of a Java method, which holds {LIMIT}: Jenkins would not "
         "compile the Jenkinsfile.",
@@ -66,23 +82,20 @@ def _fitting(pipeline: Pipeline, settings: RenderSettings) -> Plan:
     )
 
 
-def _stages(plan: Plan) -> list[Statement]:
-    return [*([graph.pipeline_stage()] if plan.is_graph else pipeline_stages(plan)), *_image_stage(plan)]
-
-
-def _rendered(plan: Plan) -> str:
-    stages = _stages(plan)
-    if not stages:
+def _rendered(drawing: _Drawing) -> str:
+    plan = drawing.plan
+    if not drawing.stages:
         raise InputError("The pipeline has no jobs to run.", remedy="Check the rules of its jobs.")
     return render_paragraphs(
-        [*_top(plan), *_functions(plan), *_image_function(plan), _guard(plan), *_files(plan), [_pipeline(plan, stages)]]
+        [
+            *_top(plan),
+            *_functions(drawing),
+            *_image_function(plan),
+            _guard(plan),
+            *_files(plan),
+            [_pipeline(plan, drawing.stages)],
+        ]
     )
-
-
-def restart_stages(pipeline: Pipeline, settings: RenderSettings) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Name of each top-level stage, and of the stages of the jobs in it; () where a restart cannot be right."""
-    plan = _fitting(pipeline, settings)
-    return top_stages(plan) if is_restartable(plan) else ()
 
 
 def _top(plan: Plan) -> list[list[Statement]]:
@@ -97,12 +110,13 @@ def _top(plan: Plan) -> list[list[Statement]]:
     return paragraphs
 
 
-def _functions(plan: Plan) -> list[list[Statement]]:
+def _functions(drawing: _Drawing) -> list[list[Statement]]:
+    plan = drawing.plan
     questions = file_questions.functions(plan.questions)
     if plan.is_graph:
         return [*graph.functions(plan), *questions]
     helper: list[list[Statement]] = [[Source(text)] for text in helper_functions(plan)]
-    return [*helper, *functions(plan), *questions]
+    return [*helper, *drawing.functions, *questions]
 
 
 def _files(plan: Plan) -> list[list[Statement]]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tasks.interpretation.pipeline import Pipeline
-from tasks.jenkins_build.jenkinsfile import parameter_names, render, restart_stages
-from tasks.jenkins_build.resumable import TopStage
+from tasks.jenkins_build.jenkinsfile import render_planned
+from tasks.jenkins_build.resumable import TopStage, restart_stages
 from tasks.jenkins_build.settings import RenderSettings
 from tasks.jenkins_build.superseding import AutoCancel, auto_cancel
 
@@ -47,13 +47,14 @@ def rendered(pipeline: Pipeline, settings: RenderSettings) -> Rendered:
     Raises:
         InputError: The pipeline does not fit into a Jenkinsfile.
     """
+    jenkinsfile, plan = render_planned(pipeline, settings)
     return Rendered(
-        render(pipeline, settings),
+        jenkinsfile,
         tuple(job.name for job in pipeline.jobs),
-        parameter_names(pipeline),
+        plan.parameters,
         coverage={job.name: job.coverage for job in pipeline.jobs if job.coverage},
         one_at_a_time=any(job.resource_group for job in pipeline.jobs),
-        restart=tuple(TopStage(title, stages) for title, stages in restart_stages(pipeline, settings)),
+        restart=restart_stages(plan),
         has_secrets=any(job.secrets for job in pipeline.jobs),
         auto_cancel=auto_cancel(pipeline),
     )

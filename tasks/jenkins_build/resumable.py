@@ -42,13 +42,18 @@ class TopStage:
     stages: tuple[str, ...]
 
 
-def top_stages(plan: Plan) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The stages of the Jenkinsfile that are in no other: name, and names of the jobs' stages in it."""
+def restart_stages(plan: Plan) -> tuple[TopStage, ...]:
+    """Its top-level stages; () where a restart cannot be right."""
+    return top_stages(plan) if is_restartable(plan) else ()
+
+
+def top_stages(plan: Plan) -> tuple[TopStage, ...]:
+    """The stages of the Jenkinsfile that are in no other."""
     found = []
     for group in plan.groups:
         names = tuple(plan.names[job.name].stage for job in group.jobs)
-        found.append((group.title if len(names) > 1 else names[0], names))
-    return (*found, *([(IMAGE_STAGE, (IMAGE_STAGE,))] if plan.settings.image else []))
+        found.append(TopStage(group.title if len(names) > 1 else names[0], names))
+    return (*found, *([TopStage(IMAGE_STAGE, (IMAGE_STAGE,))] if plan.settings.image else []))
 
 
 def is_restartable(plan: Plan) -> bool:

@@ -27,7 +27,6 @@ from tasks.jenkins_build.restarting import taken_up
 from tasks.jenkins_build.resumable import TopStage
 from tasks.jenkins_build.retaining import retain
 from tasks.jenkins_build.server import Jenkins
-from tasks.jenkins_build.stopping import stop_build
 from tasks.jenkins_build.superseding import Seen
 from tasks.jenkins_build.variables import VariableStore, job_paths, keep_variables
 from tasks.jenkins_build.watching import Watch
@@ -253,13 +252,6 @@ async def retain_build(jenkins: JenkinsServer, project_path: str, holder: str, b
             with contextlib.suppress(NotFoundError):
                 for done in await poller.call(retain, poller.jenkins, job, number, holder):
                     task_logger().info("%s", done)
-
-
-@task(name="stop Jenkins build", cache_policy=NO_CACHE, **TRANSIENT)
-async def stop_jenkins_build(jenkins: JenkinsServer, ref: BuildRef) -> None:
-    """Stop a build whose follower is gone, e.g. from a hook of a cancelled flow run."""
-    async with polling(jenkins) as poller:
-        await stop_build(poller.jenkins, ref, task_logger())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from sandbox.jenkins import executor
 from sandbox.jenkins.model import EarlierBuild
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
-from tasks.jenkins_build.jenkinsfile import RenderSettings, parameter_names, render
+from tasks.jenkins_build.jenkinsfile import RenderSettings
+from tasks.jenkins_build.rendered import rendered
 from tests.tasks.jenkins_build.running import Listening, Ran, git
 
 Rendering = Literal["stages", "graph"]
@@ -67,12 +68,12 @@ def run(
 ) -> Ran:
     pipeline = interpret({".gitlab-ci.yml": text}, Context(files_later=True))
     assert [str(d) for d in pipeline.diagnostics] == []
-    jenkinsfile = render(pipeline, RenderSettings(rendering=rendering))
-    assert executor.validate(jenkinsfile) == []
+    made = rendered(pipeline, RenderSettings(rendering=rendering))
+    assert executor.validate(made.jenkinsfile) == []
     given = {"BUILD_KEY": "k", "REPO_URL": repository.url, "CI_COMMIT_BRANCH": "main", **parameters}
-    assert given.keys() <= set(parameter_names(pipeline))
+    assert given.keys() <= set(made.parameters)
     folder = repository.folder.parent / f"build{len(list(repository.folder.parent.iterdir()))}"
-    host = Listening(folder, jenkinsfile, {"PATH": os.environ["PATH"]}, **given)
+    host = Listening(folder, made.jenkinsfile, {"PATH": os.environ["PATH"]}, **given)
     host.earlier = earlier
     return host.ran(executor.run(host))
 
@@ -114,8 +115,9 @@ def test_a_build_says_what_it_built(repository: Repository) -> None:
     found = run(repository, text, "stages", {"COMMIT_SHA": repository.docs})
     assert "SMARTCLIDE_BUILT" not in found.console
     pipeline = interpret({".gitlab-ci.yml": text}, Context(files_later=True))
+    jenkinsfile = rendered(pipeline, RenderSettings()).jenkinsfile
     host = Listening(
-        repository.folder.parent / "second", render(pipeline, RenderSettings()), {"PATH": os.environ["PATH"]},
+        repository.folder.parent / "second", jenkinsfile, {"PATH": os.environ["PATH"]},
         COMMIT_SHA=repository.docs, REPO_URL=repository.url, CI_COMMIT_BRANCH="main",
     )  # fmt: skip
     executor.run(host)

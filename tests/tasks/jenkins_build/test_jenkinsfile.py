@@ -31,8 +31,9 @@ from tasks.jenkins_build.artifacts import ant_patterns
 from tasks.jenkins_build.conditions import condition, java_pattern
 from tasks.jenkins_build.containers import Docker, aliases
 from tasks.jenkins_build.graph import RUNNER
-from tasks.jenkins_build.jenkinsfile import ImageBuild, RenderSettings, parameter_names, render
+from tasks.jenkins_build.jenkinsfile import ImageBuild, RenderSettings, render
 from tasks.jenkins_build.names import label
+from tasks.jenkins_build.rendered import rendered
 
 SHA = "3f786850e387550fdab836ed7e6dc881de23001b"
 SETTINGS = RenderSettings("http://gitlab.example/group/app.git", SHA, rendering="stages")
@@ -349,9 +350,9 @@ def test_a_pipeline_of_nothing_is_refused() -> None:
 
 
 def test_parameters_of_the_job() -> None:
-    assert parameter_names(pipeline(job("a"))) == ("COMMIT_SHA", "BUILD_KEY")
+    assert rendered(pipeline(job("a")), SETTINGS).parameters == ("COMMIT_SHA", "BUILD_KEY")
     rules = (Undecided(Equal(Var("DEPLOY"), Text("yes"))),)
-    assert parameter_names(pipeline(job("a", rules=rules), decided=False)) == (
+    assert rendered(pipeline(job("a", rules=rules), decided=False), RenderSettings()).parameters == (
         "COMMIT_SHA",
         "BUILD_KEY",
         "REPO_URL",

@@ -24,11 +24,12 @@ from tasks.interpretation.pipeline import (
 )
 from tasks.jenkins_build.groovy import Block, Step
 from tasks.jenkins_build.groovy import Text as Words
-from tasks.jenkins_build.jenkinsfile import RenderSettings, render, restart_stages
+from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 from tasks.jenkins_build.job_functions import functions
 from tasks.jenkins_build.job_stage import pipeline_stages
 from tasks.jenkins_build.method_size import largest, method_size
 from tasks.jenkins_build.plan import make_plan
+from tasks.jenkins_build.rendered import rendered
 
 SETTINGS = RenderSettings(
     "http://gitlab.example/group/app.git", "0" * 40, registry_credentials_id="reg", git_credentials_id="git"
@@ -85,10 +86,10 @@ def test_bare_stages_that_a_real_server_refused_do_not_fit() -> None:
 def test_heavy_jobs_become_a_graph_though_they_are_few() -> None:
     heavy, few = _pipeline(10, EVERYTHING), _pipeline(6, EVERYTHING)
     assert "void advance(List ready)" in render(heavy, SETTINGS)
-    assert restart_stages(replace(heavy, decided=True), SETTINGS) == ()
+    assert rendered(replace(heavy, decided=True), SETTINGS).restart == ()
     assert "stage('job5')" in render(few, SETTINGS)
     assert "stage('job19')" in render(_pipeline(20, KEEPS), SETTINGS)
-    assert len(restart_stages(_pipeline(20, KEEPS), SETTINGS)) == 20
+    assert len(rendered(_pipeline(20, KEEPS), SETTINGS).restart) == 20
 
 
 def test_heavy_stages_are_refused_where_they_are_asked_for() -> None:
