@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Most tests wait for servers: more workers than processors. One file stays on one worker, as its tests share stand-ins;
 # files come in their order, as the slow ones (flows) are not those with many tests, and must not be the last.
-WORKERS ?= 4
+WORKERS ?= 6
 # How often a failed test is tried again; what was is listed.
 RERUNS ?= 0
 export PREFECT_SERVER_ANALYTICS_ENABLED := false

@@ -133,7 +133,8 @@ def apply_layer(below: Tree, layer: Tree) -> Tree:
             _remove(result, posixpath.join(folder, name.removeprefix(_WHITEOUT)))
     for path, node in layer.items():
         if not path.rpartition("/")[2].startswith(_WHITEOUT):
-            if node.kind != FOLDER:
+            there = result.get(path)
+            if node.kind != FOLDER and there is not None and there.kind != FILE:  # going through all files takes long
                 _remove(result, path)
             result[path] = node
             for folder in above(path):
