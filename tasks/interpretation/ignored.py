@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.interpretation.fields import secrets_of, text_of, texts_of
 from tasks.interpretation.shapes import flattened
-from tasks.interpretation.state import State
+from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
@@ -62,6 +62,8 @@ JOB_NOTES = {
     "tags": ("tags", "`tags` become the labels that a Jenkins agent must have: without such an agent the job waits."),
 }
 SILENT_VALUES = {"interruptible": "false", "pages": "false"}
+# The checkout is chosen when the Jenkinsfile is made.
+_CHECKOUT = frozenset({"GIT_STRATEGY", "GIT_DEPTH"})
 # variable -> what becomes of it, unless it has one of the values after it
 _GIT_NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "GIT_CLEAN_FLAGS": ("has no effect: every job begins in an empty folder", ()),
@@ -116,10 +118,24 @@ def note_jobs(state: State) -> State:
         state.findings.add("auto-cancel", message, state.root.place("workflow"))
     for draft in state.drafts:
         note_ignored(draft.node, state.findings)
+        _note_late_git(draft, state.findings)
         if draft.name == "pages" and not isinstance(draft.node.get("pages"), Scalar | Mapping_):
             message = "The job `pages` runs, but nothing is published to GitLab Pages."
             state.findings.add("pages", message, draft.span)
     return state
+
+
+def _note_late_git(draft: JobDraft, findings: Findings) -> None:
+    """Values with a rule that only the build decides come too late for the checkout."""
+    if draft.decision.certain is not None:
+        return
+    late = {name for choice in draft.decision.choices for name in choice.outcome.variables} & _CHECKOUT
+    for name in sorted(late):
+        message = (
+            f"`{name}` of `{draft.name}` comes with a rule that only the build decides: the checkout does not follow "
+            "it. Set it in the job's `variables`."
+        )
+        findings.add("git-variable", message, draft.node.place("rules"))
 
 
 def note_ignored(node: Mapping_, findings: Findings) -> None:

@@ -137,7 +137,7 @@ _WORK = {
     "hooks": _near("They run on the agent, also for a job with an image.", "hooks"),
     "hooks:pre_get_sources_script": _near("Likewise, in the empty folder before the checkout.", "hooks"),
     "image": _exact("By `docker` on the agent."),
-    "image:name": _exact(),
+    "image:name": _exact("Variables that only the build has, of dotenv reports too, are found out in it."),
     "image:entrypoint": _exact(),
     "image:docker": _exact(),
     "image:docker:platform": _exact(),

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from errors import InputError
 from tasks.interpretation.pipeline import Image, Job, Service
-from tasks.jenkins_build.job_script import SHELL_NAME, word
+from tasks.jenkins_build.job_script import SHELL_NAME, agent_exports, open_word, references, word
 
 FUNCTIONS = Path(__file__).with_name("containers.sh").read_text(encoding="ascii").splitlines()
 PORT = "HEALTHCHECK_TCP_PORT"  # GitLab Runner looks at this port of a service instead of those its image exposes
@@ -23,6 +23,17 @@ _FROM_AGENT = ("WORKSPACE", "WORKSPACE_TMP", "BUILD_NUMBER", "BUILD_URL", "BUILD
 _SCRIPT_PART = "--label gl-part=script"
 _PULL = {"always": "always", "if-not-present": "missing", "never": "never"}
 _PREDEFINED = re.compile(r"CI_|GITLAB_")
+# Names of images that hold variables which only the build has: found out in its shell, and kept for what comes later.
+GIVEN = "given"
+_NAMED = (
+    "named() {",
+    """  case $1 in -* | '') echo "'$1' is not an image name" >&2; return 1 ;; esac""",
+    """  printf %s "$1\"""",
+    "}",
+    # The image's name, what stands for the slash: as `aliases` does it.
+    """host() { printf %s "${1%%@*}" | sed -e 's#:[0-9]*/#/#' -e 's#:[^/]*$##' -e "s#/#$2#g"; }""",
+)
+_KEPT = '"$WORKSPACE_TMP/image"'
 
 
 def aliases(service: Service) -> tuple[str, ...]:
@@ -88,6 +99,31 @@ class Docker:
     passed: tuple[str, ...] = ()
     secret: Secret = Secret()
 
+    @property
+    def open_names(self) -> dict[str, str]:
+        """Names of images with variables that only the build has, and the shell's variable for each.
+
+        `start` calls a function ``given`` for them, which sets what the job's script sees.
+        """
+        names = dict.fromkeys((self.image.name, *(service.name for service in self.job.services)))
+        late = [name for name in names if any(found not in self.known for found in references(name))]
+        return {name: f"image{number}" for number, name in enumerate(late, start=1)}
+
+    def _find_names(self) -> list[str]:
+        """Sets those variables."""
+        if not self.open_names:
+            return []
+        lines = ["known() {", *agent_exports(self.known), "}", *_NAMED]
+        for name, variable in self.open_names.items():
+            lines.append(f"{variable}=$(known; {GIVEN}; named {open_word(name)})")
+        own = self.open_names.get(self.image.name)
+        return [*lines, f'printf %s "${own}" >{_KEPT}'] if own else lines
+
+    def _found_name(self) -> list[str]:
+        """Sets the variable of the job's own image, after `start`."""
+        own = self.open_names.get(self.image.name)
+        return [f"{own}=$(cat {_KEPT} 2>/dev/null)"] if own else []
+
     def start(self, variables: Mapping[str, str] = MappingProxyType({})) -> list[str]:
         """Run the job's script in its image, beside its services, which see `variables`.
 
@@ -95,8 +131,7 @@ class Docker:
             variables: The variables of pipeline and job, each as a word of shell.
         """
         lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"  # for images with a user of their own']
-        lines += self.secret.opened
-        lines += self._pull(self.image)
+        lines += [*self.secret.opened, *self._find_names(), *self._pull(self.image)]
         if self.job.services:
             lines += [self._network(), f'docker network create {self._labels()} "$network" >/dev/null']
             for number, service in enumerate(self.job.services, start=1):
@@ -107,7 +142,7 @@ class Docker:
 
     def after(self) -> list[str]:
         """Run a script in the image, beside the services that are still there: for ``after_script``."""
-        lines = ["#!/bin/sh", "set -e", 'chmod -R a+rwX "$WORKSPACE"', *self.secret.opened]
+        lines = ["#!/bin/sh", "set -e", *self._found_name(), 'chmod -R a+rwX "$WORKSPACE"', *self.secret.opened]
         lines += [self._network()] if self.job.services else []
         return [*lines, self._run(network=bool(self.job.services))]
 
@@ -120,6 +155,7 @@ class Docker:
         only = "" if services else " --filter label=gl-part=script"
         lines = [
             "#!/bin/sh",
+            *self._found_name(),
             f'ids=$(docker ps -aq --filter "label=jenkins=$BUILD_TAG" --filter label=gl-job={self.index}{only})',
             'test -z "$ids" || docker rm -f -v $ids >/dev/null',
         ]
@@ -183,7 +219,7 @@ class Docker:
         given = [(name, word(value, self.known)) for name, value in service.variables.items()]
         options = [f'docker run -d {self._labels()} --network="$network"', *_options(service)]
         options += ["--privileged", self._certificates("rw")] if is_engine(service) else []
-        options += [f"--network-alias={word(alias)}" for alias in aliases(service)]
+        options += [f"--network-alias={alias}" for alias in self._aliases(service)]
         options += [option for option in self.secret.options if option[3:] not in self.secret.files]
         options += [f"--env={word(name)}={value}" for name, value in dict([*own, *given]).items()]
         entrypoint = service.entrypoint or ()
@@ -191,10 +227,17 @@ class Docker:
         arguments = [word(part) for part in (*entrypoint[1:], *(service.command or ()))]
         return " ".join([*options, *override, self._name(service.name), *arguments])
 
+    def _aliases(self, service: Service) -> list[str]:
+        late = self.open_names.get(service.name)
+        if late is None:
+            return [word(alias) for alias in aliases(service)]
+        return [*(f'"$(host "${late}" {slash})"' for slash in ("__", "-")), *map(word, service.aliases)]
+
     def _name(self, image: str) -> str:
         if not image or image.startswith("-") or re.search(r"[\s\0]", image):
             raise InputError(f"{image!r} is not an image name.", remedy="Write registry/repository:tag.")
-        return word(image, self.known)
+        late = self.open_names.get(image)
+        return f'"${late}"' if late else word(image, self.known)
 
 
 def _options(what: Image | Service) -> list[str]:

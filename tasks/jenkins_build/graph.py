@@ -241,6 +241,8 @@ def _shell(plan: Plan, job: Job) -> Entries:
     if job.image is not None:
         docker = docker_of(plan, job, job.image)
         yield "run", _text(docker.start(service_variables(plan, job)))
+        if docker.open_names:
+            yield "late", Code("true")
         yield "cleanup", _text(docker.clean_up(services=not keeps_services(job)))
         if keeps_services(job):
             yield "afterCleanup", _text(docker.clean_up())

@@ -85,7 +85,8 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
     if job.image is None:
         return
     docker = docker_of(plan, job, job.image)
-    yield [_function(f"String {stem}Run()", docker.start(service_variables(plan, job)), (CONTAINER,))]
+    start = docker.start(service_variables(plan, job))
+    yield [_given_run(plan, job, start) if docker.open_names else _function(f"String {stem}Run()", start, (CONTAINER,))]
     if job.after_script:
         yield [_function(f"String {stem}AfterRun()", docker.after())]
     yield [_function(f"String {stem}Cleanup()", docker.clean_up(services=not keeps_services(job)))]
@@ -114,7 +115,23 @@ def service_variables(plan: Plan, job: Job) -> dict[str, str]:
     return {name: open_word(value, known) if left else word(value) for name, value, left in (*shared, *own)}
 
 
+def _given_run(plan: Plan, job: Job, start: list[str]) -> Block:
+    """What starts the job's container, with the variables of its script, which the names of images refer to."""
+    variables, parameters = _variables(plan, job)
+    given = (*_texts([f"{containers.GIVEN}() {{", ":"]), *variables, *_texts(["}"]))
+    head = f"@NonCPS\nString {plan.names[job.name].function}Run({parameters})"
+    return Block(head, (Lines((CONTAINER, *given, *_texts(start))),))
+
+
 def _script_function(plan: Plan, job: Job, name: str, commands: list[str], *first: Expression) -> Block:
+    variables, parameters = _variables(plan, job)
+    return Block(
+        f"@NonCPS\nString {name}({parameters})", (Lines((Call(SETUP), *variables, *first, *_texts(commands))),)
+    )
+
+
+def _variables(plan: Plan, job: Job) -> tuple[tuple[Expression, ...], str]:
+    """What sets the job's variables, and the parameters of a function that holds it."""
     head, own = job_script.job_variables(job, plan.names[job.name].index, plan.timeout(job)), own_lines(plan, job)
     shared = [Call(VARIABLES)] if plan.pipeline.variables and not job.excluded_variables else []
     told, lent = (
@@ -126,10 +143,7 @@ def _script_function(plan: Plan, job: Job, name: str, commands: list[str], *firs
     referred = told if job.unresolved_variables or plan.pipeline.unresolved_variables or referring else []
     function: list[Expression] = [*_texts(["lent() {", ":"]), *lent, *_texts(["}"])] if lent else []
     variables: tuple[Expression, ...] = (*_texts(head), *function, *referred, *shared, *_texts(own), *chosen, *told)
-    parameters = ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
-    return Block(
-        f"@NonCPS\nString {name}({parameters})", (Lines((Call(SETUP), *variables, *first, *_texts(commands))),)
-    )
+    return variables, ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
 
 
 def _parameter(name: str, jobs: tuple[Job, ...]) -> list[Code]:

@@ -23,6 +23,7 @@ from tasks.jenkins_build.groovy import (
     expression,
     literal,
 )
+from tasks.jenkins_build.job_functions import docker_of
 from tasks.jenkins_build.job_secrets import secrets_list
 from tasks.jenkins_build.names import label
 from tasks.jenkins_build.plan import (
@@ -223,7 +224,9 @@ def _execute(plan: Plan, job: Job) -> list[Statement]:
     names = plan.names[job.name]
     if job.image is None:
         return _with_secrets(plan, job, [_shell(job, names.mark, _script_call(plan, job, "Script"))])
-    body = (_shell(job, names.mark, Code(f"{names.function}Run()")),)
+    late = docker_of(plan, job, job.image).open_names
+    run = _script_call(plan, job, "Run") if late else Call(f"{names.function}Run")
+    body = (_shell(job, names.mark, run),)
     step = Step("contained", (_script_call(plan, job, "Script"), Code(f"{names.function}Cleanup()")), body=body)
     return _with_secrets(plan, job, [step])
 

@@ -383,7 +383,7 @@ void work(String name, Map job, Map rule) {
         withSecrets(job) {
           if (job.run) {
             contained(text, job.cleanup) {
-              shell name, containerFunctions() + job.run
+              shell name, containerFunctions() + (job.late ? given(job, rule.variables ?: '', from) : '') + job.run
             }
           } else {
             shell name, text
@@ -514,10 +514,21 @@ void withLogin(Map job, Closure body) {
 // The shell text of a job. Reported variables are there twice: others refer to them, and they are the strongest.
 @NonCPS
 String shellText(Map job, String variables, List from, String commands) {
+  return setup() + variablesOf(job, variables, from) + commands
+}
+
+// The same variables as a function: names of images refer to them.
+@NonCPS
+String given(Map job, String variables, List from) {
+  return 'given() {\n:\n' + variablesOf(job, variables, from) + '}\n'
+}
+
+@NonCPS
+String variablesOf(Map job, String variables, List from) {
   String lent = job.lent ? 'lent() {\n:\n' + reported(job.lent) + '}\n' : ''
   String reports = reported(from + (job.passed ?: []))
   String shared = job.bare ? '' : pipelineVariables()
-  return setup() + job.head + lent + reports + shared + (job.own ?: '') + variables + '\n' + reports + commands
+  return job.head + lent + reports + shared + (job.own ?: '') + variables + '\n' + reports
 }
 
 // Whose artifacts a job takes: those it names, or those of all stages before its own.

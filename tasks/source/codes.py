@@ -203,7 +203,10 @@ _NOTES = {
         "Caches are kept on the agent that ran the job, for as long as some build uses them once a month.",
         "Nothing; give jobs that share a cache the same `tags` where there are several agents.",
     ),
-    "git-variable": _info("A variable that steers git on GitLab has no effect.", "Nothing, or do it in the script."),
+    "git-variable": _info(
+        "A variable that steers git on GitLab has no effect, or not with a rule that the build decides.",
+        "Nothing, or do it in the script.",
+    ),
     "hooks": _info(
         "`hooks:pre_get_sources_script` runs on the agent, before the checkout.",
         "See that the agent has what it calls.",

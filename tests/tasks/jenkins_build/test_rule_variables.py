@@ -7,6 +7,8 @@ from typing import Literal
 
 import pytest
 
+from tasks.interpretation.compiler import interpret
+from tasks.interpretation.context import Context
 from tests.tasks.jenkins_build.test_rule_needs import run
 
 PIPELINE = """
@@ -57,3 +59,21 @@ def test_the_variables_of_the_rule_that_holds(
     ran = run(tmp_path, PIPELINE, rendering, **given)
     assert {name: state for name, state in ran.states.items() if state != "skipped"} == dict.fromkeys(lines, "success")
     assert {name: "\n".join(ran.lines[name]) for name in lines} == lines
+
+
+def test_that_the_checkout_does_not_follow_them_is_said() -> None:
+    text = """
+a:
+  rules:
+    - {if: $X, variables: {GIT_STRATEGY: none, GIT_CHECKOUT: "false"}}
+    - {if: $Y, variables: {GIT_DEPTH: "1"}}
+  script: [a]
+b: {variables: {GIT_STRATEGY: none}, script: [b]}
+"""
+    said = "of `a` comes with a rule that only the build decides: the checkout does not follow it. Set it in the job's"
+    assert [str(found) for found in interpret({".gitlab-ci.yml": text}, Context()).diagnostics] == [
+        f".gitlab-ci.yml:3:3: info: `{name}` {said} `variables`. [git-variable]"
+        for name in ("GIT_DEPTH", "GIT_STRATEGY")
+    ]
+    decided = Context({"CI_COMMIT_BRANCH": "main", "X": "1"})
+    assert interpret({".gitlab-ci.yml": text}, decided).diagnostics == ()
