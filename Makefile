@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Most tests wait for servers: more workers than processors. One file stays on one worker, as its tests share stand-ins;
-# files come in their order, as the slow ones (flows) are not those with many tests, and must not be the last.
-WORKERS ?= 6
+# files come in the order that tests/conftest.py gives them, as the slow ones are not those with many tests.
+WORKERS ?= 5
 # How often a failed test is tried again; what was is listed.
 RERUNS ?= 0
 export PREFECT_SERVER_ANALYTICS_ENABLED := false

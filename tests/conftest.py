@@ -33,8 +33,29 @@ def runs_flows(item):
     return any(folder in item.path.parents for folder in RUNS_FLOWS)
 
 
+# Files in the order in which workers take them: what waits for a real cluster first, while others keep the processors
+# busy; then what takes minutes.
+FIRST = [
+    "tasks/rollout/test_integration.py",
+    "tasks/rollout/test_integration_failures.py",
+    "flows/test_serving.py",
+    "flows/test_crashes.py",
+    "integration",
+    "flows",
+    "tasks/jenkins_build/test_fidelity.py",
+    "tasks/jenkins_build/groovy",
+]
+
+
+def turn(item):
+    """When it is a test's turn: its file's place in `FIRST`."""
+    path = item.path.relative_to(ROOT / "tests").as_posix()
+    return next((number for number, start in enumerate(FIRST) if path.startswith(start)), len(FIRST))
+
+
 def pytest_collection_modifyitems(items):
     """Prefect's clients leave sockets and event loops to the collector; where flows run, that is let pass."""
+    items.sort(key=turn)
     for item in items:
         if runs_flows(item):
             for rule in LEFT_BEHIND:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+UNIT_TEST = b"unit-test: {script: [python3 -m unittest discover -s tests -p 'test_unit*.py']}\n"
+
 
 @dataclass
 class House:
@@ -45,7 +47,7 @@ class House:
         return [build["number"] for build in self.jenkins(f"{path}/api/json?tree=builds[number]").json()["builds"]]
 
     def project(self, path, visibility="private", **changes):
-        """A project of its own, the example with changed files (None leaves one out)."""
+        """A project of its own: the example, of whose pipeline one job is left, with changed files (None: without)."""
         from sandbox.launcher import _EXAMPLE
 
         files = {
@@ -56,6 +58,7 @@ class House:
         files[".smartclide.yml"] = files[".smartclide.yml"].replace(
             b"name: hello", b"name: " + path.rpartition("/")[2].encode()
         )
+        files[".gitlab-ci.yml"] = UNIT_TEST
         for name, text in changes.items():
             files.pop(name, None)
             if text is not None:

@@ -36,6 +36,8 @@ def command(*arguments):
 
 @pytest.fixture
 def process(tmp_path):
+    # tests in the background of a shell ignore SIGINT, and so would what they start
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     started = []
 
     def start(*arguments):
@@ -50,6 +52,7 @@ def process(tmp_path):
         if one.poll() is None:
             one.terminate()
             one.wait(60)
+    signal.signal(signal.SIGINT, before)
 
 
 def until(condition, seconds):
