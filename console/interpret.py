@@ -156,7 +156,11 @@ def _context(options: InterpretOptions) -> dict[str, Any]:
     overrides = dict(_pair(text) for text in options.variables)
     given: dict[str, Any] = {"overrides": overrides, "inputs": dict(_pair(text, "--input") for text in options.inputs)}
     given["changed_paths"] = tuple(options.changed) or None
-    if options.branch is None and options.tag is None and options.merge_request is None:
+    refs = {"--branch": options.branch, "--tag": options.tag, "--merge-request": options.merge_request}
+    named = [name for name, value in refs.items() if value is not None]
+    if len(named) > 1:
+        raise InputError(f"{' and '.join(named)} are for different pipelines.", remedy="Give one of them.")
+    if not named:
         return {"variables": None, **given}
     known = {
         "CI": "true",

@@ -159,6 +159,12 @@ def test_jobs_of_a_merge_request(ruled):
     assert {r["name"]: r["when"] for r in rows} == {"build": "never", "test": "on_success", "mr": "on_success"}
 
 
+def test_a_pipeline_is_for_one_ref(ruled):
+    done = run("interpret", ruled, "--ref", "main", "--tag", "v1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: --branch and --tag are for different pipelines. Give one of them.\n"
+
+
 def test_jobs_lists_those_of_a_child_pipeline(tmp_path):
     (tmp_path / ".gitlab-ci.yml").write_text("start: {trigger: {include: child.yml}}\n")
     (tmp_path / "child.yml").write_text("inner: {script: [b]}\n")
