@@ -32,7 +32,9 @@ def command_line() -> str:
 
     parts = ["# Command line", "", "Exit codes: 0 ok, 1 failed, 2 bad usage or bad input.", ""]
     for path, command in _commands(cli.smartclide, "smartclide"):
-        context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=path, max_content_width=100, terminal_width=100, help_option_names=["-h", "--help"]
+        )
         parts += [f"## {path}", "", "```text", command.get_help(context).strip(), "```", ""]
     return _page(parts)
 

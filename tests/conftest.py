@@ -62,6 +62,13 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.filterwarnings(rule))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Why a test was tried again: its last try may fail for another reason, or not at all."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"tried again: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+
+
 @pytest.fixture(autouse=True)
 def collected(request):
     """What a flow left behind is collected before the next test, whose warnings fail it."""
