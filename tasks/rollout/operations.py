@@ -16,7 +16,8 @@ from tasks.rollout.names import Identity
 from tasks.rollout.plan import Change, change
 from tasks.rollout.status import Cause, Progress, ServiceStatus, rollout_progress, service_status
 
-_LOGGED = {"crash-loop", "out-of-memory", "readiness-probe", "liveness-probe", "startup-probe"}
+_ENDED = {"crash-loop", "out-of-memory"}
+_LOGGED = _ENDED | {"readiness-probe", "liveness-probe", "startup-probe"}
 
 
 def plan(
@@ -125,9 +126,10 @@ def with_log(client: ClusterClient, identity: Identity, cause: Cause | None) -> 
     """The cause with the container's last lines, where it ran."""
     if cause is None or cause.category not in _LOGGED or not cause.pod:
         return cause
-    try:  # while a container backs off, the "current" log is the one of its last run
-        lines = client.log_tail(identity.namespace, cause.pod, previous=False)
-        lines = lines or client.log_tail(identity.namespace, cause.pod, previous=True)
+    ended = cause.category in _ENDED  # it may run again by now, with nothing to say yet
+    try:
+        lines = client.log_tail(identity.namespace, cause.pod, previous=ended)
+        lines = lines or client.log_tail(identity.namespace, cause.pod, previous=not ended)
     except SmartClideError:  # a help for the reader; the cause itself stands without
         return cause
     return replace(cause, log_tail=lines)

@@ -10,7 +10,7 @@ from tests.integration.conftest import SMALL
 from tests.integration.real import MARKS, told
 
 pytestmark = MARKS
-QUICK = {"strategy": {"progress_deadline_seconds": 12}}
+QUICK = {"strategy": {"progress_deadline_seconds": 25}}  # the good release must get ready in it, too
 LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 

@@ -6,7 +6,9 @@ import pytest
 from prefect_kubernetes.diagnostics import diagnose_k8s_pod
 
 from tasks.rollout.cause import find_cause
-from tasks.rollout.status import rollout_progress, service_status
+from tasks.rollout.names import Identity
+from tasks.rollout.operations import with_log
+from tasks.rollout.status import Cause, rollout_progress, service_status
 
 PODS = Path(__file__).parent / "pods"
 """Pods, ReplicaSets and Events of Kubernetes 1.20.2 as they were when each of these things happened."""
@@ -179,3 +181,19 @@ def test_the_last_termination_of_a_crashing_pod():
     seen = recorded("crash-loop")
     (pod,) = service_status("crash-loop", "apps", deployment(spec=1), seen["pods"], None).pods
     assert (pod.last_termination, pod.restarts) == ("exit code 3 (Error)", 3)
+
+
+class RunningAgain:
+    """A cluster where the container that ended has been started anew."""
+
+    def log_tail(self, namespace, pod, *, previous):
+        assert (namespace, pod) == ("n", "shop-1")
+        return ("boom",) if previous else ("starting",)
+
+
+@pytest.mark.parametrize(
+    ("category", "log"), [("crash-loop", "boom"), ("out-of-memory", "boom"), ("readiness-probe", "starting")]
+)
+def test_the_log_is_of_the_run_that_ended(category, log):
+    cause = Cause(category, "s", "d", "r", "shop-1")
+    assert with_log(RunningAgain(), Identity("shop", "n", "e", "g/shop"), cause).log_tail == (log,)
