@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,30 @@ def cancel_runs(worker: Worker, timeout: float) -> None:
             time.sleep(_POLL_SECONDS)
 
 
+def _parents() -> Iterator[tuple[int, int]]:
+    """Every process, and who started it. Small images have no `ps`, macOS has no /proc."""
+    if Path("/proc/self/stat").exists():
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it ended meanwhile
+                yield int(stat.parent.name), int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
+        return
+    with suppress(OSError):
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False)
+        yield from ((int(child), int(parent)) for child, parent in map(str.split, listed.stdout.splitlines()))
+
+
+def descendants(process_id: int) -> list[int]:
+    """Processes that a process has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found, wave = [], [process_id]
+    while wave:
+        wave = [child for parent in wave for child in children.get(parent, [])]
+        found += wave
+    return found
+
+
 def kill_group(process_id: int) -> None:
     """Kill a process that leads a group, and the group; nothing when it has ended."""
     with suppress(ProcessLookupError, PermissionError):
@@ -121,8 +146,11 @@ def stop(worker: Worker, timeout: float = 90) -> list[FlowRun]:
     with suppress(KeyboardInterrupt, *_UNREACHABLE):
         if worker.process.poll() is None:  # else nobody is left to cancel them
             cancel_runs(worker, timeout)
+    started = descendants(worker.process.pid)
     end_process(worker)
     with suppress(*_UNREACHABLE):
         killed = kill_runs(worker)
+    for process_id in started:  # where the server does not say which runs are under way
+        kill_group(process_id)
     shutil.rmtree(worker.folder, ignore_errors=True)
     return killed
