@@ -26,13 +26,13 @@ class Agent:
     workspace: Path
     temporary: Path
 
-    def run(self, job: Job, image: Image) -> tuple[int, str]:
+    def run(self, job: Job, image: Image, *given: str) -> tuple[int, str]:
         lines = [*START, *agent_exports(AGENT_VARIABLES), *commands(job.script), ""]
         (self.temporary / "job.sh").write_text("\n".join(lines), encoding="utf-8")
         docker = Docker(job, image, 1, AGENT_VARIABLES)
         start = docker.start({name: word(value) for name, value in job.variables.items()})
         try:
-            done = self.sh([*FUNCTIONS, *start])
+            done = self.sh([*FUNCTIONS, "given() {", ":", *given, "}", *start])
             output = done.stdout
             if job.after_script:
                 self.sh(docker.clean_up(services=False))
@@ -131,6 +131,17 @@ def test_services_answer_by_alias_and_are_gone_afterwards(agent: Agent, base: st
         [f"docker ps -aq --filter 'label=jenkins={TAG}'; docker network ls -q --filter 'label=jenkins={TAG}'"]
     )
     assert left.stdout == ""
+
+
+def test_names_of_images_may_hold_variables_that_only_the_build_has(agent: Agent, base: str) -> None:
+    name, _, tag = base.rpartition(":")
+    serve = ("-c", "echo served > /tmp/index.html; exec python3 -m http.server 8080 --directory /tmp")
+    service = Service("$NAME:${TAG}", ("web",), ("sh",), serve, {"HEALTHCHECK_TCP_PORT": "8080"})
+    ask = "import urllib.request as u; print(u.urlopen('http://web:8080/').read().decode().strip())"
+    job = Job("a", "t", (f'python3 -c "{ask}"',), services=(service,), after_script=("echo after",))
+    image = Image("$NAME:$TAG", pull_policy=("if-not-present", "never"))
+    assert agent.run(job, image, f"export NAME={name} TAG={tag}") == (0, "served\nafter")
+    assert agent.run(job, image, "export NAME=--privileged TAG=x")[0] == 1
 
 
 def test_a_service_that_does_not_start_is_only_warned_of(agent: Agent, base: str) -> None:
