@@ -146,7 +146,7 @@ def stop(worker: Worker, timeout: float = 90) -> list[FlowRun]:
     with suppress(KeyboardInterrupt, *_UNREACHABLE):
         if worker.process.poll() is None:  # else nobody is left to cancel them
             cancel_runs(worker, timeout)
-    started = descendants(worker.process.pid)
+    started = descendants(worker.process.pid) if worker.process.poll() is None else []  # its number may be another's
     end_process(worker)
     with suppress(*_UNREACHABLE):
         killed = kill_runs(worker)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
 from errors import InputError
+from tasks.interpretation.expansion import references
 from tasks.interpretation.pipeline import Image, Job, Service
-from tasks.jenkins_build.job_script import SHELL_NAME, agent_exports, open_word, references, word
+from tasks.jenkins_build.job_script import SHELL_NAME, agent_exports, open_word, word
 
 FUNCTIONS = Path(__file__).with_name("containers.sh").read_text(encoding="ascii").splitlines()
 PORT = "HEALTHCHECK_TCP_PORT"  # GitLab Runner looks at this port of a service instead of those its image exposes
@@ -99,7 +101,7 @@ class Docker:
     passed: tuple[str, ...] = ()
     secret: Secret = Secret()
 
-    @property
+    @cached_property
     def open_names(self) -> dict[str, str]:
         """Names of images with variables that only the build has, and the shell's variable for each.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tasks.interpretation.pipeline import Image, Job, Undecided
 from tasks.interpretation.pipeline import Secret as JobSecret
@@ -117,21 +117,18 @@ def service_variables(plan: Plan, job: Job) -> dict[str, str]:
 
 def _given_run(plan: Plan, job: Job, start: list[str]) -> Block:
     """What starts the job's container, with the variables of its script, which the names of images refer to."""
-    variables, parameters = _variables(plan, job)
-    given = (*_texts([f"{containers.GIVEN}() {{", ":"]), *variables, *_texts(["}"]))
-    head = f"@NonCPS\nString {plan.names[job.name].function}Run({parameters})"
-    return Block(head, (Lines((CONTAINER, *given, *_texts(start))),))
+    before: tuple[Expression, ...] = (CONTAINER, *_texts([f"{containers.GIVEN}() {{", ":"]))
+    return _with_variables(plan, job, f"{plan.names[job.name].function}Run", before, _texts(["}", *start]))
 
 
 def _script_function(plan: Plan, job: Job, name: str, commands: list[str], *first: Expression) -> Block:
-    variables, parameters = _variables(plan, job)
-    return Block(
-        f"@NonCPS\nString {name}({parameters})", (Lines((Call(SETUP), *variables, *first, *_texts(commands))),)
-    )
+    return _with_variables(plan, job, name, (Call(SETUP),), (*first, *_texts(commands)))
 
 
-def _variables(plan: Plan, job: Job) -> tuple[tuple[Expression, ...], str]:
-    """What sets the job's variables, and the parameters of a function that holds it."""
+def _with_variables(
+    plan: Plan, job: Job, name: str, before: Iterable[Expression], after: Iterable[Expression]
+) -> Block:
+    """A function of shell text that sets the job's variables in its middle."""
     head, own = job_script.job_variables(job, plan.names[job.name].index, plan.timeout(job)), own_lines(plan, job)
     shared = [Call(VARIABLES)] if plan.pipeline.variables and not job.excluded_variables else []
     told, lent = (
@@ -143,7 +140,8 @@ def _variables(plan: Plan, job: Job) -> tuple[tuple[Expression, ...], str]:
     referred = told if job.unresolved_variables or plan.pipeline.unresolved_variables or referring else []
     function: list[Expression] = [*_texts(["lent() {", ":"]), *lent, *_texts(["}"])] if lent else []
     variables: tuple[Expression, ...] = (*_texts(head), *function, *referred, *shared, *_texts(own), *chosen, *told)
-    return variables, ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
+    parameters = ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
+    return Block(f"@NonCPS\nString {name}({parameters})", (Lines((*before, *variables, *after)),))
 
 
 def _parameter(name: str, jobs: tuple[Job, ...]) -> list[Code]:

@@ -127,15 +127,6 @@ def _name_of(match: re.Match[str]) -> str:
     return match[1] or match[2] or ""
 
 
-def references(text: str) -> list[str]:
-    """Names of the variables that a text refers to.
-
-    >>> references("$A/${B}:$$C")
-    ['A', 'B']
-    """
-    return [name for match in _REFERENCE.finditer(text) if (name := _name_of(match))]
-
-
 def agent_exports(variables: Mapping[str, str]) -> list[str]:
     """What only the build knows, under GitLab's names; what is not there at all stays unset."""
     own = [(name, value) for name, value in variables.items() if value != f"${{{name}-}}"]

@@ -88,7 +88,7 @@ class Plan:
         given = self.pipeline.variables
         return {name: given[name] for name in self.asked_variables if name in given and name in BASE_VARIABLES}
 
-    @property
+    @cached_property
     def agent_variables(self) -> dict[str, str]:
         """Shell text, for use in double quotes, of the variables that only the build knows, by name."""
         variables = {n: v for n, v in job_script.AGENT_VARIABLES.items() if n not in self.pipeline.variables}

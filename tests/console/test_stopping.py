@@ -27,7 +27,7 @@ def is_alive(process_id):
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-def test_a_run_is_ended_without_prefects_server(tmp_path, monkeypatch):
+def test_a_run_is_ended_without_prefects_server(tmp_path):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     process = subprocess.Popen(
