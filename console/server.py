@@ -17,6 +17,9 @@ import httpx
 from errors import UnavailableError
 
 
+RECORDER = {"READ_BATCH_SIZE": "50", "BATCH_SIZE": "100", "FLUSH_INTERVAL": "1"}
+
+
 def free_port() -> int:
     """A port that nothing listens on now."""
     with socket.socket() as probe:
@@ -68,6 +71,9 @@ class PrefectServer:
             # leases of turns outlive a restart: the default keeps them in memory only
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
             "DO_NOT_TRACK": "1",
+            # states of task runs are written once a second, not one by one: half of the server's processor time, and
+            # fewer writers that SQLite makes wait for each other
+            **{f"PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_{name}": value for name, value in RECORDER.items()},
         }
 
     def start(self) -> PrefectServer:
