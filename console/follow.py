@@ -44,6 +44,7 @@ from tasks.jenkins_build.mirrors import is_job
 DEPLOYMENT = "smartclide"
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 30
+_SILENT_SECONDS = 10
 _LOOK = {
     "COMPLETED": ("✔", "green"),
     "FAILED": ("✘", "red"),
@@ -230,9 +231,12 @@ class _LiveDisplay:
 
 
 class _LineDisplay:
+    """One line for each change, and while nothing changes the newest line of the log now and then."""
+
     def __init__(self, console: Console) -> None:
         self.console = console
         self.seen: dict[object, str] = {}
+        self.told, self.printed = "", time.monotonic()
 
     def __enter__(self) -> _LineDisplay:
         return self
@@ -240,12 +244,18 @@ class _LineDisplay:
     def __exit__(self, *_exc: Any) -> None:
         pass
 
-    def show(self, run: FlowRun, tasks: list[TaskRun], _log: str) -> None:
+    def show(self, run: FlowRun, tasks: list[TaskRun], log: str) -> None:
         items: list[TaskRun | FlowRun] = [*tasks, run]
         for item in items:
             state = item.state_name or "Pending"
             if self.seen.get(item.id) != state and state not in ("Pending", "Scheduled"):
                 self.seen[item.id] = state
                 kind = "run" if isinstance(item, FlowRun) else "job" if _is_job(item) else "step"
-                line = f"{kind} {_step(item)}: {state} {_seconds(item)}".rstrip()
-                print(line, file=self.console.file, flush=True)
+                self._print(f"{kind} {_step(item)}: {state} {_seconds(item)}".rstrip())
+        if log not in ("", self.told) and time.monotonic() - self.printed > _SILENT_SECONDS:
+            self.told = log
+            self._print(f"log {log}")
+
+    def _print(self, line: str) -> None:
+        print(line, file=self.console.file, flush=True)
+        self.printed = time.monotonic()

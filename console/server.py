@@ -16,7 +16,6 @@ import httpx
 
 from errors import UnavailableError
 
-
 RECORDER = {"READ_BATCH_SIZE": "50", "BATCH_SIZE": "100", "FLUSH_INTERVAL": "1"}
 
 

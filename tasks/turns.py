@@ -281,11 +281,17 @@ class Turn:
         return Note(**json.loads(found)) if isinstance(found, str) else None
 
     async def ensure_limit(self) -> None:
-        """Make the limit: Prefect lets everybody pass where there is none."""
-        with suppress(ObjectAlreadyExists):
-            await self.client.create_global_concurrency_limit(
-                GlobalConcurrencyLimitCreate(name=self.claim.limit, limit=1)
-            )
+        """Make the limit: Prefect lets everybody pass where there is none.
+
+        It is looked for first: to have one refused leaves a traceback in the log of Prefect's server each time.
+        """
+        try:
+            await self.client.read_global_concurrency_limit_by_name(self.claim.limit)
+        except ObjectNotFound:
+            with suppress(ObjectAlreadyExists):
+                await self.client.create_global_concurrency_limit(
+                    GlobalConcurrencyLimitCreate(name=self.claim.limit, limit=1)
+                )
 
 
 @asynccontextmanager

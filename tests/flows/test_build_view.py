@@ -3,9 +3,12 @@
 import asyncio
 import io
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -16,6 +19,7 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
     LogFilterTaskRunId,
 )
+from prefect.flow_engine import run_flow
 from rich.console import Console
 
 from blocks.environment import load_environment
@@ -124,6 +128,32 @@ def test_the_command_line_shows_the_jobs_by_their_names(shown):
         "job build: Completed", "job image: Completed", "job left: Completed", "job on failure: Skipped",
         "job right: Completed", "job shaky: Unstable",
     ]  # fmt: skip
+
+
+def test_a_run_without_news_shows_what_it_says(prefect_server, monkeypatch):
+    monkeypatch.setattr("console.follow._SILENT_SECONDS", 0.5)
+    shown = threading.Event()
+
+    class Terminal(io.StringIO):
+        def write(self, text):
+            if text.startswith("log waits"):
+                shown.set()
+            return super().write(text)
+
+    @flow
+    def waiting():
+        get_run_logger().info("waits: hello is being deployed by another run")
+        assert shown.wait(60)
+        time.sleep(2)  # it says nothing new
+
+    with get_client(sync_client=True) as client:
+        flow_run = client.create_flow_run(waiting)
+    out = Terminal()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(run_flow, waiting, flow_run=flow_run)
+        follow(flow_run.id, Console(file=out))
+    lines = [line for line in out.getvalue().splitlines() if line.startswith("log waits")]
+    assert lines == ["log waits: hello is being deployed by another run"]
 
 
 def test_the_whole_log_is_kept_as_a_file(house, shown):
