@@ -6,7 +6,7 @@ import re
 
 _YOUNG = 3.0  # an estimate below this is no help
 _FIRST, _STEADY = 0.5, 1.5
-_AGE_SHARE = 1 / 20
+_AGE_SHARE = 1 / 18
 _NEAR = 0.7
 _BEHIND = 0.1  # a look at the expected end itself would come just too early
 _RATE = 20.0  # looks a second that one Jenkins is asked for at most, by all followers of a process
@@ -27,7 +27,7 @@ def next_look(age: float, estimate: float | None, bounds: tuple[float, float], f
         followers: Builds followed on this Jenkins by this process: many of them are looked at less often each.
 
     >>> [round(next_look(age, None, (0.3, 2.7)), 1) for age in (0, 1.2, 3, 30, 50, 600)]
-    [0.5, 1.2, 1.5, 1.5, 2.5, 2.7]
+    [0.5, 1.2, 1.5, 1.7, 2.7, 2.7]
     >>> [round(next_look(age, 60.0, (0.3, 2.7)), 2) for age in (10, 57, 58.6, 61, 64, 90)]
     [2.7, 1.55, 1.5, 0.7, 2.0, 2.7]
     >>> next_look(10, None, (0.3, 2.7), followers=50)
