@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -105,19 +106,41 @@ def start_remote(flow_name: str, parameters: Mapping[str, Any]) -> UUID:
             raise
 
 
-def start_local(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> tuple[UUID, threading.Thread]:
-    """Run a flow in a thread of this process; its run is recorded on the server like any other."""
-    with get_client(sync_client=True) as client:
-        run = client.create_flow_run(flow, parameters=dict(parameters))
+class LocalRun(threading.Thread):
+    """A flow run in a thread of this process, recorded on the server like any other.
 
-    def work() -> None:
-        state = run_flow(flow, flow_run=run, parameters=dict(parameters), return_type="state")
+    Attributes:
+        run_id: Of the flow run.
+        failure: What ended the thread before the run had an end, or None: of Prefect's server, most likely.
+    """
+
+    def __init__(self, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> None:
+        with get_client(sync_client=True) as client:
+            self._run = client.create_flow_run(flow, parameters=dict(parameters))
+        self._flow, self._parameters = flow, dict(parameters)
+        self.run_id: UUID = self._run.id
+        self.failure: Exception | None = None
+        self._context = copy_context()  # Prefect's settings, as the caller has them
+        super().__init__(name=f"flow-{self._run.name}", daemon=True)
+
+    def run(self) -> None:
+        """What the thread does."""
+        try:
+            self._context.run(self._work)
+        except Exception as error:  # noqa: BLE001  whatever it is, who follows the run is told
+            self.failure = error
+
+    def _work(self) -> None:
+        state = run_flow(self._flow, flow_run=self._run, parameters=self._parameters, return_type="state")
         if inspect.iscoroutine(state):
             asyncio.run(state)
 
-    thread = threading.Thread(target=work, name=f"flow-{run.name}", daemon=True)
-    thread.start()
-    return run.id, thread
+
+def start_local(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> LocalRun:
+    """Run a flow in a thread of this process."""
+    local = LocalRun(flow, parameters)
+    local.start()
+    return local
 
 
 @contextmanager
@@ -137,10 +160,15 @@ def quiet_logging() -> Iterator[None]:
             handler.setLevel(level)
 
 
-def follow(run_id: UUID, console: Console) -> RunResult:
+def follow(run_id: UUID, console: Console, local: LocalRun | None = None) -> RunResult:
     """Show the run's steps until it ends.
 
     On a terminal a live table; elsewhere one line for each change. Leaving it (Ctrl-C) does not stop a remote run.
+
+    Args:
+        run_id: Of the flow run.
+        console: Where to show it.
+        local: The run itself, if this process runs it: what ends it before its time is raised, not waited for.
     """
     begin = time.monotonic()
     hinted = False
@@ -152,6 +180,8 @@ def follow(run_id: UUID, console: Console) -> RunResult:
                 display.show(run, _task_runs(client, run_id), _last_log(client, run_id))
                 if run.state is not None and run.state.is_final():
                     break
+                if local is not None and local.failure is not None:
+                    raise local.failure
                 waits = run.state is None or run.state.is_scheduled()
                 if waits and not hinted and time.monotonic() - begin > _PATIENCE_SECONDS:
                     hinted = True

@@ -55,9 +55,9 @@ def run_here(flow_name: str, parameters: Mapping[str, Any], console: Console) ->
         problems = "; ".join(line.removeprefix(" - ") for line in str(error).splitlines()[1:])
         raise InputError(f"The parameters of {flow_name} are not valid: {problems}.") from error
     with quiet_logging():
-        run_id, thread = start_local(flow, parameters)
-        result = follow(run_id, console)
-        thread.join(timeout=10)
+        local = start_local(flow, parameters)
+        result = follow(local.run_id, console, local)
+        local.join(timeout=10)
     return result
 
 

@@ -5,7 +5,6 @@ import io
 import json
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prefect import flow, get_run_logger
@@ -19,11 +18,10 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
     LogFilterTaskRunId,
 )
-from prefect.flow_engine import run_flow
 from rich.console import Console
 
 from blocks.environment import load_environment
-from console.follow import follow
+from console.follow import follow, start_local
 from console.views import show_history
 from flows.deploy import deploy
 from tasks.rollout.history import decode
@@ -146,14 +144,20 @@ def test_a_run_without_news_shows_what_it_says(prefect_server, monkeypatch):
         assert shown.wait(60)
         time.sleep(2)  # it says nothing new
 
-    with get_client(sync_client=True) as client:
-        flow_run = client.create_flow_run(waiting)
-    out = Terminal()
-    with ThreadPoolExecutor() as pool:
-        pool.submit(run_flow, waiting, flow_run=flow_run)
-        follow(flow_run.id, Console(file=out))
+    local, out = start_local(waiting, {}), Terminal()
+    follow(local.run_id, Console(file=out), local)
     lines = [line for line in out.getvalue().splitlines() if line.startswith("log waits")]
     assert lines == ["log waits: hello is being deployed by another run"]
+
+
+def test_a_local_run_that_ends_before_its_time_is_not_waited_for(prefect_server, monkeypatch):
+    def refused(*_arguments, **_options):
+        raise ConnectionError("the server refuses the run's state")
+
+    monkeypatch.setattr("console.follow.run_flow", refused)
+    local = start_local(flow(lambda: None, name="idle"), {})
+    with pytest.raises(ConnectionError, match="refuses the run's state"):
+        follow(local.run_id, Console(file=io.StringIO()), local)
 
 
 def test_the_whole_log_is_kept_as_a_file(house, shown):
