@@ -16,8 +16,6 @@ import httpx
 
 from errors import UnavailableError
 
-RECORDER = {"READ_BATCH_SIZE": "50", "BATCH_SIZE": "100", "FLUSH_INTERVAL": "1"}
-
 
 def free_port() -> int:
     """A port that nothing listens on now."""
@@ -70,18 +68,23 @@ class PrefectServer:
             # leases of turns outlive a restart: the default keeps them in memory only
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
             "DO_NOT_TRACK": "1",
-            # states of task runs are written once a second, not one by one: half of the server's processor time, and
-            # fewer writers that SQLite makes wait for each other
-            **{f"PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_{name}": value for name, value in RECORDER.items()},
         }
 
     def start(self) -> PrefectServer:
         """Start it; `wait` says when it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        settings = {
+            "PREFECT_UI_ENABLED": "true",
+            # states of task runs are written once a second, not one by one: half of the server's processor time, and
+            # fewer writers that SQLite makes wait for each other
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+        }
         log = (self.home / "server.log").open("ab")
         self._process = subprocess.Popen(
-            command, env={**os.environ, **self.environment(), "PREFECT_UI_ENABLED": "true"},
+            command, env={**os.environ, **self.environment(), **settings},
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         log.close()
