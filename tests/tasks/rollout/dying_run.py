@@ -1,4 +1,4 @@
-"""A rollout in a process of its own, to be killed: ``python dying_run.py KUBECONFIG IMAGE NAMESPACE``."""
+"""A rollout in a process of its own, to be killed: ``python dying_run.py KUBECONFIG IMAGE NAMESPACE LEASE_SECONDS``."""
 
 import asyncio
 import sys
@@ -9,6 +9,6 @@ from tasks.rollout.lease import LeaseTimes
 from tests.tasks.rollout.conftest import Place
 
 if __name__ == "__main__":
-    kubeconfig, image, namespace = sys.argv[1:]
+    kubeconfig, image, namespace, lease_seconds = sys.argv[1:]
     place = Place(Cluster(kubeconfig=Path(kubeconfig).read_text()), image, namespace)
-    asyncio.run(place.roll_out(times=LeaseTimes(duration=3)))
+    asyncio.run(place.roll_out(times=LeaseTimes(duration=float(lease_seconds))))

@@ -37,12 +37,12 @@ def slow(place, stand_in, seconds=60.0):
     stand_in.kubernetes.misbehave(place.identity.namespace, "web", "slow", seconds=seconds)
 
 
-def another_process(place, stand_in, folder):
+def another_process(place, stand_in, folder, lease_seconds):
     """A run of the same release in a process of its own, that waits for its pods."""
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(stand_in.kubernetes.kubeconfig())
     script = Path(__file__).with_name("dying_run.py")
-    command = [sys.executable, str(script), str(kubeconfig), place.image, place.identity.namespace]
+    command = [sys.executable, str(script), str(kubeconfig), place.image, place.identity.namespace, str(lease_seconds)]
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -54,7 +54,7 @@ def another_process(place, stand_in, folder):
 
 async def test_a_killed_run_is_taken_over_when_its_lease_expires(away, stand_in, tmp_path):
     slow(away, stand_in)
-    run = another_process(away, stand_in, tmp_path)
+    run = another_process(away, stand_in, tmp_path, lease_seconds=3)
     await until(lambda: waiting(away) or run.poll() is not None)
     run.kill()
     run.communicate()
@@ -71,7 +71,7 @@ async def test_a_killed_run_is_taken_over_when_its_lease_expires(away, stand_in,
 
 async def test_a_terminated_process_says_so_and_gives_the_lease_back(away, stand_in, tmp_path):
     slow(away, stand_in)
-    run = another_process(away, stand_in, tmp_path)
+    run = another_process(away, stand_in, tmp_path, lease_seconds=60)
     await until(lambda: waiting(away) or run.poll() is not None)
     run.send_signal(signal.SIGTERM)
     await asyncio.to_thread(run.communicate, timeout=30)
