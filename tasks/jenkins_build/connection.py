@@ -7,6 +7,7 @@ queued build, and needs crumbs; so requests are sent here, with its address, its
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from tasks.transport import requests_fault, retry_after
 
 _PIECE = 1 << 16
 _REDIRECTS = (302, 303)
+_JOB = re.compile(r"/job/[^/?#]*")
 
 
 def job_path(name: str) -> str:
@@ -142,7 +144,8 @@ class Connection:
 
     def _reject_page(self, response: requests.Response) -> None:
         """What answers like this is a login, or no Jenkins at all: nearly every answer of Jenkins has its header."""
-        if response.status_code in _REDIRECTS and "login" in response.headers.get("Location", ""):
+        where = response.headers.get("Location", "").removeprefix(self._root.rstrip("/"))
+        if response.status_code in _REDIRECTS and "login" in _JOB.sub("", where).lower():  # a job may be called so
             raise AccessError(f"{self.server} asks user {self.user!r} to log in.", remedy="Check the API token.")
         html = response.headers.get("Content-Type", "").startswith("text/html")
         if html and response.status_code not in _REDIRECTS and "X-Jenkins" not in response.headers:

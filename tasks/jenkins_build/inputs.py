@@ -18,6 +18,8 @@ from tasks.jenkins_build.server import Jenkins
 
 ANSWER, RUN, SKIP = "ANSWER", "run", "skip"
 """The one parameter of the `input` of an optional manual job, and its choices; see `helpers.APPROVED`."""
+_HIDDEN = "PasswordParameterDefinition"
+_AS_IT_IS = "<DEFAULT>"  # what Jenkins' own page sends for a password that nobody typed
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PendingInput:
     Attributes:
         id: As Jenkins' addresses have it: the first letter is a capital, whatever the Jenkinsfile says.
         message: The question.
-        parameters: Default by name of what it asks for.
+        parameters: Default by name of what it asks for; that of a password is not told.
     """
 
     id: str
@@ -56,11 +58,15 @@ def pending_inputs(jenkins: Jenkins, job: str, number: int) -> list[PendingInput
 
 
 def _pending(entry: Mapping[str, Any]) -> PendingInput:
-    defaults = {
-        str(one["name"]): str((one.get("definition") or {}).get("defaultVal") or "")
-        for one in entry.get("inputs") or ()
-    }
+    defaults = {str(one["name"]): _default(one) for one in entry.get("inputs") or ()}
     return PendingInput(str(entry["id"]), str(entry.get("message") or entry["id"]), defaults)
+
+
+def _default(parameter: Mapping[str, Any]) -> str:
+    if parameter.get("type") == _HIDDEN:
+        return _AS_IT_IS
+    value = (parameter.get("definition") or {}).get("defaultVal")
+    return str(value).lower() if isinstance(value, bool) else str(value or "")
 
 
 def proceed(jenkins: Jenkins, build: tuple[str, int], pending: PendingInput, values: Mapping[str, str]) -> None:
@@ -71,13 +77,10 @@ def proceed(jenkins: Jenkins, build: tuple[str, int], pending: PendingInput, val
     """
     path, what = _place(build, pending)
     given = [{"name": name, "value": values.get(name, default)} for name, default in pending.parameters.items()]
-    # Not by wfapi/inputSubmit, which the list of those that wait names: that fails (500) for one that was answered.
-    jenkins.connection.send(
-        "POST",
-        f"{path}/input/{quote(pending.id, safe='')}/{'proceed' if given else 'proceedEmpty'}",
-        what=what,
-        form={"json": json.dumps({"parameter": given})} if given else None,
-    )
+    # Not by wfapi/inputSubmit, which the list of those that wait names: that fails (500) for one that was answered. Nor
+    # by proceedEmpty, which does not tell the step who answered (`submitterParameter`).
+    form = {"json": json.dumps({"parameter": given})}
+    jenkins.connection.send("POST", f"{path}/input/{quote(pending.id, safe='')}/proceed", what=what, form=form)
 
 
 def refuse(jenkins: Jenkins, build: tuple[str, int], pending: PendingInput) -> None:

@@ -28,9 +28,11 @@ _NEEDED = (
     (r"POST .*credentials/store", "Credentials/Create, Update and Delete"),
     (r"POST .*config\.xml$", "Job/Configure"),
     (r"GET .*config\.xml$", "Job/ExtendedRead or Job/Configure"),
-    (r"pipeline-model-converter|pluginManager|whoAmI", "Overall/Read"),
+    (r"pipeline-model-converter|whoAmI", "Overall/Read"),
+    (r"pluginManager", "Overall/SystemRead or Administer"),
+    (r"POST .*/input/.*/(proceed|abort)$", "Job/Build (to refuse, Job/Cancel)"),
     (r"/toggleLogKeep$|/submitDescription$", "Run/Update (to let go of a build also Run/Delete)"),
-    (r"/restart/|/replay/", "Run/Replay and Job/Build"),
+    (r"/restart/", "Job/Build"),
 )
 # Which plugin answers a path, where 404 may mean that it is absent.
 _PLUGINS = (

@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from blocks import Environment
 from console.checks import check_all
 from console.setup import build_environment, initialise
-from errors import InputError
+from errors import AccessError, InputError
+from tasks.jenkins_build.server import Jenkins
 
 
 @pytest.fixture
@@ -36,6 +37,19 @@ def test_all_is_well(answers, sandbox):
         "may deploy to namespace staging",
         f"ok    Metrics    {answers['metrics_store']}: writable",
     ]
+
+
+def test_a_user_of_jenkins_need_not_see_its_plugins(answers, sandbox, monkeypatch):
+    def refuse(_):
+        raise AccessError("403")
+
+    monkeypatch.setattr(Jenkins, "plugins", refuse)
+    verdict = verdicts(answers)["Jenkins"]
+    assert verdict.ok
+    assert verdict.message == (
+        f"{sandbox.state().jenkins_url}: version 2.448, as user smartclide, who may not see which plugins there are "
+        "(that takes Overall/SystemRead or Administer)"
+    )
 
 
 def test_anonymous_access_to_gitlab_is_enough_for_public_projects(answers):

@@ -47,7 +47,7 @@ class Call:
 CALLS = {
     "whoami": Call(lambda j: j.whoami(), "whoAmI", "Overall/Read"),
     "version": Call(lambda j: j.version(), "GET /api/json", "Job/Read", body="header"),
-    "plugins": Call(lambda j: j.plugins(), "pluginManager", "Overall/Read"),
+    "plugins": Call(lambda j: j.plugins(), "pluginManager", "Overall/SystemRead or Administer"),
     "lint": Call(lambda j: j.lint(PIPELINE), "validateJenkinsfile", "Overall/Read", "pipeline-model-definition"),
     "look in the queue": Call(lambda j: j.find_builds("matrix"), "GET /queue/api", "Job/Read"),
     "look at the builds": Call(lambda j: j.find_builds("matrix"), "GET /job/matrix/api", "Job/Read", absent=[]),

@@ -1,9 +1,12 @@
 """Requests to Jenkins through the stand-in, and what becomes of every kind of fault."""
 
+import json
 import time
+from urllib.parse import parse_qs
 from xml.etree import ElementTree as ET
 
 import pytest
+import requests
 from prefect_docker import DockerRegistryCredentials
 from prefect_gitlab import GitLabCredentials
 from pydantic import SecretStr
@@ -12,7 +15,7 @@ from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
 from blocks.jenkins_server import JenkinsServer
 from errors import AccessError, ConflictError, InputError, NotFoundError, ProtocolError, UnavailableError
-from tasks.jenkins_build.inputs import PendingInput, proceed, refuse
+from tasks.jenkins_build.inputs import PendingInput, pending_inputs, proceed, refuse
 from tasks.jenkins_build.job_config import ParameterDefinition, folder_config, job_config
 from tasks.jenkins_build.jobs import (
     Credential,
@@ -144,6 +147,75 @@ def test_an_answer_that_comes_too_late_finds_no_question(jenkins: Running, param
             answer(jenkins.client, ("answered", 1), PendingInput("Job-1", "Run it?", parameters), {})
     with pytest.raises(UnavailableError, match="500"):  # Jenkins' other address for answers fails on it
         jenkins.client.connection.send("POST", "job/answered/1/wfapi/inputSubmit?inputId=Job-1", what="it")
+
+
+def test_a_password_that_a_build_asks_for_stays_hidden_and_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [
+        {"type": "PasswordParameterDefinition", "name": "PIN", "definition": {"defaultVal": "s3cret"}},
+        {"type": "BooleanParameterDefinition", "name": "DRY", "definition": {"defaultVal": True}},
+        {"type": "ChoiceParameterDefinition", "name": "TO", "definition": {"defaultVal": "a", "choices": ["a", "b"]}},
+        {"type": "RunParameterDefinition", "name": "RUN", "definition": {}},
+    ]
+    body = json.dumps([{"id": "Go", "message": "Go?", "inputs": asked}])
+    sent = _answers(monkeypatch, (200, {}, body.encode()), (200, {}, b""))
+    client = Jenkins(JenkinsServer(url="http://j.example", username="robot", api_token=SecretStr("t")))
+    (pending,) = pending_inputs(client, "a", 1)
+    assert pending.parameters == {"PIN": "<DEFAULT>", "DRY": "true", "TO": "a", "RUN": ""}
+    proceed(client, ("a", 1), pending, {"TO": "b"})
+    assert sent[1][:2] == ("POST", "http://j.example/job/a/1/input/Go/proceed")
+    assert json.loads(parse_qs(sent[1][2])["json"][0]) == {
+        "parameter": [
+            {"name": "PIN", "value": "<DEFAULT>"}, {"name": "DRY", "value": "true"}, {"name": "TO", "value": "b"},
+            {"name": "RUN", "value": ""},
+        ]
+    }  # fmt: skip
+
+
+def test_a_yes_without_values_still_tells_the_step_who_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jenkins' proceedEmpty leaves ``input(submitterParameter: ...)`` without a submitter; its `proceed` does not."""
+    sent = _answers(monkeypatch, (200, {}, b""))
+    client = Jenkins(JenkinsServer(url="http://j.example", username="robot", api_token=SecretStr("t")))
+    proceed(client, ("a", 1), PendingInput("Go", "Go?"), {})
+    assert sent == [("POST", "http://j.example/job/a/1/input/Go/proceed", "json=%7B%22parameter%22%3A+%5B%5D%7D")]
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [
+        ("http://j.example/job/login/job/login-page/1/", False),
+        ("/job/relogin/", False),
+        (".", False),
+        ("http://j.example/login?from=%2Fjob%2Fx", True),
+        ("http://j.example/securityRealm/commenceLogin?from=%2F", True),
+        ("https://login.company.example/authorize?client_id=1", True),
+    ],
+)
+def test_a_job_may_be_called_login(monkeypatch: pytest.MonkeyPatch, address: str, refused: bool) -> None:
+    _answers(monkeypatch, (302, {"Location": address}, b""))
+    client = Jenkins(JenkinsServer(url="http://j.example/", username="robot", api_token=SecretStr("t")))
+    if refused:
+        with pytest.raises(AccessError, match="asks user 'robot' to log in"):
+            client.stop("login/login-page", 1)
+    else:
+        client.stop("login/login-page", 1)
+
+
+def _answers(
+    monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, dict[str, str], bytes]
+) -> list[tuple[str, str, str]]:
+    """Jenkins' next answers; the requests that they are for, with their bodies, once they are sent."""
+    sent: list[tuple[str, str, str]] = []
+
+    def send(_: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        sent.append((str(request.method), str(request.url), str(request.body or "")))
+        response = requests.Response()
+        response.request, response.url = request, str(request.url)
+        response.status_code, headers, response._content = answers[len(sent) - 1]
+        response.headers.update(headers)
+        return response
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    return sent
 
 
 def test_a_disabled_job(jenkins: Running) -> None:
