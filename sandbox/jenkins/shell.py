@@ -112,7 +112,9 @@ class _Process:
                 process.wait(POLL_SECONDS)
         _signal(process, signal.SIGKILL)
         process.wait()
-        tail.close()
+        tail.forward()
+        if process.returncode == 0:  # it ended well on the signal: to Jenkins the step is a success
+            return
         status = process.returncode if process.returncode >= 0 else 128 - process.returncode
         self.build.line(f"script returned exit code {status}")
         raise error

@@ -164,7 +164,8 @@ class _Git:
 
     def _fetch(self) -> None:
         source = self.source
-        if not (source.folder / ".git").exists():
+        new = not (source.folder / ".git").exists()
+        if new:
             self.build.line(f"Cloning the remote Git repository\nCloning repository {source.url}")
             self._run("init", "-q", str(source.folder))
         self._run("config", "remote.origin.url", source.url)
@@ -174,6 +175,8 @@ class _Git:
         depth = [f"--depth={source.depth}"] if source.depth else []
         status, output = self._execute("fetch", *options, "--force", *depth, "--", source.url, *refspecs)
         if status == 0:
+            for refspec in refspecs if new else ():
+                self._run("config", "--add", "remote.origin.fetch", refspec)
             return
         self.build.line(output.strip())
         if "not our ref" in output or "couldn't find remote ref" in output or "no such remote ref" in output:

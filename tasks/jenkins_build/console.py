@@ -24,6 +24,10 @@ _STEP = re.compile(_STAMP + r"\[Pipeline\] (.*)")
 _SKIPPED = re.compile(_STAMP + r'Stage "(.+)" skipped due to .*')
 _EXIT = re.compile(r".*(?:script returned exit code -?\d+|timed out).*")
 _ANSWERED = re.compile(_STAMP + r"((?:Approved|Rejected) by .+)")
+# What durable-task says before -1 and -2, the exit codes of scripts that did not end by themselves.
+_LOST = re.compile(
+    r".*(?:wrapper script does not seem to be touching the log file|process apparently never started) in .*"
+)
 _EXIT_CODE = re.compile(r"script returned exit code (-?\d+)")
 _COMMAND = re.compile(_STAMP + r"\$ (.*)")  # `job_script.commands` shows each
 _ERROR = re.compile(_STAMP + r"(?:ERROR: |.*Exception: |WorkflowScript: )\S.*")
@@ -207,12 +211,19 @@ def stage_change(line: str) -> StageOutcome | None:
 def failure(job: str | None, lines: deque[str], command: str | None = None) -> Failure:
     """Why a job (None: the build outside of every job) failed, by the lines before and the command it came to."""
     exit_line = next(_exit_lines(lines), None)
-    return Failure(job, exit_line, tuple(lines)[-20:], command, _exit_code(exit_line))
+    lost = "-" in (_code(exit_line) or "") and next((line for line in reversed(lines) if _LOST.fullmatch(line)), None)
+    return Failure(job, lost or exit_line, tuple(lines)[-20:], command, _exit_code(exit_line))
+
+
+def _code(line: str | None) -> str | None:
+    found = _EXIT_CODE.search(line or "")
+    return found[1] if found else None
 
 
 def _exit_code(line: str | None) -> int | None:
-    code = _EXIT_CODE.search(line or "")
-    return int(code[1]) if code else None
+    """What the script returned; below zero are codes of Jenkins' own."""
+    code = _code(line)
+    return int(code) if code is not None and not code.startswith("-") else None
 
 
 def _exit_lines(lines: deque[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from tasks.jenkins_build.artifacts import (
     other_reports,
     sources_of,
 )
+from tasks.jenkins_build.cloning import refspec
 from tasks.jenkins_build.graph_data import Listed, listing
 from tasks.jenkins_build.groovy import (
     Assign,
@@ -114,6 +115,7 @@ def _project(plan: Plan) -> Statement:
     entries: list[tuple[str, Expression]] = [
         ("url", Text(settings.clone_url) if decided else Code("params.REPO_URL")),
         ("commit", Text(settings.commit_sha) if decided else Code("params.COMMIT_SHA")),
+        ("refspec", Text(refspec(plan.pipeline, settings)) if decided else Code("params.COMMIT_SHA")),
         ("stages", Code(str(len(plan.pipeline.stages)))),
         ("wait", Code(str(manual_wait(plan)))),
     ]

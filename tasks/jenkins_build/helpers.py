@@ -37,7 +37,8 @@ DOTENV = """
 """
 
 LIMITED = """
-// Jenkins ends a timeout like an abort, and an abort must stop the build: a job that took too long fails instead.
+// Jenkins ends a timeout like an abort, and an abort must stop the build: a job that took too long fails instead. So
+// does one whose script ends well when it is told to stop, which is a success to Jenkins.
 void limited(int seconds, Closure body) {
   long start = System.currentTimeMillis()
   try {
@@ -45,10 +46,12 @@ void limited(int seconds, Closure body) {
       body()
     }
   } catch (FlowInterruptedException e) {
-    if (System.currentTimeMillis() - start >= 1000L * seconds) {
-      error "timed out after ${seconds} s"
+    if (System.currentTimeMillis() - start < 1000L * seconds) {
+      throw e
     }
-    throw e
+  }
+  if (System.currentTimeMillis() - start >= 1000L * seconds) {
+    error "timed out after ${seconds} s"
   }
 }
 """
@@ -125,12 +128,13 @@ _FAILED = """if (state == 'failed') {
 
 
 TRIED_AGAIN = """
-// Whether `retry:when` and `retry:exit_codes` let a failed job be tried again: by what failed, or by its exit code.
+// Whether `retry:when` and `retry:exit_codes` let a failed job be tried again: by what failed, or by its exit code. One
+// below zero is Jenkins' own: the agent did not start the script, or lost it.
 boolean triedAgain(Map job, int code, String message) {
   if (code in (job.retryCodes ?: [])) {
     return true
   }
-  String what = code != 0 ? 'script' : message.startsWith('timed out') ? 'timeout' : 'system'
+  String what = code > 0 ? 'script' : message.startsWith('timed out') ? 'timeout' : 'system'
   return job.retryOn ? what in job.retryOn : !job.retryCodes
 }
 """
@@ -271,7 +275,7 @@ SHELL = """
 // Runs a script and keeps its exit code.
 void shell(String name, String text) {
   exitCodes[name] = 0
-  int code = sh(label: 'script', returnStatus: true, script: text)
+  int code = sh(label: 'script', returnStatus: true, encoding: 'UTF-8', script: text)
   exitCodes[name] = code
   if (code != 0) {
     error "script returned exit code ${code}"
@@ -369,7 +373,8 @@ _LIST_UNTRACKED = r"git ls-files --others -z | tr ',\\\n' '???' | tr '\0' ','"
 UNTRACKED = f"""
 // Patterns of the files git does not know, after those given (artifacts:untracked). Never empty: that would mean all.
 String untracked(String patterns) {{
-  String found = sh(label: 'untracked files', returnStdout: true, script: {literal(_LIST_UNTRACKED)}).trim()
+  String list = {literal(_LIST_UNTRACKED)}
+  String found = sh(label: 'untracked files', returnStdout: true, encoding: 'UTF-8', script: list).trim()
   return [patterns, found].findAll {{ it }}.join(',') ?: 'no untracked files'
 }}
 """

@@ -44,6 +44,9 @@ from tasks.jenkins_build.plan import (
     sources_name,
 )
 
+# What a script writes; an agent without a locale would take it for something else.
+_UTF_8 = ("encoding", Text("UTF-8"))
+
 
 def pipeline_stages(plan: Plan) -> list[Statement]:
     """All stages of the pipeline: groups in order, a group of one without its frame."""
@@ -200,7 +203,7 @@ def _hook(plan: Plan, job: Job) -> list[Statement]:
     """Runs what the job wants to be run before its sources are fetched."""
     if not job.pre_get_sources:
         return []
-    named = (("label", Text("pre_get_sources_script")), ("script", _script_call(plan, job, "Hook")))
+    named = (("label", Text("pre_get_sources_script")), _UTF_8, ("script", _script_call(plan, job, "Hook")))
     return [Step("deleteDir"), *_with_secrets(plan, job, [Step("sh", (), named)])]
 
 
@@ -253,7 +256,7 @@ def _logged_in(plan: Plan, job: Job, body: list[Statement]) -> list[Statement]:
 def _shell(job: Job, mark: str, script: Expression) -> Statement:
     if keeps_exit_code(job):
         return Step("shell", (Text(mark), script))
-    return Step("sh", (), (("label", Text("script")), ("script", script)))
+    return Step("sh", (), (("label", Text("script")), _UTF_8, ("script", script)))
 
 
 def _script_call(plan: Plan, job: Job, suffix: str) -> Call:
@@ -282,9 +285,9 @@ def _after_script(plan: Plan, job: Job) -> list[Statement]:
         return []
     names = plan.names[job.name]
     script = _script_call(plan, job, "AfterScript")
-    body: Statement = Step("sh", (), (("label", Text("after_script")), ("script", script)))
+    body: Statement = Step("sh", (), (("label", Text("after_script")), _UTF_8, ("script", script)))
     if job.image is not None:
-        run = Step("sh", (), (("label", Text("after_script")), ("script", Code(f"{names.function}AfterRun()"))))
+        run = Step("sh", (), (("label", Text("after_script")), _UTF_8, ("script", Code(f"{names.function}AfterRun()"))))
         cleanup = Code(f"{names.function}{'After' if keeps_services(job) else ''}Cleanup()")
         body = Step("contained", (script, cleanup), body=(run,))
     return [Step("afterScript", (Text(names.mark),), body=tuple(_with_secrets(plan, job, [body])))]
@@ -329,5 +332,6 @@ def _reports(plan: Plan, job: Job) -> Iterator[Statement]:
         named = (("artifacts", Text(file_patterns(others))), ("allowEmptyArchive", Code("true")))
         yield Step("archiveArtifacts", (), (*named, ("defaultExcludes", Code("false"))))
     for path in reports.get("dotenv", ()):
-        read = Source(f"dotenv[{mark}] = (dotenv[{mark}] ?: '') + exportsOf(readFile({literal(path)}))")
+        text = f"readFile(file: {literal(path)}, encoding: 'UTF-8')"
+        read = Source(f"dotenv[{mark}] = (dotenv[{mark}] ?: '') + exportsOf({text})")
         yield Block(f"if (fileExists({literal(path)}))", (read,))

@@ -15,9 +15,9 @@ from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
+from tasks.jenkins_build.cloning import checkout
 from tasks.jenkins_build.dotenv import lent, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
-from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, with_variables
 from tasks.jenkins_build.names import JobNames, Unique, job_names
@@ -329,7 +329,10 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(plan),
-        *((True, helpers.sources(sources_name(plan, depth), checkout(plan, depth))) for depth in _depths(plan)),
+        *(
+            (True, helpers.sources(sources_name(plan, depth), checkout(plan.pipeline, plan.settings, depth)))
+            for depth in _depths(plan)
+        ),
         (
             some(plan.fetched) or (bool(givers_of(plan.pipeline)) and plan.settings.image is not None),
             resumable.FETCH if resumable.is_restartable(plan) else helpers.FETCH,
@@ -374,21 +377,10 @@ def sources_name(plan: Plan, depth: int) -> str:
     return "sources" if depth == depth_of(plan) else f"sources{depth}"
 
 
+def _sources(plan: Plan, depth: int) -> str:
+    return helpers.sources(sources_name(plan, depth), checkout(plan.pipeline, plan.settings, depth))
+
+
 def _depths(plan: Plan) -> list[int]:
     wanted = {depth_of(plan, job) for job in plan.pipeline.jobs if clones(plan, job)}
     return sorted(wanted | ({depth_of(plan)} if plan.settings.image else set()))
-
-
-def checkout(plan: Plan, depth: int) -> str:
-    """The checkout step for one depth; 0 is the whole history with branches and tags."""
-    decided, settings = plan.pipeline.decided, plan.settings
-    commit = literal(settings.commit_sha) if decided else "params.COMMIT_SHA"
-    url = literal(settings.clone_url) if decided else "params.REPO_URL"
-    credentials = f", credentialsId: {literal(settings.git_credentials_id)}" if settings.git_credentials_id else ""
-    everything = "'+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + "
-    clone = f"shallow: true, depth: {depth}, noTags: true" if depth else "shallow: false, noTags: false"
-    return (
-        f"checkout([$class: 'GitSCM', branches: [[name: {commit}]],\n"
-        f"    userRemoteConfigs: [[url: {url}{credentials}, refspec: {'' if depth else everything}{commit}]],\n"
-        f"    extensions: [[$class: 'CloneOption', {clone}, honorRefspec: true]]])"
-    )

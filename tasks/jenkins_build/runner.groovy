@@ -405,7 +405,7 @@ void prepare(Map job, Map rule, List from) {
   if (job.hook) {
     deleteDir()
     withSecrets(job) {
-      sh label: 'pre_get_sources_script', script: shellText(job, variables, from, job.hook)
+      sh label: 'pre_get_sources_script', encoding: 'UTF-8', script: shellText(job, variables, from, job.hook)
     }
   }
   if (job.depth == null) {
@@ -437,10 +437,10 @@ void after(String name, Map job, Map rule, List from) {
       withSecrets(job) {
         if (job.afterRun) {
           contained(text, job.afterCleanup ?: job.cleanup) {
-            sh label: 'after_script', script: job.afterRun
+            sh label: 'after_script', encoding: 'UTF-8', script: job.afterRun
           }
         } else {
-          sh label: 'after_script', script: text
+          sh label: 'after_script', encoding: 'UTF-8', script: text
         }
       }
     }
@@ -464,7 +464,7 @@ void keep(String name, Map job) {
   }
   for (path in (job.dotenv ?: [])) {
     if (fileExists(path)) {
-      dotenv[name] = (dotenv[name] ?: '') + exportsOf(readFile(path))
+      dotenv[name] = (dotenv[name] ?: '') + exportsOf(readFile(file: path, encoding: 'UTF-8'))
     }
   }
   if (job.login) {
@@ -557,7 +557,7 @@ List stashesOf(List names) {
 // The sources at the exact commit, in an empty folder; depth 0 is the whole history with branches and tags.
 void sources(int depth) {
   deleteDir()
-  Map remote = [url: project.url, refspec: project.commit]
+  Map remote = [url: project.url, refspec: project.refspec]
   if (depth == 0) {
     remote['refspec'] = '+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + project.commit
   }

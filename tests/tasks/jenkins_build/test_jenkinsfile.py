@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,7 +74,7 @@ def test_a_job_alone_in_its_stage_stands_alone() -> None:
         "    script {\n"
         "      runJob('unit', [stage: 'test', timeout: 3600]) {\n"
         "        sources()\n"
-        "        sh label: 'script', script: unitScript()\n"
+        "        sh label: 'script', encoding: 'UTF-8', script: unitScript()\n"
         "      }\n"
         "    }\n"
         "  }\n"
@@ -261,6 +262,28 @@ def test_no_helper_is_there_that_nothing_calls() -> None:
 def test_depth_of_the_clone(variables: dict[str, str], expected: str) -> None:
     text = render(pipeline(job("a"), variables=variables), SETTINGS)
     assert f"[$class: 'CloneOption', {expected}]" in text
+
+
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(
+    ("branch", "refspec"),
+    [
+        ("main", f"+{SHA}:refs/remotes/origin/main"),
+        ("feature/a-1_b.c", f"+{SHA}:refs/remotes/origin/feature/a-1_b.c"),
+        (None, SHA),  # a tag's pipeline
+        ("$HOME", SHA),  # Jenkins expands this
+        ("two words", SHA),
+        ("a:b", SHA),
+        ("a..b", SHA),
+        ("a/.b", SHA),
+        ("a.lock/b", SHA),
+        ("caf\u00e9", SHA),
+    ],
+)
+def test_the_commit_is_fetched_as_its_branch(branch: str | None, refspec: str, rendering: str) -> None:
+    variables = {} if branch is None else {"CI_COMMIT_BRANCH": branch}
+    text = render(pipeline(job("a"), variables=variables), replace(SETTINGS, rendering=rendering))  # type: ignore[arg-type]
+    assert f"refspec: '{refspec}'" in text
 
 
 def test_a_job_may_want_no_sources_or_others_than_the_rest() -> None:

@@ -143,10 +143,11 @@ def test_allowed_failures_and_timeouts_leave_the_build_green(runner: Runner) -> 
         job("code", "a", "exit 137", allow_failure=AllowFailure(exit_codes=(137,))),
         job("any", "a", "exit 1", allow_failure=AllowFailure(always=True)),
         job("slow", "a", "sleep 30", timeout_seconds=1, allow_failure=AllowFailure(always=True)),
+        job("polite", "a", "trap 'exit 0' TERM; sleep 30", timeout_seconds=1, allow_failure=AllowFailure(always=True)),
         job("next", "b"),
     )
     assert result == "SUCCESS"
-    assert states == {"code": "unstable", "any": "unstable", "slow": "unstable", "next": "success"}
+    assert states == dict.fromkeys(("code", "any", "slow", "polite"), "unstable") | {"next": "success"}
 
 
 def test_an_exit_code_that_is_not_allowed_fails(runner: Runner) -> None:
@@ -177,6 +178,33 @@ def test_what_failed_decides_whether_a_job_is_tried_again(
     tried = runner.folder / "tried"
     runner.run(job("flaky", "a", f"echo x >> {tried}; {command}", retry=retry, timeout_seconds=2))
     assert tried.read_text().count("x") == tries
+
+
+@pytest.mark.parametrize(("reason", "tries"), [("runner_system_failure", 2), ("script_failure", 1)])
+def test_a_script_that_the_agent_lost_did_not_fail_itself(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, reason: str, tries: int
+) -> None:
+    tried = runner.folder / "tried"
+
+    def run(process: Any) -> int:  # as durable-task does where the script's wrapper is gone
+        with tried.open("a") as file:
+            file.write("x")
+        return -1
+
+    monkeypatch.setattr("sandbox.jenkins.shell._Process.run", run)
+    runner.run(job("lost", "a", retry=Retry(1, when=(reason,))))
+    assert tried.read_text() == "x" * tries
+
+
+def test_scripts_find_the_branch_of_the_commit(runner: Runner) -> None:
+    result, _, console = runner.run(
+        job("a", "a", 'test "$(git rev-parse origin/team/one)" = "$(git rev-parse HEAD)"; git branch -r'),
+        job("b", "a", "git log --oneline origin/team/one | wc -l | sed s/^/found:/", variables={"GIT_DEPTH": "1"}),
+        variables={"CI_COMMIT_BRANCH": "team/one"},
+    )
+    assert result == "SUCCESS", console
+    assert "  origin/team/one\n" in console
+    assert "found:1\n" in console
 
 
 def test_what_is_unresolved_is_left_to_the_build_and_nothing_else_is(runner: Runner) -> None:

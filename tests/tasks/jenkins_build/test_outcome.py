@@ -103,6 +103,23 @@ def test_the_build_key_survives_its_parameter() -> None:
     assert found is not None and (found.key, found.attempt) == (KEY, 12)
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("wrapper script does not seem to be touching the log file in /w/app@tmp/durable-1", "-1"),
+        ("process apparently never started in /w/app@tmp/durable-1", "-2"),
+    ],
+)
+def test_a_script_that_did_not_end_by_itself_has_no_exit_code(said: str, code: str) -> None:
+    """As durable-task 550 tells it: the code below zero is its own, and the line before it says what happened."""
+    console = Console()
+    for line in ("gl-job name=a state=running", "one", said, f"ERROR: script returned exit code {code}"):
+        console.read(line, "a")
+    console.read("gl-job name=a state=failed")
+    lines = ("one", said, f"ERROR: script returned exit code {code}")
+    assert console.failure == Failure("a", said, lines, None, None)
+
+
 def test_image_json() -> None:
     digest = "sha256:" + "1" * 64
     assert read_image(json.dumps({"image": "r/a:1", "digest": digest, "commit": "c"})) == ("r/a:1", digest)

@@ -207,6 +207,10 @@ abstract class Steps extends Script {
 
   boolean fileExists(String path) { new File(here(), path).exists() }
   String readFile(String path) { new File(here(), path).getText('UTF-8') }
+  String readFile(Map options) {
+    known(options, ['file', 'encoding'])
+    return new File(here(), options.file).getText(options.encoding ?: 'UTF-8')
+  }
   void writeFile(Map options) {
     File file = options.file.startsWith('/') ? new File(options.file.toString()) : new File(here(), options.file)
     file.setText(options.text, options.encoding ?: 'UTF-8')

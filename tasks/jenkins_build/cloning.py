@@ -1,0 +1,40 @@
+"""The checkout of the project's commit by Jenkins' git plugin, as Groovy. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from tasks.interpretation.pipeline import Pipeline
+from tasks.jenkins_build.groovy import literal
+from tasks.jenkins_build.settings import RenderSettings
+
+# Names that mean themselves in a refspec, of which Jenkins takes several with spaces between and expands `$`.
+_PLAIN_BRANCH = re.compile(r"(?!.*\.lock(?:/|$))[\w+@#=,-]+(?:[./][\w+@#=,-]+)*", re.ASCII)
+
+
+def refspec(pipeline: Pipeline, settings: RenderSettings) -> str:
+    """What a decided Jenkinsfile fetches: the commit, under the name of its branch where it is a branch's.
+
+    So scripts find ``origin/BRANCH``, as they do on GitLab Runner, in a shallow checkout too. It is fetched by its
+    hash: the branch may have moved on, or be gone.
+    """
+    branch = pipeline.variables.get("CI_COMMIT_BRANCH", "")
+    commit = settings.commit_sha
+    return f"+{commit}:refs/remotes/origin/{branch}" if _PLAIN_BRANCH.fullmatch(branch) else commit
+
+
+def checkout(pipeline: Pipeline, settings: RenderSettings, depth: int) -> str:
+    """The checkout step for one depth; 0 is the whole history with branches and tags."""
+    decided = pipeline.decided
+    commit = literal(settings.commit_sha) if decided else "params.COMMIT_SHA"
+    url = literal(settings.clone_url) if decided else "params.REPO_URL"
+    credentials = f", credentialsId: {literal(settings.git_credentials_id)}" if settings.git_credentials_id else ""
+    fetched = "'+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + " + commit
+    if depth:
+        fetched = literal(refspec(pipeline, settings)) if decided else commit
+    clone = f"shallow: true, depth: {depth}, noTags: true" if depth else "shallow: false, noTags: false"
+    return (
+        f"checkout([$class: 'GitSCM', branches: [[name: {commit}]],\n"
+        f"    userRemoteConfigs: [[url: {url}{credentials}, refspec: {fetched}]],\n"
+        f"    extensions: [[$class: 'CloneOption', {clone}, honorRefspec: true]]])"
+    )
