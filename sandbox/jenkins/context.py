@@ -54,11 +54,15 @@ class Opened:
 
 @dataclass(eq=False)
 class Branch:
-    """A thread of the pipeline: what it was interrupted by, its last node in the flow graph, and what is open in it."""
+    """A thread of the pipeline: what it was interrupted by, its last node in the flow graph, and what is open in it.
+
+    `ended` is the node that ended its last body, as the console numbers it.
+    """
 
     delivered: set[Interrupter] = field(default_factory=set)
     last: str | None = None
     opened: list[Opened] = field(default_factory=list)
+    ended: str | None = None
 
 
 @dataclass(eq=False)
@@ -77,7 +81,7 @@ class StageState:
     def warn(self, result: Result | None, step: str | None = None) -> None:
         """Mark this stage and those around it, and the step that does it."""
         self.warning = worse(self.warning, result)
-        if step is not None and result not in (None, "SUCCESS"):
+        if step is not None and result is not None:
             self.warned[step] = result
         if self.outer is not None:
             self.outer.warn(result)
@@ -204,7 +208,7 @@ class Build:
                 yield inner
         finally:
             if not self.host.killed.is_set():
-                self.frame("}")
+                self.context.branch.ended = self.frame("}")
 
     # result
 

@@ -61,9 +61,10 @@ def _of(build: Build, node: FlowNode) -> list[Bean]:
     ]
     atoms = {each.id for each in build.nodes if each.kind == "step"}
     shown += [
-        _bean(build, _START, step, "Catch error : Start", (_RESULT_COLORS[result], False, (node.id,)))
-        for step, result in list(node.warned.items())
-        if step not in atoms
+        # the exception that a body ended with shows on its end, whatever became of it
+        _bean(build, _END, end, "Catch error : Body : End", ("red", False, (node.id,)))
+        for end in list(node.warned)
+        if end not in atoms
     ]
     if not running:
         end = node.end_id or f"{node.id}-end"
@@ -72,10 +73,8 @@ def _of(build: Build, node: FlowNode) -> list[Bean]:
 
 
 def _end_color(node: FlowNode) -> str:
-    """An exception shows on the node that ends the block; what was caught, on the step that caught it."""
-    if node.thrown or node.error:
-        return _COLORS[node.thrown or "FAILED"]
-    return "blue" if node.warned or node.status == "NOT_EXECUTED" else _COLORS.get(node.status, "blue")
+    """An exception shows on the node that ends the block, and nothing else does."""
+    return _COLORS[node.thrown or "FAILED"] if node.thrown or node.error else "blue"
 
 
 def _bean(build: Build, cls: str, node_id: str, name: str, state: tuple[str, bool, tuple[str, ...]]) -> Bean:

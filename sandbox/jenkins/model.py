@@ -20,7 +20,8 @@ class FlowNode:
     Attributes:
         end_id: The node that ended a stage, as the console numbers it.
         thrown: What ended a stage as an exception, whatever `status` wfapi shows.
-        warned: Steps in a stage that made it unstable, or failed without ending it, by the console's ids.
+        warned: What steps in a stage made of it without ending it, by the console's ids: of the step, or, where it
+            caught an error, of the node that ends its body.
     """
 
     id: str

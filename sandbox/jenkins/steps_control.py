@@ -92,7 +92,7 @@ def show_error(build: Build, error: GroovyError) -> None:
 def catch_error(build: Build, arguments: Arguments) -> None:
     """Keep going after a failure."""
     build_result: Result = arguments.get("buildResult", "FAILURE")
-    _catching(build, arguments, build_result, arguments.get("stageResult", build_result))
+    _catching(build, arguments, build_result, arguments.get("stageResult", "SUCCESS"))
 
 
 @step("warnError", "Catch error and set build and stage result to unstable", "message catchInterruptions", block=True)
@@ -118,7 +118,7 @@ def _catching(build: Build, arguments: Arguments, build_result: Result, stage_re
         show_error(build, error)
         build.set_result(None if build_result == "SUCCESS" else build_result)
         if build.context.stage is not None:
-            build.context.stage.warn(stage_result, build.step_id)
+            build.context.stage.warn(stage_result, build.context.branch.ended)
 
 
 @step("sleep", "Sleep", "time unit")

@@ -198,11 +198,11 @@ class Follower:
             chunk = await self._tolerant(lambda at=start: self._call(self.jenkins.log, self.ref.job, number, at))  # type: ignore[misc]
             await watching.take(chunk)
             start = chunk.next
-            if watching.unjudged:
-                watching.reader.judge(await self._patiently(self.jenkins.node_colors, self.ref.job, number))
+            await self._judge(watching, number)
             if not chunk.more:
                 state = await self._tolerant(lambda: self._call(self.jenkins.build, self.ref.job, number))
                 if not state.building and state.result is not None:
+                    await self._judge(watching, number)
                     await watching.finish()
                     return state
             elif self._approvals is not None:
@@ -216,6 +216,14 @@ class Follower:
                     remedy="Raise the Environment's build timeout, or make the pipeline faster.",
                 )
             await asyncio.sleep(next_look(age, self._estimate, self.limits.poll, self.poller.followers))
+
+    async def _judge(self, watching: Watching, number: int) -> None:
+        """Find out how the stages of a Jenkinsfile that is not ours ended, of those that are over."""
+        if watching.unjudged:
+            described = await self._patiently(self.jenkins.stages, self.ref.job, number)
+            statuses = {str(stage.get("id")): str(stage.get("status")) for stage in described}
+            colors = await self._patiently(self.jenkins.node_colors, self.ref.job, number)
+            watching.reader.judge(colors, statuses)
 
     async def _close_approvals(self, way: Literal["elsewhere", "cancelled"]) -> None:
         if self._approvals is not None and self._watching is not None:

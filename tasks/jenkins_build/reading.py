@@ -139,9 +139,9 @@ class Reader:
         elif not is_noise(line.text):
             self._showing.line(job, line.text)
 
-    def judge(self, colors: Mapping[str, str]) -> None:
-        """How stages that are over ended, by the colours of the flow graph's nodes. See `Stages`."""
-        for stage in self.stages.judge(colors) if self.stages is not None else ():
+    def judge(self, colors: Mapping[str, str], statuses: Mapping[str, str]) -> None:
+        """How stages that are over ended. Arguments as of `Stages.judge`."""
+        for stage in self.stages.judge(colors, statuses) if self.stages is not None else ():
             change = self.console.change(stage)
             if change is not None and not self._quiet:
                 self._log.info("%s: %s", change.name, change.status)

@@ -1,8 +1,10 @@
 """Stages of a Jenkinsfile that is not ours: as nothing announces them, by the console and the flow graph. Pure.
 
 The console says which stages begin, end and are passed over; how one ended is said by the colour of the node that ends
-it in the flow graph, which core Pipeline exports. A failure that the build goes on after (``catchError``, ``unstable``)
-leaves its mark on a node inside.
+it in the flow graph, which core Pipeline exports. A failure that the build goes on after shows on a node inside: yellow
+where it is the step `unstable`'s. What ``catchError`` caught is red whatever became of the stage, and only the plugin
+pipeline-rest-api knows that; without it such a stage counts as unstable. Upstream: FlowNode.getIconColor
+(workflow-api), CatchErrorStep (workflow-basic-steps).
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ _LABEL = re.compile(r".*\[Pipeline\] \{ \((Branch: )?(.*)\)")
 _STEP = re.compile(r".*\[Pipeline\] (.*)")
 _SKIPPED = re.compile(r'.*Stage "(.+)" skipped due to .*')
 _COLORS: Mapping[str, StageStatus] = {"red": "failed", "aborted": "aborted", "notbuilt": "aborted"}
+_CATCHERS = ("catchError", "warnError")
+_SOFT: Mapping[str, StageStatus] = {"FAILED": "failed", "UNSTABLE": "unstable", "ABORTED": "aborted"}
+_OPEN = ("IN_PROGRESS", "PAUSED_PENDING_INPUT")
 
 
 class Stages:
@@ -32,7 +37,8 @@ class Stages:
     def __init__(self) -> None:
         self.ends: dict[str, str] = {}
         self._around: dict[str, str] = {}
-        self._blocks: set[str] = set()
+        self._catchers: set[str] = set()
+        self._caught: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._branches: dict[str, str] = {}
         self._skipped: set[str] = set()
@@ -45,8 +51,9 @@ class Stages:
             self._ended(line.node.id, line.node.start)
             return None
         self._around[line.node.id] = line.node.enclosing
-        if line.node.start == line.node.id:
-            self._blocks.add(line.node.id)
+        step = _STEP.fullmatch(line.text)
+        if step and step[1] in _CATCHERS:
+            self._catchers.add(line.node.id)
         return self._begun(line.text, line.node.id, line.node.enclosing)
 
     def _begun(self, text: str, node: str, enclosing: str) -> StageOutcome | None:
@@ -80,29 +87,44 @@ class Stages:
         return None
 
     def _ended(self, node: str, start: str | None) -> None:
+        if start is not None and self._around.get(start) in self._catchers:
+            self._caught[node] = start
         if start in self._names and start not in self._skipped:
             self.ends[self._names[start]] = node
 
-    def judge(self, colors: Mapping[str, str]) -> list[StageOutcome]:
-        """How stages ended, by the colours of the flow graph's nodes; a node that is not there yet says nothing."""
-        known = [name for name, end in self.ends.items() if end in colors]
-        warned = {stage for node, color in colors.items() if self._warns(node, color) for stage in self._stages(node)}
+    def judge(self, colors: Mapping[str, str], statuses: Mapping[str, str]) -> list[StageOutcome]:
+        """How stages ended; those of which it is not known yet are judged later.
+
+        Args:
+            colors: Of the flow graph's nodes, by id.
+            statuses: Of stages by pipeline-rest-api, by id; {} without the plugin.
+        """
+        warned = {stage for node, color in colors.items() for stage in self._warned(node, color, statuses)}
+        said = {name: statuses.get(node, "") for node, name in self._names.items()}
         found = []
-        for name in known:
-            status = _COLORS.get(colors[self.ends.pop(name)].removesuffix("_anime"))
+        for name, end in list(self.ends.items()):  # what is inside ended first
+            color = colors.get(end)
+            if color is None or (color == "blue" and said[name] in _OPEN):
+                continue
+            del self.ends[name]
+            status = _COLORS.get(color.removesuffix("_anime")) or _SOFT.get(said[name])
             found.append(StageOutcome(name, status or ("unstable" if name in warned else "success")))
         return found
 
-    def _warns(self, node: str, color: str) -> bool:
-        """An error shows on the node that ends a block; on one that begins it, it is what ``catchError`` made of it."""
+    def _warned(self, node: str, color: str, statuses: Mapping[str, str]) -> list[str]:
+        """The stages in which something failed that the build went on after, by one node; inside out."""
         plain = color.removesuffix("_anime")
-        return plain == "yellow" or (plain == "red" and node in self._blocks)
+        if plain == "red" and node in self._caught:
+            around = self._stages(self._caught[node])
+            known = statuses.get(around[0], "FAILED") if around else ""
+            return [self._names[one] for one in around] if known in _SOFT else []
+        return [self._names[one] for one in self._stages(node)] if plain == "yellow" else []
 
     def _stages(self, node: str | None) -> list[str]:
-        """The stages around a node, inside out."""
+        """The nodes of the stages around a node, inside out."""
         found = []
         while node is not None:
-            if name := self._names.get(node):
-                found.append(name)
+            if node in self._names:
+                found.append(node)
             node = self._around.get(node)
         return found

@@ -95,7 +95,7 @@ def test_a_recorded_build_with_parallel_failed_and_skipped_stages() -> None:
         ("skipped", "skipped"), ("later", "running"), ("later", "skipped"),
     ]  # fmt: skip
     colors = {str(node): "red" if str(node) in RECORDED_RED else "blue" for node in range(2, 49)}
-    assert {found.name: found.status for found in stages.judge(colors)} == {
+    assert {found.name: found.status for found in stages.judge(colors, {})} == {
         "par": "failed", "slow": "success", "quick": "success", "bad": "failed",
     }  # fmt: skip
     assert stages.ends == {}
@@ -103,23 +103,53 @@ def test_a_recorded_build_with_parallel_failed_and_skipped_stages() -> None:
 
 def test_a_node_that_the_graph_does_not_show_yet_is_judged_later() -> None:
     stages, _ = read("5 5 4 stage\n6 6 5 { (one)\n8 6 - }\n")
-    assert stages.judge({"6": "blue_anime"}) == []
-    assert [found.status for found in stages.judge({"6": "blue", "8": "aborted"})] == ["aborted"]
+    assert stages.judge({"6": "blue_anime"}, {}) == []
+    assert [found.status for found in stages.judge({"6": "blue", "8": "aborted"}, {})] == ["aborted"]
+
+
+SOFT = """\
+5 5 4 stage
+6 6 5 { (soft)
+7 7 6 catchError
+8 8 7 {
+9 - 8 sh
+10 8 - }
+11 7 - // catchError
+12 - 6 unstable
+13 6 - }
+"""
+CAUGHT = {"7": "blue", "8": "blue", "9": "red", "10": "red", "11": "blue", "12": "blue", "13": "blue"}
 
 
 @pytest.mark.parametrize(
-    ("colors", "status"),
+    ("colors", "known", "status"),
     [
-        ({"7": "yellow", "8": "blue", "12": "blue"}, "unstable"),  # what catchError made of it
-        ({"7": "red", "8": "blue", "12": "blue"}, "unstable"),
-        ({"7": "blue", "8": "red", "12": "blue"}, "success"),  # an error that was caught
-        ({"7": "blue", "8": "yellow", "12": "blue"}, "unstable"),  # the step `unstable`
-        ({"7": "red", "8": "red", "12": "red"}, "failed"),
+        (CAUGHT, None, "unstable"),  # by the colours alone: something was caught
+        (CAUGHT, "UNSTABLE", "unstable"),
+        (CAUGHT, "FAILED", "failed"),
+        (CAUGHT, "ABORTED", "aborted"),
+        (CAUGHT, "SUCCESS", "success"),  # catchError's own default leaves the stage alone
+        (CAUGHT | {"12": "yellow"}, "SUCCESS", "unstable"),  # the step `unstable`
+        (CAUGHT | {"9": "red", "10": "blue"}, None, "success"),  # an error that a script caught inside
+        (dict.fromkeys(CAUGHT, "blue"), "SUCCESS", "success"),
+        (dict.fromkeys(CAUGHT, "red"), "SUCCESS", "failed"),
     ],
 )
-def test_a_failure_that_the_build_goes_on_after(colors: dict[str, str], status: str) -> None:
-    stages, _ = read("5 5 4 stage\n6 6 5 { (soft)\n7 7 6 catchError\n8 - 7 sh\n9 7 - // catchError\n12 6 - }\n")
-    assert [found.status for found in stages.judge(colors)] == [status]
+def test_a_failure_that_the_build_goes_on_after(colors: dict[str, str], known: str | None, status: str) -> None:
+    stages, _ = read(SOFT)
+    assert [found.status for found in stages.judge(colors, {"6": known} if known else {})] == [status]
+
+
+def test_a_stage_that_the_plugin_still_takes_for_running_is_judged_later() -> None:
+    stages, _ = read(SOFT)
+    assert stages.judge(CAUGHT, {"6": "IN_PROGRESS"}) == []
+    assert [found.status for found in stages.judge(CAUGHT, {"6": "FAILED"})] == ["failed"]
+
+
+def test_what_a_branch_caught_is_the_stage_s_around_it_too() -> None:
+    stages, _ = read(f"2 2 1 stage\n3 3 2 {{ (all)\n4 4 3 {{ (Branch: soft)\n{SOFT}14 4 - }}\n15 3 - }}\n")
+    found = stages.judge(CAUGHT | {"14": "blue", "15": "blue"}, {"3": "SUCCESS", "6": "FAILED"})
+    assert {stage.name: stage.status for stage in found} == {"all": "unstable", "soft": "failed"}
 
 
 def test_names_that_come_again_and_branches_of_a_script() -> None:
@@ -157,6 +187,20 @@ pipeline {
         stage('style') {
           steps {
             catchError(buildResult: 'SUCCESS', stageResult: 'UNSTABLE') {
+              sh 'exit 1'
+            }
+          }
+        }
+        stage('docs') {
+          steps {
+            catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE') {
+              sh 'exit 1'
+            }
+          }
+        }
+        stage('spelling') {
+          steps {
+            catchError(buildResult: 'SUCCESS') {
               sh 'exit 1'
             }
           }
@@ -203,8 +247,8 @@ async def test_a_foreign_jenkinsfile_is_followed_by_its_stages(block: JenkinsSer
     outcome = failed.value.outcome
     assert isinstance(outcome, BuildOutcome)
     assert {stage.name: stage.status for stage in outcome.stages} == {
-        "build": "success", "checks": "failed", "unit": "failed", "style": "unstable", "never": "skipped",
-        "publish": "skipped",
+        "build": "success", "checks": "failed", "unit": "failed", "style": "unstable", "docs": "failed",
+        "spelling": "success", "never": "skipped", "publish": "skipped",
     }  # fmt: skip
     assert outcome.failure is not None
     assert (outcome.failure.job, outcome.failure.exit_code) == ("unit", 3)
