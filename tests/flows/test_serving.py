@@ -36,8 +36,6 @@ def command(*arguments):
 
 @pytest.fixture
 def process(tmp_path):
-    # tests in the background of a shell ignore SIGINT, and so would what they start
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     started = []
 
     def start(*arguments):
@@ -52,7 +50,6 @@ def process(tmp_path):
         if one.poll() is None:
             one.terminate()
             one.wait(60)
-    signal.signal(signal.SIGINT, before)
 
 
 def until(condition, seconds):
@@ -102,49 +99,72 @@ def left_nothing(house, api, run, path):
     assert any(f"smartclide/{path} #1 is stopped (stop)" in message for message in said), said
 
 
-def test_rest_calls_deploy_through_a_served_worker_and_cancel(house, prefect_server, process):
+def registered(api):
+    """The deployments that `serve` has registered; `monitor` is scheduled every five minutes."""
+    workers = "/work_pools/smartclide/workers/filter"
+    until(lambda: (r := api.post(workers, json={})).is_success and r.json(), 240)
+    deployments = {d["entrypoint"]: d for d in api.post("/deployments/filter", json={}).json()}
+    monitor = deployments["flows/monitor.py:monitor"]
+    assert monitor["schedules"][0]["schedule"]["cron"] == "*/5 * * * *"
+    of_monitor = {
+        "deployments": {"id": {"any_": [monitor["id"]]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+    }
+    runs = until(lambda: api.post("/flow_runs/filter", json=of_monitor).json(), 240)
+    assert {run["auto_scheduled"] for run in runs} == {True}
+    assert {datetime.fromisoformat(run["expected_start_time"]).minute % 5 for run in runs} == {0}
+    return deployments
+
+
+def started(api, create, body):
+    """A run that has built one of its two jobs."""
+    run = until(lambda: (r := api.post(create, json=body)).is_success and r.json()["id"], 90)
+    until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
+    return run
+
+
+def test_rest_calls_deploy_through_a_served_worker_and_runs_end_with_it(house, prefect_server, process):
+    """Runs that end well, that are cancelled, and that are under way when `serve` is stopped: it starts but once."""
     number = next(ATTEMPTS)
-    path = house.project(f"serving/rest-{number}")
+    served, cancelled_path, stopped = (f"serving/{what}-{number}" for what in ("rest", "cancelled", "stopped"))
+    house.project(served)
+    house.project(cancelled_path, **{".gitlab-ci.yml": SLOW})
+    house.project(stopped, **{".gitlab-ci.yml": SLOW})
+
+    def body(path, **more):
+        return {"parameters": {"project": path, "ref": "main", "environment": house.environment, **more}}
+
     with client(prefect_server) as api:
         serving = process("serve")
-        workers = "/work_pools/smartclide/workers/filter"
-        until(lambda: serving.poll() is None and (r := api.post(workers, json={})).is_success and r.json(), 240)
-        deployments = {d["entrypoint"]: d for d in api.post("/deployments/filter", json={}).json()}
+        deployments = registered(api)
         assert sorted(deployments) == [
             f"flows/{n}.py:{n}" for n in ("deploy", "monitor", "report", "rollback", "undeploy")
         ]
-        assert deployments["flows/monitor.py:monitor"]["schedules"][0]["schedule"]["cron"] == "*/5 * * * *"
-        monitor = deployments["flows/monitor.py:monitor"]["id"]
-        of_monitor = {
-            "deployments": {"id": {"any_": [monitor]}},
-            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
-        }
-        runs = until(lambda: api.post("/flow_runs/filter", json=of_monitor).json(), 240)
-        assert {run["auto_scheduled"] for run in runs} == {True}
-        assert {datetime.fromisoformat(run["expected_start_time"]).minute % 5 for run in runs} == {0}
-        found = api.get("/deployments/name/deploy/smartclide").json()
-        body = {"parameters": {"project": path, "ref": "main", "environment": house.environment}}
-        create = f"/deployments/{found['id']}/create_flow_run"
-        answer = api.post(create, json=body)
+        create = f"/deployments/{deployments['flows/deploy.py:deploy']['id']}/create_flow_run"
+        answer = api.post(create, json=body(served))
         assert answer.is_success, answer.text
-        run = answer.json()
-        final = until(lambda: (s := api.get(f"/flow_runs/{run['id']}").json()["state"])["type"] in
+        run = answer.json()["id"]
+        final = until(lambda: (s := api.get(f"/flow_runs/{run}").json()["state"])["type"] in
                       ("COMPLETED", "FAILED", "CRASHED") and s, 240)  # fmt: skip
         assert final["type"] == "COMPLETED", final
-        refused = api.post(f"/deployments/{found['id']}/create_flow_run", json={"parameters": {"project": path}})
+        assert house.found("Deployment", f"rest-{number}")["status"]["availableReplicas"] == 2
+
+        refused = api.post(create, json={"parameters": {"project": served}})
         assert refused.status_code == 409 or refused.status_code == 422
-        misspelt = {"parameters": {**body["parameters"], "refs": "main"}}
-        refused = api.post(create, json=misspelt)
+        refused = api.post(create, json=body(served, refs="main"))
         assert (refused.status_code, "'refs' was unexpected" in refused.text) == (409, True), refused.text
-        path = house.project(f"serving/cancelled-{number}", **{".gitlab-ci.yml": SLOW})
-        body["parameters"]["project"] = path
-        run = until(lambda: (r := api.post(create, json=body)).is_success and r.json()["id"], 90)
-        until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
+
+        run = started(api, create, body(cancelled_path))
         until(lambda: cancelled(api, run), 90)
-        left_nothing(house, api, run, path)
-        serving.send_signal(signal.SIGINT)  # Ctrl-C; the test below ends one by SIGTERM
+        left_nothing(house, api, run, cancelled_path)
+
+        run = started(api, create, body(stopped))
+        process_id = int(until(lambda: api.get(f"/flow_runs/{run}").json()["infrastructure_pid"], 90))
+        serving.send_signal(signal.SIGTERM)
         assert serving.wait(200) == 0
-    assert house.found("Deployment", f"rest-{number}")["status"]["availableReplicas"] == 2
+        left_nothing(house, api, run, stopped)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, 0)
 
 
 def test_a_run_killed_in_the_middle_is_taken_up_again(house, prefect_server, process):
@@ -168,26 +188,3 @@ def test_a_run_killed_in_the_middle_is_taken_up_again(house, prefect_server, pro
     assert house.found("Deployment", "killed")["status"]["availableReplicas"] == 2
     assert house.found("Secret", "smartclide.killed.v1") is not None
     assert house.found("Secret", "smartclide.killed.v2") is None
-
-
-@pytest.mark.parametrize("by", [signal.SIGTERM], ids=["term"])
-def test_serve_stopped_in_the_middle_of_a_run_leaves_none_behind(house, prefect_server, process, by):
-    path = house.project(f"serving/{by.name.lower()}", **{".gitlab-ci.yml": SLOW})
-    with client(prefect_server) as api:
-        serving = process("serve")
-
-        def created():
-            """The run, once serve has registered the deployments and the server is not busy."""
-            found = api.get("/deployments/name/deploy/smartclide")
-            body = {"parameters": {"project": path, "ref": "main", "environment": house.environment}}
-            answer = found.is_success and api.post(f"/deployments/{found.json()['id']}/create_flow_run", json=body)
-            return answer and answer.is_success and answer.json()
-
-        run = until(created, 240)["id"]
-        until(lambda: jobs_of(api, run) == {"quick": "COMPLETED", "long": "RUNNING"}, 240)
-        process_id = int(until(lambda: api.get(f"/flow_runs/{run}").json()["infrastructure_pid"], 90))
-        serving.send_signal(by)
-        assert serving.wait(200) == 0
-        left_nothing(house, api, run, path)
-    with pytest.raises(ProcessLookupError):
-        os.kill(process_id, 0)
