@@ -14,7 +14,7 @@ from errors import InputError
 from tasks.interpretation.compiler import collector_paused
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build import file_questions, graph, helpers, image_stage
-from tasks.jenkins_build.artifacts import givers_of, has_stash
+from tasks.jenkins_build.artifacts import givers_of
 from tasks.jenkins_build.groovy import Block, Code, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
@@ -28,7 +28,7 @@ from tasks.jenkins_build.plan import (
     helper_functions,
     make_plan,
 )
-from tasks.jenkins_build.resumable import is_restartable, top_stages
+from tasks.jenkins_build.resumable import kept_stashes
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
 
 __all__ = ["ImageBuild", "RenderSettings", "guarded", "render", "render_planned"]
@@ -173,15 +173,10 @@ def _image_stage(plan: Plan) -> list[Statement]:
     ]
 
 
-def _kept(plan: Plan) -> list[Statement]:
-    """Artifacts of the last builds, for one that is restarted from a later stage; only where a later stage is there."""
-    if not is_restartable(plan) or not any(has_stash(job) for job in plan.pipeline.jobs) or len(top_stages(plan)) < 2:
-        return []
-    return [Step("preserveStashes", (), (("buildCount", Code("3")),))]
-
-
 def _pipeline(plan: Plan, stages: list[Statement]) -> Block:
-    lines: list[Statement] = [Step("skipDefaultCheckout"), *_kept(plan)]
+    lines: list[Statement] = [Step("skipDefaultCheckout")]
+    if builds := kept_stashes(plan):
+        lines.append(Step("preserveStashes", (), (("buildCount", Code(str(builds))),)))
     if not plan.pipeline.decided and any(job.resource_group for job in plan.pipeline.jobs):
         lines.append(Step("disableConcurrentBuilds"))  # a deployment's job says so in its own configuration
     if plan.pipeline.fail_fast and not plan.is_graph:

@@ -24,6 +24,9 @@ _SECRET_TEXT = "org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImp
 _SECRET_FILE = "org.jenkinsci.plugins.plaincredentials.impl.FileCredentialsImpl"  # noqa: S105 - likewise
 _FOLDER = "com.cloudbees.hudson.plugins.folder.Folder"
 _PARAMETERS = "hudson.model.ParametersDefinitionProperty"
+_STASHES = "org.jenkinsci.plugins.pipeline.modeldefinition.properties.PreserveStashesJobProperty"
+# What Jenkins writes of its own: with the first build, and from 2.474 on.
+_ADDED = ("actions", "removeLastBuild")
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,11 @@ class ParameterDefinition:
 
 @dataclass(frozen=True)
 class Retention:
-    """Which builds Jenkins keeps; None = without limit."""
+    """Which builds Jenkins keeps; None = without limit. `stashes`: of how many also what their jobs hand on."""
 
     builds: int | None = 50
     days: int | None = None
+    stashes: int = 0
 
 
 def job_config(
@@ -72,6 +76,8 @@ def job_config(
         _add(ET.SubElement(properties, disabled), "abortPrevious", "false")
     _add_retention(properties, retention)
     _add_parameters(properties, parameters)
+    if retention.stashes:  # an option of the Jenkinsfile, which Jenkins would add here with every build
+        _add(ET.SubElement(properties, _STASHES), "buildCount", str(retention.stashes))
     definition = ET.SubElement(
         root, "definition", {"class": "org.jenkinsci.plugins.workflow.cps.CpsFlowDefinition", "plugin": "workflow-cps"}
     )
@@ -164,8 +170,8 @@ def _parsed(xml: str) -> ET.Element:
 def canonical(xml: str) -> str:
     """A form in which what we would send equals what Jenkins hands back for it.
 
-    Jenkins rewrites the declaration, adds plugin versions, indentation and, with the first build, ``<actions>``, and
-    leaves out or adds empty elements.
+    Jenkins rewrites the declaration, adds plugin versions, indentation and what is in `_ADDED`, and leaves out or adds
+    empty elements.
 
     Raises:
         ProtocolError: The text is not XML.
@@ -176,7 +182,7 @@ def canonical(xml: str) -> str:
 def _reduced(element: ET.Element) -> ET.Element:
     attributes = {name: value for name, value in sorted(element.attrib.items()) if name != "plugin"}
     result = ET.Element(element.tag, attributes)
-    children = [_reduced(child) for child in element if child.tag != "actions"]
+    children = [_reduced(child) for child in element if child.tag not in _ADDED]
     result.extend(child for child in children if len(child) or child.text or child.attrib)
     text = element.text or ""
     result.text = text if not children and text.strip() else None

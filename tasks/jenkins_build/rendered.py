@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build.jenkinsfile import render_planned
-from tasks.jenkins_build.resumable import TopStage, restart_stages
+from tasks.jenkins_build.resumable import TopStage, kept_stashes, restart_stages
 from tasks.jenkins_build.settings import RenderSettings
 from tasks.jenkins_build.superseding import AutoCancel, auto_cancel
 
@@ -24,6 +24,7 @@ class Rendered:
         coverage: GitLab's ``coverage:`` by job, where there is one.
         one_at_a_time: Whether builds of the job wait for each other (``resource_group``).
         restart: Its top-level stages, where a build can be taken up again in the middle.
+        stashes: Of how many builds Jenkins keeps what their jobs hand on, for that.
         has_secrets: Whether a job has ``secrets:``.
         auto_cancel: What of it a newer deployment may stop.
         foreign: Whether somebody else's interpreter made it, who announces no jobs.
@@ -36,6 +37,7 @@ class Rendered:
     coverage: Mapping[str, str] = field(default_factory=dict)
     one_at_a_time: bool = False
     restart: tuple[TopStage, ...] = ()
+    stashes: int = 0
     has_secrets: bool = False
     auto_cancel: AutoCancel = field(default_factory=AutoCancel)
     foreign: bool = False
@@ -55,6 +57,7 @@ def rendered(pipeline: Pipeline, settings: RenderSettings) -> Rendered:
         coverage={job.name: job.coverage for job in pipeline.jobs if job.coverage},
         one_at_a_time=any(job.resource_group for job in pipeline.jobs),
         restart=restart_stages(plan),
+        stashes=kept_stashes(plan),
         has_secrets=any(job.secrets for job in pipeline.jobs),
         auto_cancel=auto_cancel(pipeline),
     )

@@ -28,6 +28,8 @@ void fetch(List jobs) {
 }
 """
 
+_KEPT_BUILDS = 3
+
 
 @dataclass(frozen=True)
 class TopStage:
@@ -54,6 +56,12 @@ def top_stages(plan: Plan) -> tuple[TopStage, ...]:
         names = tuple(plan.names[job.name].stage for job in group.jobs)
         found.append(TopStage(group.title if len(names) > 1 else names[0], names))
     return (*found, *([TopStage(IMAGE_STAGE, (IMAGE_STAGE,))] if plan.settings.image else []))
+
+
+def kept_stashes(plan: Plan) -> int:
+    """Of how many builds the artifacts are kept for one that is restarted; 0 where none can use them."""
+    gives = any(has_stash(job) for job in plan.pipeline.jobs)
+    return _KEPT_BUILDS if gives and is_restartable(plan) and len(top_stages(plan)) > 1 else 0
 
 
 def is_restartable(plan: Plan) -> bool:

@@ -138,8 +138,8 @@ class Jenkins:
         The queue is read first: what leaves it between the two requests is then found among the builds.
         """
         items = self._json("queue", f"items[id,why,task[url],{_PARAMETERS}]", "the queue").get("items") or []
-        ours = f"/{job_path(job)}/"
-        waiting = [item for item in items if str((item.get("task") or {}).get("url", "")).endswith(ours)]
+        ours = f"/{unquote(job_path(job))}/"  # Jenkins quotes less: not the & of a folder R&D
+        waiting = [item for item in items if unquote(str((item.get("task") or {}).get("url", ""))).endswith(ours)]
         try:
             builds = self.recent_builds(job).known
         except NotFoundError:

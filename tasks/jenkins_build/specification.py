@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from pydantic import SecretStr
@@ -169,7 +169,7 @@ def specification(wanted: Wanted, made: Rendered) -> Specification:
         made.jenkinsfile,
         [ParameterDefinition(name) for name in made.parameters],
         "\n".join([f"GitLab project {commit.project_path}: {commit.web_url}", *_links(wanted.terms)]),
-        retention=wanted.terms.retention,
+        retention=replace(wanted.terms.retention, stashes=made.stashes),
         concurrent=not made.one_at_a_time,
     )
     key = build_key(commit.project_id, commit.sha, made.jenkinsfile, wanted.repository)

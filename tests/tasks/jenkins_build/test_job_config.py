@@ -12,6 +12,7 @@ from errors import InputError, ProtocolError
 from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.job_config import (
     ParameterDefinition,
+    Retention,
     canonical,
     folder_config,
     is_managed,
@@ -100,6 +101,18 @@ Managed by smartclide: changes made here are lost.</description>
 
 def test_what_jenkins_hands_back_is_what_was_sent() -> None:
     assert canonical(FROM_JENKINS) == canonical(job_config(SCRIPT, PARAMETERS, "group/app"))
+
+
+def test_what_jenkins_writes_of_its_own_is_no_change() -> None:
+    newer = FROM_JENKINS.replace("</strategy>", "<removeLastBuild>false</removeLastBuild></strategy>")
+    assert canonical(newer) == canonical(job_config(SCRIPT, PARAMETERS, "group/app"))
+    tag = "org.jenkinsci.plugins.pipeline.modeldefinition.properties.PreserveStashesJobProperty"
+    run = FROM_JENKINS.replace(
+        "</properties>", f'<{tag} plugin="pipeline-model-definition@2"><buildCount>3</buildCount></{tag}></properties>'
+    )
+    config = job_config(SCRIPT, PARAMETERS, "group/app", retention=Retention(stashes=3))
+    assert canonical(run) == canonical(config)  # as the option of the Jenkinsfile leaves it
+    assert canonical(run) != canonical(job_config(SCRIPT, PARAMETERS, "group/app"))
 
 
 @pytest.mark.parametrize(

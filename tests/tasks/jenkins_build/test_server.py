@@ -200,6 +200,17 @@ def test_a_job_may_be_called_login(monkeypatch: pytest.MonkeyPatch, address: str
         client.stop("login/login-page", 1)
 
 
+def test_a_build_in_the_queue_is_found_however_jenkins_quotes_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = [{"parameters": [{"name": "BUILD_KEY", "value": f"{KEY}-1"}]}]
+    items = [
+        {"id": 4, "task": {"url": f"http://j.example/{path}/"}, "actions": waits}
+        for path in ("job/R&D%20(a)/job/app", "job/R&D%20(a)/job/other", "job/R%26D%20%28a%29/job/app")
+    ]
+    _answers(monkeypatch, (200, {}, json.dumps({"items": items}).encode()), (404, {}, b""))
+    client = Jenkins(JenkinsServer(url="http://j.example", username="robot", api_token=SecretStr("t")))
+    assert client.find_builds("R&D (a)/app") == [KnownBuild(4, None, KEY, 1)] * 2
+
+
 def _answers(
     monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, dict[str, str], bytes]
 ) -> list[tuple[str, str, str]]:

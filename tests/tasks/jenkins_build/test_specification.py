@@ -92,6 +92,7 @@ def test_a_build_can_be_taken_up_again_at_its_top_level_stages() -> None:
         TopStage("compile", ("compile",)), TopStage("b", ("x", "y")), TopStage("image", ("image",)),
     )  # fmt: skip
     assert "preserveStashes buildCount: 3" in made.jenkinsfile
+    assert "PreserveStashesJobProperty><buildCount>3<" in made.job.config
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,7 @@ def test_where_a_restart_would_miss_something_there_is_none(job: Job) -> None:
     made = specified(Job("compile", "a", ("true",), artifacts=FILES), job)
     assert made.job.restart == ()
     assert "preserveStashes" not in made.jenkinsfile
+    assert "PreserveStashes" not in made.job.config
 
 
 def test_a_project_whose_jobs_have_secrets_gets_a_folder_of_its_own() -> None:
