@@ -1,4 +1,4 @@
-"""Jobs of a running build that wait for an agent, by what the console says. Pure.
+"""Jobs of a running build that wait for an agent, or have lost theirs, by what the console says. Pure.
 
 Jenkins queues a ``node`` step as an item without name or address, so that its reason cannot be told apart from those of
 other builds; but after some seconds the step writes its reason into the console, too.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from tasks.jenkins_build.page import Line
 
 _WAITS = "Still waiting to schedule task"
+_UNREACHABLE = "Cannot contact "
 
 
 class AgentWaits:
@@ -16,15 +17,22 @@ class AgentWaits:
 
     Attributes:
         reasons: Why a ``node`` step waits, by the step's id; None where Jenkins does not tell the step.
+        lost: What Jenkins says of agents that it cannot reach, by the step that runs there; it waits until they are
+            back.
     """
 
     def __init__(self) -> None:
         self.reasons: dict[str | None, str] = {}
+        self.lost: dict[str | None, str] = {}
         self._announced: set[str | None] = set()
 
     def read(self, line: Line) -> str | None:
         """Take a line in; returns the reason why a step waits, when the line is one."""
         text = line.text.partition("] ")[2] if line.text.startswith("[20") else line.text
+        if text.startswith(_UNREACHABLE):
+            self.lost[line.step] = text
+        else:
+            self.lost.pop(line.step, None)
         if text == _WAITS:
             self._announced.add(line.step)
         elif line.step in self._announced:

@@ -24,9 +24,11 @@ _STEP = re.compile(_STAMP + r"\[Pipeline\] (.*)")
 _SKIPPED = re.compile(_STAMP + r'Stage "(.+)" skipped due to .*')
 _EXIT = re.compile(r".*(?:script returned exit code -?\d+|timed out).*")
 _ANSWERED = re.compile(_STAMP + r"((?:Approved|Rejected) by .+)")
-# What durable-task says before -1 and -2, the exit codes of scripts that did not end by themselves.
+# What Jenkins says of scripts that did not end by themselves: before durable-task's own exit codes -1 and -2, and where
+# the agent is gone.
 _LOST = re.compile(
-    r".*(?:wrapper script does not seem to be touching the log file|process apparently never started) in .*"
+    r".*(?:(?:wrapper script does not seem to be touching the log file|process apparently never started) in .*"
+    r"| was deleted; cancelling node body| has been removed for .*, assuming it is not coming back)"
 )
 _EXIT_CODE = re.compile(r"script returned exit code (-?\d+)")
 _COMMAND = re.compile(_STAMP + r"\$ (.*)")  # `job_script.commands` shows each
@@ -210,8 +212,9 @@ def stage_change(line: str) -> StageOutcome | None:
 
 def failure(job: str | None, lines: deque[str], command: str | None = None) -> Failure:
     """Why a job (None: the build outside of every job) failed, by the lines before and the command it came to."""
-    exit_line = next(_exit_lines(lines), None)
-    lost = "-" in (_code(exit_line) or "") and next((line for line in reversed(lines) if _LOST.fullmatch(line)), None)
+    exit_line, lost = next(_exit_lines(lines), None), None
+    if exit_line is None or "-" in (_code(exit_line) or "") or exit_line.startswith("Cannot contact "):
+        lost = next((line for line in reversed(lines) if _LOST.fullmatch(line)), None)
     return Failure(job, lost or exit_line, tuple(lines)[-20:], command, _exit_code(exit_line))
 
 

@@ -105,11 +105,14 @@ class Reader:
 
     @property
     def doing(self) -> str:
-        """What runs and what waits for an agent, as a clause for messages; "" when nothing does."""
+        """What runs, what waits for an agent and what has lost it, as a clause for messages; "" when nothing does."""
         waits = [f"{self._owners.stage_of(step) or 'a step'} waits for an agent ({why})"
                  for step, why in self.agents.reasons.items()]  # fmt: skip
         runs = [f"job {job!r} was running" for job in self.console.running]
-        return f" Then {'; '.join([*runs, *waits])}." if runs or waits else ""
+        lost = [f"{self._owners.stage_of(step) or 'a step'} had lost its agent ({why})"
+                for step, why in self.agents.lost.items()]  # fmt: skip
+        said = [*runs, *waits, *lost]
+        return f" Then {'; '.join(said)}." if said else ""
 
     async def close(self) -> None:
         """Nothing more comes, whatever became of the build."""

@@ -120,6 +120,28 @@ def test_a_script_that_did_not_end_by_itself_has_no_exit_code(said: str, code: s
     assert console.failure == Failure("a", said, lines, None, None)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Agent a1 was deleted; cancelling node body",
+        "a1 has been removed for 5 min 0 sec, assuming it is not coming back",
+    ],
+)
+def test_a_build_that_ends_with_its_agent_says_so(said: str) -> None:
+    console = Console()
+    for line in (
+        "gl-job name=a state=running",
+        "Cannot contact a1: java.io.EOFException: gone",
+        said,
+        "Finished: ABORTED",
+    ):
+        console.read(line, "a")
+    console.close(succeeded=False, aborted=True)
+    assert console.stages == {"a": "aborted"}
+    assert console.failure is not None
+    assert (console.failure.exit_line, console.failure.exit_code) == (said, None)
+
+
 def test_image_json() -> None:
     digest = "sha256:" + "1" * 64
     assert read_image(json.dumps({"image": "r/a:1", "digest": digest, "commit": "c"})) == ("r/a:1", digest)

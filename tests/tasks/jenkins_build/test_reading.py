@@ -182,3 +182,16 @@ def test_no_bytes_break_the_reader(pieces: list[bytes]) -> None:
         reader.take(piece, last=len(piece) % 2 == 0)
     reader.finish()
     reader.ended(True)
+
+
+def test_a_job_whose_agent_is_out_of_reach_is_told_until_it_is_back() -> None:
+    """As workflow-durable-task-step 1331 says it: once, and then the step waits."""
+    reader = Reader(Shown(), LOG)
+    reader.take(
+        b'<span class="pipeline-new-node" nodeId="6" startId="6" enclosingId="5" label="unit">[Pipeline] { (unit)\r\n'
+        b'</span><span class="pipeline-new-node" nodeId="7" enclosingId="6">[Pipeline] sh\r\n</span>'
+        b'<span class="pipeline-node-7">one\r\nCannot contact a1: java.io.EOFException\r\n</span>'
+    )
+    assert reader.doing == " Then unit had lost its agent (Cannot contact a1: java.io.EOFException)."
+    reader.take(b'<span class="pipeline-node-7">two\r\n</span>')
+    assert reader.doing == ""
