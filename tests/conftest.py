@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import warnings
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,13 @@ LEFT_BEHIND = (
 )
 
 
+@cache
+def in_flows(path):
+    return any(folder in path.parents for folder in RUNS_FLOWS)
+
+
 def runs_flows(item):
-    return any(folder in item.path.parents for folder in RUNS_FLOWS)
+    return in_flows(item.path)
 
 
 # Files in the order in which workers take them: what waits for a real cluster first, while others keep the processors
@@ -49,8 +55,13 @@ FIRST = [
 
 def turn(item):
     """When it is a test's turn: its file's place in `FIRST`."""
-    path = item.path.relative_to(ROOT / "tests").as_posix()
-    return next((number for number, start in enumerate(FIRST) if path.startswith(start)), len(FIRST))
+    return place(item.path)
+
+
+@cache
+def place(path):
+    within = path.relative_to(ROOT / "tests").as_posix()
+    return next((number for number, start in enumerate(FIRST) if within.startswith(start)), len(FIRST))
 
 
 def pytest_collection_modifyitems(items):
