@@ -35,7 +35,7 @@ def _check_work(draft: JobDraft, state: State) -> None:
     if _incomplete(node):
         return
     written = state.root.entries[draft.name].value
-    works = [k for k in ("script", "trigger", "run") if isinstance(written, Mapping_) and k in written.entries]
+    works = [k for k in ("script", "trigger", "run") if isinstance(written, Mapping_) and not _blank(written.get(k))]
     if not works and not mirrors(node):
         message = f"The job `{draft.name}` does nothing: it needs a `script` (or `trigger`, or `run`)."
         hint = " Begin its name with a dot if it is only a template." if "script" not in node.entries else ""
@@ -46,6 +46,10 @@ def _check_work(draft: JobDraft, state: State) -> None:
     elif "run" in works and "script" in works:
         message = f"The job `{draft.name}` has both `script` and `run`: a job does one of them."
         findings.add("script-and-trigger", message, node.place("run"))
+
+
+def _blank(node: Node | None) -> bool:
+    return node is None or (isinstance(node, Scalar) and node.kind == "string" and not node.text.strip())
 
 
 def _incomplete(node: Mapping_) -> bool:

@@ -6,13 +6,13 @@ Sources as in `keywords`, which is the table these shapes go into.
 from __future__ import annotations
 
 from tasks.interpretation.durations import WEEK
-from tasks.interpretation.services_keywords import EMPTY_TEXT, TEXT, TEXTS, VALUE
+from tasks.interpretation.services_keywords import EMPTY_TEXT, HOLLOW, HOLLOWS, TEXT, VALUE
 from tasks.interpretation.shapes import Duration, Entries, Flag, Items, Keys, Text, either
 
-RULES_VARIABLES = Entries(VALUE, nullable=True)
+RULES_VARIABLES = Entries(VALUE)
 WHENS = Text(("on_success", "on_failure", "always", "never", "manual", "delayed"))
 JOB_WHENS = Text(WHENS.one_of, not_here="never", hint=" It is for `rules`: begin the name with a dot instead.")
-_CHANGED = Items(TEXT, most=50)
+_CHANGED = Items(HOLLOW, most=50)
 CHANGES = either(_CHANGED, Keys({"paths": _CHANGED, "compare_to": TEXT}, required=("paths",)))
 _EXISTING = Items(EMPTY_TEXT, most=50)
 EXISTS = either(
@@ -20,7 +20,7 @@ EXISTS = either(
     _EXISTING,
     Keys({"paths": _EXISTING, "project": TEXT, "ref": TEXT}, required=("paths",), together=(("ref", "project"),)),
 )
-_CHOICE = Text(loose=True, empty=True)
+_CHOICE = Text(whole=True, empty=True)
 MATRIX = Keys({"matrix": Items(Entries(either(_CHOICE, Items(_CHOICE)), least=1), most=200)}, required=("matrix",))
 _RULE_NEED = Keys({"job": TEXT, "artifacts": Flag(), "optional": Flag(), "parallel": MATRIX}, ("job",))
 RULE = Keys(
@@ -56,6 +56,7 @@ INCLUDE_RULES = Items(
 AUTO_CANCEL = Keys(
     {"on_new_commit": Text(("conservative", "interruptible", "none")), "on_job_failure": Text(("none", "all"))}
 )
+_IDLE = ("allow_failure", "needs", "start_in")  # GitLab's `Entry::Workflow` lists them too
 WORKFLOW_RULE = Keys(
     {
         "if": TEXT,
@@ -67,11 +68,12 @@ WORKFLOW_RULE = Keys(
     },
     filled=("if",),
     least=1,
+    idle=_IDLE,
 )
-WORKFLOW = Keys({"name": TEXT, "rules": Items(WORKFLOW_RULE, least=1, nested=True), "auto_cancel": AUTO_CANCEL})
+_NAME = Text(hollow=True, pattern=r"^(?s:.{1,255})$", hint="At most 255 characters.")
+WORKFLOW = Keys({"name": _NAME, "rules": Items(WORKFLOW_RULE, least=1, nested=True), "auto_cancel": AUTO_CANCEL})
 
-_REFS = Items(TEXT)
 POLICY = either(
-    _REFS,
-    Keys({"refs": _REFS, "variables": Items(TEXT), "changes": TEXTS, "kubernetes": Text(("active",))}),
+    HOLLOWS,
+    Keys({"refs": HOLLOWS, "variables": Items(TEXT), "changes": HOLLOWS, "kubernetes": Text(("active",))}, least=1),
 )

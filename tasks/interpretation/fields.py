@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from tasks.interpretation.durations import seconds
 from tasks.interpretation.pipeline import Artifacts, Cache, Image, JobEnvironment, Retry, Secret, Service
 from tasks.interpretation.rules import integers
-from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.variables import read_variables
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
@@ -23,8 +23,13 @@ def text_of(node: Node | None) -> str | None:
 def texts_of(node: Node | None) -> tuple[str, ...]:
     """One text or several."""
     if isinstance(node, Sequence):
-        return tuple(i.text for i in spliced(node) if isinstance(i, Scalar))
+        return tuple(i.text for i in node.items if isinstance(i, Scalar))
     return (node.text,) if isinstance(node, Scalar) and node.kind != "null" else ()
+
+
+def filled_of(node: Node | None) -> tuple[str, ...]:
+    """One text or several, without the empty ones, which say nothing."""
+    return tuple(filter(None, texts_of(node)))
 
 
 def needs_of(node: Node | None) -> list[Node] | None:
@@ -119,8 +124,8 @@ def artifacts_of(node: Node | None, expand: Expand) -> Artifacts:
         return Artifacts()
     name = text_of(node.get("name"))
     return Artifacts(
-        paths=tuple(expand(p) for p in texts_of(node.get("paths"))),
-        exclude=tuple(expand(p) for p in texts_of(node.get("exclude"))),
+        paths=tuple(expand(p) for p in filled_of(node.get("paths"))),
+        exclude=tuple(expand(p) for p in filled_of(node.get("exclude"))),
         name=expand(name) if name else None,
         when=cast(Literal["on_success", "on_failure", "always"], text_of(node.get("when")) or "on_success"),
         untracked=flag_of(node.get("untracked")),
@@ -135,7 +140,7 @@ def _reports(node: Node | None, expand: Expand) -> Mapping[str, tuple[str, ...]]
         value: Node | None = entry.value
         if isinstance(value, Mapping_):
             value = value.get("path")
-        files = tuple(expand(path) for path in texts_of(value))
+        files = tuple(expand(path) for path in filled_of(value))
         if files:
             reports[entry.key] = files
     return reports
@@ -152,11 +157,11 @@ def _cache(node: Mapping_, index: int, expand: Expand) -> Cache:
     key = node.get("key")
     return Cache(
         **_cache_key(key, index, expand) if isinstance(key, Mapping_) else {"key": expand(text_of(key) or "default")},
-        paths=tuple(expand(path) for path in texts_of(node.get("paths"))),
+        paths=tuple(expand(path) for path in filled_of(node.get("paths"))),
         untracked=flag_of(node.get("untracked")),
         policy=expand(text_of(node.get("policy")) or "pull-push"),
         when=cast(Literal["on_success", "on_failure", "always"], text_of(node.get("when")) or "on_success"),
-        fallback_keys=tuple(expand(other) for other in texts_of(node.get("fallback_keys"))),
+        fallback_keys=tuple(expand(other) for other in filled_of(node.get("fallback_keys"))),
         unprotect=flag_of(node.get("unprotect")),
     )
 

@@ -188,7 +188,7 @@ class _Builder:
             image=fields.image_of(node.get("image"), put),
             services=fields.services_of(node.get("services"), put),
             variables=shown,
-            tags=tuple(put(tag) for tag in fields.commands_of(node.get("tags"))),
+            tags=tuple(put(tag) for tag in fields.filled_of(node.get("tags"))),
             artifacts=fields.artifacts_of(node.get("artifacts"), put),
             caches=fields.caches_of(node.get("cache"), put),
             when=_when(draft, outcome),

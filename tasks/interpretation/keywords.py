@@ -9,6 +9,8 @@ from tasks.interpretation.condition_keywords import JOB_WHENS, MATRIX, POLICY, R
 from tasks.interpretation.durations import DAY, MONTH, WEEK
 from tasks.interpretation.services_keywords import (
     EMPTY_TEXT,
+    HOLLOW,
+    HOLLOWS,
     ID_TOKENS,
     JOB_INPUTS,
     RELEASE,
@@ -65,7 +67,7 @@ JOB_VARIABLES = Entries(either(VALUE, Keys({"value": VALUE, "expand": Flag()})),
 GLOBAL_VARIABLES = Entries(
     either(
         VALUE,
-        Keys({"value": VALUE, "description": EMPTY_TEXT, "expand": Flag(), "options": Items(VALUE, least=1)}),
+        Keys({"value": VALUE, "description": VALUE, "expand": Flag(), "options": Items(EMPTY_TEXT, least=1)}),
     ),
     nullable=True,
 )
@@ -92,7 +94,7 @@ SERVICES = Items(
 )
 
 WHEN_ARTIFACTS = Text(("on_success", "on_failure", "always"))
-_FILES = either(TEXT, TEXTS)
+_FILES = either(HOLLOW, HOLLOWS)
 REPORT_KINDS = [
     "accessibility",
     "annotations",
@@ -132,10 +134,10 @@ REPORTS = Keys(
 )
 ARTIFACTS = Keys(
     {
-        "paths": Items(TEXT),
-        "exclude": Items(TEXT),
+        "paths": HOLLOWS,
+        "exclude": HOLLOWS,
         "expose_as": Text(pattern=r"^[\w -]{1,100}$", hint="Use letters, digits, blanks, `_` and `-`."),
-        "name": TEXT,
+        "name": HOLLOW,
         "untracked": Flag(),
         "when": WHEN_ARTIFACTS,
         "access": Text(("none", "developer", "maintainer", "all")),
@@ -148,7 +150,9 @@ ARTIFACTS = Keys(
 )
 
 # Neither a slash (also as %2F) nor dots alone: https://docs.gitlab.com/ci/yaml/#cachekey
-_CACHE_KEY = Text(pattern=r"^(?!\.{1,2}$|.*(?:/|%2[fF]))", hint="A key has no slash, and is neither `.` nor `..`.")
+_CACHE_KEY = Text(
+    hollow=True, pattern=r"^(?!\.{1,2}$|.*(?:/|%2[fF]))", hint="A key has no slash, and is neither `.` nor `..`."
+)
 _CACHE = Keys(
     {
         "key": either(
@@ -162,12 +166,14 @@ _CACHE = Keys(
                 one_of=("files", "files_commits"),
             ),
         ),
-        "paths": TEXTS,
-        "policy": Text(pattern=r"^(pull-push|pull|push|\$\{?\w{1,255}\}?)$", hint="Use pull-push, pull or push."),
+        "paths": HOLLOWS,
+        "policy": Text(
+            hollow=True, pattern=r"^(pull-push|pull|push|\$\{?\w{1,255}\}?)$", hint="Use pull-push, pull or push."
+        ),
         "unprotect": Flag(),
         "untracked": Flag(),
         "when": WHEN_ARTIFACTS,
-        "fallback_keys": Items(TEXT, most=5),
+        "fallback_keys": Items(HOLLOW, most=5),
     }
 )
 CACHE = either(_CACHE, Items(_CACHE, most=4, nested=True))
@@ -211,7 +217,13 @@ _REASON = Text(tuple(RETRY_REASONS))
 _CODES = either(Integer(), Items(Integer(), least=1, distinct=True))
 RETRY = either(
     Integer(0, 2),
-    Keys({"max": Integer(0, 2), "when": either(_REASON, Items(_REASON)), "exit_codes": _CODES}),
+    Keys(
+        {
+            "max": either(Integer(0, 2), Text(("0", "1", "2"))),
+            "when": either(_REASON, Items(_REASON)),
+            "exit_codes": _CODES,
+        }
+    ),
 )
 ALLOW_FAILURE = either(Flag(), Keys({"exit_codes": _CODES}, required=("exit_codes",)))
 
@@ -226,6 +238,7 @@ _NEED = Keys(
         "ref": TEXT,
     },
     filled=("job",),
+    some_of=("job", "pipeline", "project"),
     together=(("project", "job"), ("project", "ref"), ("ref", "project")),
     apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
     least=1,
@@ -236,35 +249,38 @@ _NAME_HINT = "Use letters, digits, blanks and `-_/${}.`, and no `/` at either en
 _ENVIRONMENT_NAME = Text(pattern=r"^[\w${}. -]([\w${}. /-]*[\w${}. -])?$", hint=_NAME_HINT)
 _KUBERNETES = Keys(
     {
-        "namespace": TEXT,
-        "agent": TEXT,
-        "flux_resource_path": TEXT,
-        "managed_resources": Anything(),
-        "dashboard": Anything(),
+        "namespace": HOLLOW,
+        "agent": HOLLOW,
+        "flux_resource_path": HOLLOW,
+        "managed_resources": Keys({"enabled": Flag()}),
+        "dashboard": Keys({"namespace": TEXT, "flux_resource_path": TEXT}, required=("namespace",)),
     },
     least=1,
+    together=(("flux_resource_path", "namespace"), ("flux_resource_path", "agent"), ("dashboard", "agent")),
 )
 ENVIRONMENT = either(
     _ENVIRONMENT_NAME,
     Keys(
         {
             "name": _ENVIRONMENT_NAME,
-            "url": Text(pattern=r"^.{1,255}$", hint="At most 255 characters."),
+            "url": Text(hollow=True, pattern=r"^.{1,255}$", hint="At most 255 characters."),
             "on_stop": TEXT,
             "action": Text(("start", "prepare", "stop", "verify", "access")),
-            "auto_stop_in": Duration(never=True),
+            "auto_stop_in": Duration(never=True, variable=True, odd=True),
             "kubernetes": _KUBERNETES,
-            "deployment_tier": Text(pattern=r"^(production|staging|testing|development|other)$|\$", hint=_TIERS),
+            "deployment_tier": Text(
+                pattern=r"^(production|staging|testing|development|other)$|\$", hint=_TIERS, hollow=True, odd=True
+            ),
         },
         required=("name",),
     ),
 )
 HOOKS = Keys({"pre_get_sources_script": OPTIONAL_SCRIPT})
-TAGS = Items(TEXT, most=49, nested=True)
+TAGS = Items(HOLLOW, most=49)
 TIMEOUT = Duration(limit=MONTH + DAY)
 PAGES = either(
     Flag(),
-    Keys({"path_prefix": EMPTY_TEXT, "expire_in": Duration(never=True), "publish": TEXT}),
+    Keys({"path_prefix": EMPTY_TEXT, "expire_in": Duration(never=True, variable=True), "publish": HOLLOW}),
 )
 _DEFAULT_NAMES = [
     "after_script",
@@ -284,7 +300,7 @@ _DEFAULT_NAMES = [
 INHERIT = Keys(
     {
         "default": either(Flag(), Items(Text(tuple(_DEFAULT_NAMES)))),
-        "variables": either(Flag(), TEXTS),
+        "variables": either(Flag(), HOLLOWS),
     }
 )
 
@@ -314,14 +330,14 @@ JOB_KEYS: dict[str, Shape] = {
     "extends": NAMES,
     "inherit": INHERIT,
     "inputs": JOB_INPUTS,
-    "manual_confirmation": TEXT,
+    "manual_confirmation": HOLLOW,
     "needs": NEEDS,
     "only": POLICY,
     "pages": PAGES,
     "parallel": either(Integer(1, 200), MATRIX),
-    "publish": TEXT,
+    "publish": HOLLOW,
     "release": RELEASE,
-    "resource_group": TEXT,
+    "resource_group": HOLLOW,
     "rules": RULES,
     "run": Items(STEP, least=1),
     "script": SCRIPT,

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from itertools import islice, product
 
 from tasks.interpretation.fields import texts_of
-from tasks.interpretation.shapes import spliced
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
@@ -77,7 +76,7 @@ def matrix_rows(node: Mapping_) -> list[dict[str, str]]:
     """All combinations of a `parallel:matrix`, at most one more than GitLab allows."""
     listed = node.get("matrix")
     rows: list[dict[str, str]] = []
-    for item in spliced(listed) if isinstance(listed, Sequence) else ():
+    for item in listed.items if isinstance(listed, Sequence) else ():
         if not isinstance(item, Mapping_) or not item.entries:
             continue
         choices = [texts_of(entry.value) for entry in item]

@@ -6,6 +6,7 @@ https://docs.gitlab.com/ci/yaml/deprecated_keywords/#only--except
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from tasks.interpretation.expression_parser import ExpressionError, parse, pattern_of
@@ -40,6 +41,7 @@ _SOURCES = {
     "triggers": ("trigger",),
     "web": ("web",),
 }
+_REGEX = re.compile(r"/.*/[ismU]*")  # GitLab's `UntrustedRegexp::RubySyntax`
 
 Changes = Callable[[Node], Expression]
 
@@ -103,7 +105,10 @@ def _ref_name(text: str, item: Scalar, findings: Findings) -> Expression:
         for source in _SOURCES[text]:
             result = either(result, Equal(SOURCE, Text(source)))
         return result
-    if not text.startswith("/"):
+    if not _REGEX.fullmatch(text):
+        if text.startswith("/"):
+            message = f"`{text[:200]}` is the name of a ref to GitLab: a regular expression ends in `/`."
+            findings.add("odd-value", message, item.span)
         return either(Equal(BRANCH, Text(text)), Equal(TAG, Text(text)))
     pattern = pattern_of(text)
     if pattern is None:

@@ -14,7 +14,7 @@ from tasks.interpretation.expansion import expand, pieces, references
 from tasks.interpretation.expressions import Constant, Expression, Files, Text, Var, both, either, opposite
 from tasks.interpretation.pipeline import AllowFailure, OnNewCommit, Undecided, When
 from tasks.interpretation.policies import condition_of, default_policy, policy_condition
-from tasks.interpretation.shapes import flattened, spliced
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import any_changed, any_exists
@@ -185,7 +185,7 @@ def _paths(node: Node, scope: Scope) -> list[str]:
     listed = node.get("paths") if isinstance(node, Mapping_) else node
     if not isinstance(listed, Sequence):
         return [expand(listed.text, scope.known)] if isinstance(listed, Scalar) else []
-    return [expand(item.text, scope.known) for item in spliced(listed) if isinstance(item, Scalar)]
+    return [expand(item.text, scope.known) for item in listed.items if isinstance(item, Scalar)]
 
 
 def _asked(node: Node, scope: Scope, compared: Node | None) -> Files | None:
@@ -246,7 +246,7 @@ def allow_failure_of(node: Node | None) -> AllowFailure | None:
 
 def integers(node: Node | None) -> tuple[int, ...]:
     """One or several whole numbers."""
-    items = spliced(node) if isinstance(node, Sequence) else [node]
+    items = node.items if isinstance(node, Sequence) else [node]
     return tuple(int(i.text) for i in items if isinstance(i, Scalar) and i.kind == "integer")
 
 

@@ -10,6 +10,8 @@ from tasks.interpretation.shapes import Anything, Entries, Flag, Items, Keys, Sh
 TEXT = Text()
 EMPTY_TEXT = Text(empty=True)
 TEXTS = Items(TEXT)
+HOLLOW = Text(hollow=True)
+HOLLOWS = Items(HOLLOW)
 VALUE = Text(loose=True, empty=True)
 
 _VAULT = Keys(
@@ -56,7 +58,7 @@ _CHILD = Keys(
     one_of=_CHILD_FILES,
     together=(("project", "file"), ("file", "project"), ("artifact", "job")),
 )
-CHILD = either(TEXT, _CHILD, Items(either(TEXT, _CHILD), least=1))
+CHILD = either(TEXT, Items(either(TEXT, _CHILD), least=1, most=3))
 _GIT = Keys({"url": TEXT, "dir": TEXT, "rev": TEXT, "file": TEXT}, required=("url", "rev"))
 _OCI_KEYS = ("registry", "repository", "tag", "dir", "file")
 _OCI = Keys(dict.fromkeys(_OCI_KEYS, TEXT), required=("registry", "repository", "tag"))
@@ -92,15 +94,16 @@ TRIGGER = either(
         apart=(("include", "branch"),),
     ),
 )
+_MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$|^$"
 RELEASE = Keys(
     {
         "tag_name": TEXT,
-        "tag_message": TEXT,
-        "name": TEXT,
+        "tag_message": HOLLOW,
+        "name": Text(loose=True, hollow=True),
         "description": TEXT,
-        "ref": TEXT,
-        "milestones": either(TEXT, TEXTS),
-        "released_at": TEXT,
+        "ref": Text(whole=True, pattern=r"^[^\s~^:?*\\\[]+$", hint="Name a branch, a tag or a commit."),
+        "milestones": either(HOLLOW, HOLLOWS),
+        "released_at": Text(pattern=_MOMENT, hint="Write it like `2026-01-31T12:00:00Z`.", empty=True),
         "assets": Keys(
             {
                 "links": Items(

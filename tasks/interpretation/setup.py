@@ -127,7 +127,11 @@ def list_jobs(state: State) -> State:
     """Every visible job with what it inherits, checked."""
     drafts = []
     for entry in state.root:
-        if entry.key in GLOBAL_KEYS or entry.key.startswith(".") or entry.key in ("spec", "$schema"):
+        if entry.key in GLOBAL_KEYS or entry.key.startswith(".") or entry.key == "$schema":
+            continue
+        if entry.key == "spec" and not (isinstance(entry.value, Mapping_) and entry.value.get("script") is not None):
+            message = "`spec` is a header: end it by a line `---`, and write the jobs below."
+            state.findings.add("input-spec", message, entry.span)
             continue
         draft = _draft(entry, state)
         if draft is not None:

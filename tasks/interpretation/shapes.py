@@ -6,10 +6,23 @@ Shapes are data (`keywords.py`); a value is checked against one after `extends` 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from tasks.interpretation.durations import seconds
+from tasks.interpretation.shape_kinds import (
+    Anything,
+    Duration,
+    Either,
+    Entries,
+    Flag,
+    Integer,
+    Items,
+    Keys,
+    Number,
+    Shape,
+    Text,
+    either,
+)
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
@@ -22,106 +35,6 @@ _TAKEN_OUT = {
 }
 
 
-@dataclass(frozen=True)
-class Text:
-    """A string; with `loose`, also a number or a boolean, which GitLab turns into one.
-
-    `not_here`: the one of `one_of` that is not allowed in this place.
-    """
-
-    one_of: tuple[str, ...] = ()
-    pattern: str = ""
-    loose: bool = False
-    empty: bool = False
-    hint: str = ""
-    not_here: str = ""
-
-
-@dataclass(frozen=True)
-class Integer:
-    """A whole number within bounds."""
-
-    low: int = -(2**63)
-    high: int = 2**63
-
-
-@dataclass(frozen=True)
-class Number:
-    """Any number."""
-
-
-@dataclass(frozen=True)
-class Flag:
-    """``true`` or ``false``."""
-
-
-@dataclass(frozen=True)
-class Duration:
-    """A period such as ``1h 30m``; quoted digits are seconds; `never` where that word is allowed."""
-
-    never: bool = False
-    limit: int | None = None
-
-
-@dataclass(frozen=True)
-class Items:
-    """A list. `nested`: lists in it are flattened by GitLab. `distinct`: no scalar is there twice."""
-
-    item: Shape
-    least: int = 0
-    most: int = 10**9
-    nested: bool = False
-    distinct: bool = False
-
-
-@dataclass(frozen=True)
-class Keys:
-    """A mapping of known keywords.
-
-    `one_of`: exactly one of these is there. `together`: where the first is, the second must be. `apart`: never both.
-    `filled`: these must not be null; elsewhere GitLab takes a null as if the keyword were not there. `least`: how
-    many keywords there must be.
-    """
-
-    table: Mapping[str, Shape]
-    required: tuple[str, ...] = ()
-    one_of: tuple[str, ...] = ()
-    together: tuple[tuple[str, str], ...] = ()
-    apart: tuple[tuple[str, str], ...] = ()
-    filled: tuple[str, ...] = ()
-    least: int = 0
-
-
-@dataclass(frozen=True)
-class Entries:
-    """A mapping of at least `least` free names to values of one shape; `nullable`: or nothing at all."""
-
-    value: Shape
-    name: str = ""
-    nullable: bool = False
-    least: int = 0
-
-
-@dataclass(frozen=True)
-class Either:
-    """The first of these shapes that fits the kind of the value."""
-
-    shapes: tuple[Shape, ...]
-
-
-@dataclass(frozen=True)
-class Anything:
-    """Whatever; not looked at."""
-
-
-Shape = Text | Integer | Number | Flag | Duration | Items | Keys | Entries | Either | Anything
-
-
-def either(*shapes: Shape) -> Either:
-    """One of several shapes."""
-    return Either(shapes)
-
-
 def flattened(node: Sequence, depth: int = 0) -> list[Node]:
     """The items of a list and of the lists in it."""
     out: list[Node] = []
@@ -130,14 +43,6 @@ def flattened(node: Sequence, depth: int = 0) -> list[Node]:
             out += flattened(item, depth + 1)
         else:
             out.append(item)
-    return out
-
-
-def spliced(node: Sequence) -> list[Node]:
-    """The items of a list, with those that a `!reference` put there in its place."""
-    out: list[Node] = []
-    for item in node.items:
-        out += spliced(item) if isinstance(item, Sequence) and item.spliced else [item]
     return out
 
 
@@ -172,7 +77,9 @@ def _fits(node: Node, shape: Shape) -> bool:
 
 def _fits_scalar(node: Scalar, shape: Shape) -> bool:
     if isinstance(shape, Text):
-        return node.kind == "string" or (shape.loose and node.kind != "null")
+        return (
+            node.kind == "string" or (shape.loose and node.kind != "null") or (shape.whole and node.kind == "integer")
+        )
     kinds = {Integer: ("integer",), Number: ("integer", "float"), Flag: ("boolean",), Duration: ("string",)}
     return node.kind in kinds.get(type(shape), ()) or isinstance(shape, Anything)
 
@@ -204,6 +111,8 @@ def _wrong(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         hint = " Put it in quotes."
     elif isinstance(shape, Text):
         hint = shape.hint if isinstance(node, Mapping_) else ""
+    if isinstance(node, Sequence) and node.spliced:
+        hint = " GitLab does not join the list of a `!reference` to this one: refer to the whole list, or write it out."
     findings.add("wrong-type", f"`{name}` must be {expectation(shape)}, not {describe(node)}.{hint}", node.span)
     return False
 
@@ -215,6 +124,9 @@ def _takes_text(shape: Shape) -> bool:
 
 def _text(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     assert isinstance(node, Scalar) and isinstance(shape, Text)  # noqa: S101 - `check` has looked
+    if not node.text and shape.hollow:
+        findings.add("odd-value", f"`{name}` is empty: it is as if it were not there.", node.span)
+        return True
     if shape.one_of and node.text not in shape.one_of:
         hint = suggestion(node.text, shape.one_of)
         message = f"`{name}` must be {expectation(shape)}, not `{node.text[:80]}`.{hint}"
@@ -226,8 +138,8 @@ def _text(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         message = f"`{name}`: `{node.text[:80]}` is not valid. {shape.hint}".rstrip()
     else:
         return True
-    findings.add("wrong-value", message, node.span)
-    return False
+    findings.add("odd-value" if shape.odd else "wrong-value", message, node.span)
+    return shape.odd
 
 
 def _integer(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
@@ -240,23 +152,23 @@ def _integer(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
 
 def _duration(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     assert isinstance(node, Scalar) and isinstance(shape, Duration)  # noqa: S101
-    if (shape.never and node.text == "never") or "$" in node.text:
+    if (shape.never and node.text.lower() == "never") or (shape.variable and "$" in node.text):
         return True
     length = seconds(node.text)
-    if length is None:
+    if not length:
         message = f"`{name}`: `{node.text[:80]}` is no duration; write it like `1h 30m` or `3 days`."
     elif shape.limit is not None and length > shape.limit:
         message = f"`{name}`: `{node.text[:80]}` is longer than GitLab allows ({shape.limit // 86400} days)."
     else:
         return True
-    findings.add("bad-duration", message, node.span)
-    return False
+    findings.add("odd-value" if shape.odd else "bad-duration", message, node.span)
+    return shape.odd
 
 
 def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     assert isinstance(node, Sequence) and isinstance(shape, Items)  # noqa: S101
-    items = flattened(node) if shape.nested else spliced(node)
-    few = len(node.items if shape.nested else items) < shape.least
+    items = flattened(node) if shape.nested else list(node.items)
+    few = len(node.items) < shape.least
     if few or len(items) > shape.most:
         bound = f"at least {shape.least}" if few else f"at most {shape.most}"
         findings.add("wrong-value", f"`{name}` must have {bound} item(s), not {len(items)}.", node.span)
@@ -266,18 +178,18 @@ def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         findings.add("wrong-value", message, node.span)
         return False
     results = [check(item, shape.item, name, findings) for item in items]  # every item, not only up to the first wrong
-    return all(results) and (not shape.distinct or _distinct(items, name, findings))
+    if shape.distinct:
+        _note_repeated(items, name, findings)
+    return all(results)
 
 
-def _distinct(items: list[Node], name: str, findings: Findings) -> bool:
+def _note_repeated(items: list[Node], name: str, findings: Findings) -> None:
     seen: set[str] = set()
     for item in items:
         text = item.text if isinstance(item, Scalar) else ""
         if text in seen:
-            findings.add("wrong-value", f"`{name}` lists `{text[:80]}` twice.", item.span)
-            return False
+            findings.add("odd-value", f"`{name}` lists `{text[:80]}` twice.", item.span)
         seen.add(text)
-    return True
 
 
 def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
@@ -286,7 +198,9 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     for entry in node:
         inner = shape.table.get(entry.key)
         path = f"{name}:{entry.key}" if name else entry.key
-        if inner is None:
+        if entry.key in shape.idle:
+            findings.add("odd-value", f"`{path}` does nothing here: remove it.", entry.span)
+        elif inner is None:
             hint = (
                 _TAKEN_OUT.get(path)
                 or suggestion(entry.key, shape.table)
@@ -313,7 +227,9 @@ def _combined(node: Mapping_, shape: Keys, name: str, findings: Findings) -> boo
     messages += [f"`{b}` cannot be there with `{a}`." for a, b in shape.apart if _has(node, a) and _has(node, b)]
     if shape.one_of and sum(_has(node, key) for key in shape.one_of) != 1:
         messages.append(f"it needs exactly one of {', '.join(shape.one_of)}.")
-    if len(node.entries) < shape.least:
+    if shape.some_of and not any(_has(node, key) for key in shape.some_of):
+        messages.append(f"it needs one of {', '.join(shape.some_of)}.")
+    elif len(node.entries) < shape.least:
         messages.append(f"it needs at least one of {', '.join(shape.table)}.")
     for message in messages:
         findings.add("missing-keyword", f"`{name}`: {message}", node.span)
@@ -369,5 +285,4 @@ __all__ = [
     "check",
     "either",
     "flattened",
-    "spliced",
 ]

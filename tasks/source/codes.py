@@ -90,6 +90,10 @@ _SHAPES = {
         "A value of the wrong kind, such as a number where text is needed.", "Write what is asked for."
     ),
     "wrong-value": _error("A value that the keyword does not allow.", "Use one that is allowed."),
+    "odd-value": _warning(
+        "GitLab's server takes the value, and its editor does not: it says nothing there, or will not work.",
+        "Correct it as the message says, or remove it.",
+    ),
     "bad-duration": _error("A period GitLab does not understand, or a longer one than it allows.", "Write `1h 30m`."),
     "bad-expression": _error("An expression or a regular expression (RE2) with an error.", "Correct its syntax."),
     "default-twice": _error("A keyword both global and in `default`.", "Keep the one in `default`."),

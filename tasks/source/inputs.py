@@ -148,6 +148,7 @@ def _usable(name: str, spec: Mapping_, findings: Findings, with_rules: bool) -> 
     if kind not in TYPES:
         message = f"The input `{name}` has the type `{kind[:80]}`; there are: {', '.join(TYPES)}."
         findings.add("input-spec", message, spec.place("type"))
+    _check_parts(name, spec, findings)
     _check_rules(name, spec, findings, with_rules)
     ruled = plain(spec.get("rules"))
     with_options = any(
@@ -160,6 +161,20 @@ def _usable(name: str, spec: Mapping_, findings: Findings, with_rules: bool) -> 
     if spec.get("regex") is not None and kind != "string":
         findings.add("input-spec", f"`regex` of `{name}`: for strings only.", spec.place("regex"))
     return len(findings.items) == before
+
+
+def _check_parts(name: str, spec: Mapping_, findings: Findings) -> None:
+    """The kinds of values that an input is described by."""
+    options, regex, description = spec.get("options"), spec.get("regex"), spec.get("description")
+    if options is not None and not (isinstance(options, Sequence) and len(options.items) <= _MAX_OPTIONS):
+        message = f"`options` of `{name}` are a list of at most {_MAX_OPTIONS} values."
+        findings.add("input-spec", message, spec.place("options"))
+    elif isinstance(options, Sequence) and any(map(is_null, options.items)):
+        findings.add("input-spec", f"One of the `options` of `{name}` is nothing.", spec.place("options"))
+    if regex is not None and not (isinstance(regex, Scalar) and regex.kind == "string"):
+        findings.add("input-spec", f"`regex` of `{name}` is text.", spec.place("regex"))
+    if description is not None and not (isinstance(description, Scalar) and description.kind in ("string", "integer")):
+        findings.add("input-spec", f"`description` of `{name}` is text.", spec.place("description"))
 
 
 def _check_rules(name: str, spec: Mapping_, findings: Findings, with_rules: bool) -> None:
@@ -238,6 +253,8 @@ def _coerced(value: Value, kind: str) -> Value:
         if isinstance(value, (list, dict)):
             raise _WrongTypeError
         return "" if value is None else shown(value)
+    if value is None:
+        return ""
     parsed = _parsed(value) if isinstance(value, str) else value
     wanted: tuple[type, ...] = {"number": (int, float), "boolean": (bool,), "array": (list,)}[kind]
     if not isinstance(parsed, wanted) or (kind == "number" and isinstance(parsed, bool)):

@@ -25,7 +25,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A list. `spliced` marks one that a ``!reference`` put into another list, where GitLab flattens it."""
+    """A list. `spliced` marks one that a ``!reference`` put into another list."""
 
     items: tuple[Node, ...]
     span: Span
