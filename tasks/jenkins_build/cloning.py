@@ -9,18 +9,21 @@ from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.settings import RenderSettings
 
 # Names that mean themselves in a refspec, of which Jenkins takes several with spaces between and expands `$`.
-_PLAIN_BRANCH = re.compile(r"(?!.*\.lock(?:/|$))[\w+@#=,-]+(?:[./][\w+@#=,-]+)*", re.ASCII)
+_PLAIN_NAME = re.compile(r"(?!.*\.lock(?:/|$))[\w+@#=,-]+(?:[./][\w+@#=,-]+)*", re.ASCII)
 
 
 def refspec(pipeline: Pipeline, settings: RenderSettings) -> str:
-    """What a decided Jenkinsfile fetches: the commit, under the name of its branch where it is a branch's.
+    """What a decided Jenkinsfile fetches: the commit, as its branch or with its tag where the pipeline is of one.
 
-    So scripts find ``origin/BRANCH``, as they do on GitLab Runner, in a shallow checkout too. It is fetched by its
-    hash: the branch may have moved on, or be gone.
+    So scripts find ``origin/BRANCH``, or the tag, as they do on GitLab Runner, in a shallow checkout too. A branch is
+    fetched by the commit's hash: it may have moved on, or be gone.
     """
-    branch = pipeline.variables.get("CI_COMMIT_BRANCH", "")
-    commit = settings.commit_sha
-    return f"+{commit}:refs/remotes/origin/{branch}" if _PLAIN_BRANCH.fullmatch(branch) else commit
+    commit, variables = settings.commit_sha, pipeline.variables
+    if _PLAIN_NAME.fullmatch(branch := variables.get("CI_COMMIT_BRANCH", "")):
+        return f"+{commit}:refs/remotes/origin/{branch}"
+    if _PLAIN_NAME.fullmatch(tag := variables.get("CI_COMMIT_TAG", "")):
+        return f"+refs/tags/{tag}:refs/tags/{tag} {commit}"
+    return commit
 
 
 def checkout(pipeline: Pipeline, settings: RenderSettings, depth: int) -> str:

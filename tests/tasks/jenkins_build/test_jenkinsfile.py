@@ -266,11 +266,10 @@ def test_depth_of_the_clone(variables: dict[str, str], expected: str) -> None:
 
 @pytest.mark.parametrize("rendering", ["stages", "graph"])
 @pytest.mark.parametrize(
-    ("branch", "refspec"),
+    ("name", "refspec"),
     [
         ("main", f"+{SHA}:refs/remotes/origin/main"),
         ("feature/a-1_b.c", f"+{SHA}:refs/remotes/origin/feature/a-1_b.c"),
-        (None, SHA),  # a tag's pipeline
         ("$HOME", SHA),  # Jenkins expands this
         ("two words", SHA),
         ("a:b", SHA),
@@ -280,10 +279,13 @@ def test_depth_of_the_clone(variables: dict[str, str], expected: str) -> None:
         ("caf\u00e9", SHA),
     ],
 )
-def test_the_commit_is_fetched_as_its_branch(branch: str | None, refspec: str, rendering: str) -> None:
-    variables = {} if branch is None else {"CI_COMMIT_BRANCH": branch}
-    text = render(pipeline(job("a"), variables=variables), replace(SETTINGS, rendering=rendering))  # type: ignore[arg-type]
-    assert f"refspec: '{refspec}'" in text
+def test_the_commit_is_fetched_as_its_branch_or_with_its_tag(name: str, refspec: str, rendering: str) -> None:
+    settings = replace(SETTINGS, rendering=rendering)  # type: ignore[arg-type]
+    of_branch = render(pipeline(job("a"), variables={"CI_COMMIT_BRANCH": name}), settings)
+    of_tag = render(pipeline(job("a"), variables={"CI_COMMIT_TAG": name}), settings)
+    assert f"refspec: '{refspec}'" in of_branch
+    assert f"refspec: '{refspec if refspec == SHA else f'+refs/tags/{name}:refs/tags/{name} {SHA}'}'" in of_tag
+    assert f"refspec: '{SHA}'" in render(pipeline(job("a")), settings)
 
 
 def test_a_job_may_want_no_sources_or_others_than_the_rest() -> None:

@@ -207,6 +207,13 @@ def test_scripts_find_the_branch_of_the_commit(runner: Runner) -> None:
     assert "found:1\n" in console
 
 
+def test_scripts_of_a_tag_s_pipeline_find_the_tag(runner: Runner) -> None:
+    runner._git("tag", "-a", "-m", "first", "v1.0/rc-1")
+    result, _, console = runner.run(job("a", "a", "git describe"), variables={"CI_COMMIT_TAG": "v1.0/rc-1"})
+    assert result == "SUCCESS", console
+    assert "\nv1.0/rc-1\n" in console
+
+
 def test_what_is_unresolved_is_left_to_the_build_and_nothing_else_is(runner: Runner) -> None:
     _, _, console = runner.run(
         job(
