@@ -113,7 +113,8 @@ def note_jobs(state: State) -> State:
     note_global(state.root, state.findings)
     if state.depth and state.fail_fast:
         message = (
-            "`workflow:auto_cancel:on_job_failure: all` of a child pipeline: its other jobs run on when one fails."
+            "`workflow:auto_cancel:on_job_failure: all` of a child pipeline: when one of its jobs fails, those that "
+            "run go on; no other one starts."
         )
         state.findings.add("auto-cancel", message, state.root.place("workflow"))
     for draft in state.drafts:

@@ -54,7 +54,8 @@ _INTERRUPTIBLE = _near(
     "interruptible",
 )
 _FAIL_FAST = _near(
-    "Exact, but for a child pipeline, and for a workflow rule that only the build decides.", "auto-cancel"
+    "Exact, but for jobs of a child pipeline that run already, and for a workflow rule that only the build decides.",
+    "auto-cancel",
 )
 _RUNNER_USER = _none("For GitLab's Kubernetes runners; here it is `docker:user` that counts.", "keyword-ignored")
 _POLICY_CLUSTER = _none("No cluster is connected to the project in GitLab. Use `rules:if`.", "policy-kubernetes")

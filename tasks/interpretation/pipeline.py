@@ -145,12 +145,14 @@ class Child:
         forwards: Whether variables of dotenv reports that the job gets are passed on as they are
             (``forward:pipeline_variables``).
         refused: Why GitLab would not create it, so that the job fails; None = it is created.
+        fail_fast: Its own ``workflow:auto_cancel:on_job_failure: all``: once a job of it failed, no other one starts.
     """
 
     stages: tuple[str, ...] = ()
     waits: bool = False
     forwards: bool = False
     refused: str | None = None
+    fail_fast: bool = False
 
 
 # A condition that could not be decided without values that are known only when the build runs.

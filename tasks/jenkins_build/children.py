@@ -6,9 +6,10 @@ CHILDREN = """
 // Jobs whose child pipeline has begun.
 @Field List begun = []
 
-// Whether a child pipeline's job may run at all: it does not when the pipeline was not started.
-boolean inside(String parent, String name) {
-  return decided(name, 'never', parent in begun)
+// Whether a child pipeline's job may run at all: not when the pipeline was not started, nor when a job failed in one
+// of these stages of it, which ends it.
+boolean inside(String parent, String name, List ending) {
+  return decided(name, 'never', parent in begun && !ending.any { it in failedStages })
 }
 
 // Ends a job that waits for its child pipeline, as that one ended.

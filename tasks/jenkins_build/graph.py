@@ -175,7 +175,8 @@ def _child(child: Child, ranks: Mapping[str, int]) -> MapOf:
         return MapOf((("refused", Code("null") if child.refused is None else Text(child.refused)),))
     first = ranks[child.stages[0]]
     lane = (("first", Code(str(first))), ("end", Code(str(first + len(child.stages)))))
-    return MapOf((*lane, *([("waits", Code("true"))] if child.waits else [])))
+    flags = [(name, Code("true")) for name, holds in (("waits", child.waits), ("failFast", child.fail_fast)) if holds]
+    return MapOf((*lane, *flags))
 
 
 def _order(plan: Plan, job: Job) -> Entries:

@@ -137,7 +137,7 @@ def _conditions(plan: Plan, job: Job) -> Iterator[str]:
     when: Expression = Code(f"{names.function}Rule().when") if job.rules else Text(job.when)
     mark = Text(names.mark)
     if job.parent is not None:
-        yield _call("inside", Text(plan.names[job.parent].mark), mark)
+        yield _call("inside", Text(plan.names[job.parent].mark), mark, _stopping(plan, job.parent))
     if job.needs is None:
         yield _call("afterStages", mark, when, ListOf(tuple(Text(stage) for stage in plan.earlier(job))))
     else:
@@ -154,6 +154,12 @@ def _conditions(plan: Plan, job: Job) -> Iterator[str]:
         delay = f"{names.function}Rule().delay" if guard else str(job.start_in_seconds or 0)
         call = f"waited({delay})"
         yield f"({guard.format('delayed')}{call})" if guard else call
+
+
+def _stopping(plan: Plan, parent: str) -> ListOf:
+    """The stages of a child pipeline in which a failed job keeps all others from starting."""
+    stages = plan.pipeline.lanes[parent] if parent in plan.fragile else ()
+    return ListOf(tuple(map(Text, stages)))
 
 
 def _call(name: str, *arguments: Expression) -> str:

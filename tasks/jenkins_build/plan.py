@@ -103,6 +103,11 @@ class Plan:
         """The commit as a word of shell."""
         return word(self.settings.commit_sha) if self.pipeline.decided else '"$COMMIT_SHA"'
 
+    @cached_property
+    def fragile(self) -> frozenset[str]:
+        """Jobs whose child pipeline starts no other job once one of its jobs failed."""
+        return frozenset(job.name for job in self.pipeline.jobs if job.child is not None and job.child.fail_fast)
+
     def timeout(self, job: Job) -> int:
         """Seconds a job may take."""
         return job.timeout_seconds or self.settings.default_timeout_seconds

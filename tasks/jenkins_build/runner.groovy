@@ -16,6 +16,8 @@
 @Field Map ends = [:]
 @Field Map free = [:]
 @Field Map awaiting = [:]
+// Child pipelines of which no job starts any more once one of theirs has failed.
+@Field List fragile = []
 // By job: how many of its needs have not ended, and which jobs wait for it.
 @Field Map missing = [:]
 @Field Map waiting = [:]
@@ -226,11 +228,17 @@ boolean starts(String name) {
     failed = job.needs.any { states[it] == 'failed' }
     skipped = job.needs.any { isMissing(it, job.optional ?: []) }
   }
-  boolean runs = decided(name, rules[name].when, runsWhen(rules[name].when, failed, skipped))
+  String when = over(laneOf(job)) ? 'never' : rules[name].when
+  boolean runs = decided(name, when, runsWhen(when, failed, skipped))
   if (!runs) {
     skipChild(job)
   }
   return runs
+}
+
+// workflow:auto_cancel:on_job_failure of a child pipeline: whether it ended early.
+boolean over(int lane) {
+  return lane in fragile && failedStages.any { it >= lane && it < ends[lane] }
 }
 
 Map ruleOf(Map job) {
@@ -332,6 +340,9 @@ void halt(String name) {
 // Starts the child pipeline of a job; returns its first jobs. If the job waits for it, `childEnded` ends the job.
 List startChild(String name, Map job, Map rule) {
   Map child = job.child
+  if (child.failFast) {
+    fragile.add(child.first)
+  }
   if (child.waits && child.end) {
     echo "gl-job name=${name} state=running"
     awaiting[child.first] = name

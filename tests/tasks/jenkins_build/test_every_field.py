@@ -96,6 +96,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Child, "waits"): True,
     (Child, "forwards"): True,
     (Child, "refused"): "x",
+    (Child, "fail_fast"): True,
     (Image, "name"): "other",
     (Image, "entrypoint"): ("bash",),
     (Image, "user"): "me",
