@@ -1,4 +1,4 @@
-# make demo   the main job, end to end, on the embedded sandbox        make test   all tests
+# make demo   the main job, end to end, on the embedded sandbox        make test   the tests; SLOW=1: all of them
 # make lint   style, types, import contracts                           make bench  measured claims
 # Everything runs in a virtual environment of the checkout, .venv; nothing else is touched.
 PYTHON ?= python3
@@ -10,6 +10,8 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 5
 # How often a failed test is tried again; what was is listed.
 RERUNS ?= 0
+# 1: also the tests that kill processes or run very many jobs, as continuous integration does.
+SLOW ?= 0
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Compiled once, instead of by each of the processes that are started.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,7 +34,7 @@ demo: $(STAMP)
 	@$(BIN)/smartclide demo $(DEMO)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) $(TESTS)
+	SMARTCLIDE_TEST_SLOW=$(SLOW) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

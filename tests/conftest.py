@@ -64,10 +64,16 @@ def place(path):
     return next((number for number, start in enumerate(FIRST) if within.startswith(start)), len(FIRST))
 
 
+SLOW = pytest.mark.skip(reason="kills processes or runs very many jobs, which takes long: `make test SLOW=1` runs it")
+
+
 def pytest_collection_modifyitems(items):
     """Prefect's clients leave sockets and event loops to the collector; where flows run, that is let pass."""
     items.sort(key=turn)
+    everything = os.environ.get("SMARTCLIDE_TEST_SLOW") == "1"
     for item in items:
+        if not everything and item.get_closest_marker("slow"):
+            item.add_marker(SLOW)
         if runs_flows(item):
             for rule in LEFT_BEHIND:
                 item.add_marker(pytest.mark.filterwarnings(rule))

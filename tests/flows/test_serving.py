@@ -62,7 +62,8 @@ def until(condition, seconds):
     raise AssertionError("it did not happen in time")
 
 
-pytestmark = pytest.mark.timeout(900)  # it waits as long as a busy machine needs
+# it waits as long as a busy machine needs
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SLOW = b"""
 quick:

@@ -373,6 +373,7 @@ def test_a_job_that_needs_nothing_starts_at_once(tmp_path: Path) -> None:
     assert result == "SUCCESS"
 
 
+@pytest.mark.slow
 def test_a_thousand_jobs(tmp_path: Path) -> None:
     runner = Runner(tmp_path, "graph")
     none = {"GIT_STRATEGY": "none"}

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .conftest import KEY, Running
 from .test_task import start
 
@@ -41,6 +43,7 @@ print(json.dumps([asyncio.run(follow(job)) for job in jobs]))
 """
 
 
+@pytest.mark.slow
 async def test_ten_megabytes_of_console_are_not_held(jenkins: Running, tmp_path: Path) -> None:
     refs = [await start(jenkins, jenkins.spec(("flood", lines))) for lines in (100, LINES)]
     arguments = [jenkins.server.url, str(tmp_path), KEY, *(ref.job for ref in refs)]

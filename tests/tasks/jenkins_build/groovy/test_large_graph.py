@@ -73,6 +73,7 @@ def test_jobs_of_a_group_exclude_each_other_among_very_many() -> None:
     assert '"script": ' not in index
 
 
+@pytest.mark.slow
 def test_very_many_jobs_run_on_the_stand_in(tmp_path: Path) -> None:
     url, sha = repository(tmp_path / "origin.git")
     host = FakeHost(tmp_path / "standin", _jenkinsfile(1_200), {"COMMIT_SHA": sha, "REPO_URL": url, "RUN": "300"})
