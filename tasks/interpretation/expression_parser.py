@@ -1,12 +1,15 @@
 """From the text of `rules:if` to terms. Text is never evaluated by Python.
 
 Grammar: https://docs.gitlab.com/ci/jobs/job_rules/#cicd-variable-expressions. ``==``, ``!=``, ``=~`` and ``!~`` bind
-tighter than ``&&``, which binds tighter than ``||``; ``!`` binds tightest. A pattern is ``/source/flags``.
+tighter than ``&&``, which binds tighter than ``||``; ``!`` binds tightest. A pattern is ``/source/flags``, its source
+of two characters or more. ``&&`` and ``||`` are Ruby's: they give one of their operands, and only null and false do
+not count, so that ``$EMPTY && $B`` is ``$B`` and ``$EMPTY || $B`` is empty, which is not true in the end.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tasks.interpretation.expressions import (
@@ -31,10 +34,11 @@ MAX_TEXT = 20_000
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<open>\()|(?P<close>\))|\$(?P<name>\w+)
-    |"(?P<double>[^"]*)"|'(?P<single>[^']*)'|/(?P<pattern>(?:[^/\\]|\\.)+)/(?P<flags>[ismU]*)
+    |"(?P<double>[^"]*)"|'(?P<single>[^']*)'|/(?P<pattern>(?:[^/]|\\/)+[^\\])/(?P<flags>[ismU]*)
     |(?P<null>null\b)|(?P<constant>(?:true|false)\b)|(?P<operator>==|=~|!=|!~|&&|\|\||!)""",
     re.VERBOSE | re.DOTALL,
 )
+_SHORT = re.compile(r"/[^/]/")  # GitLab's lexer does not know it
 _PATTERN_TEXT = re.compile(r"/(.*)/([ismU]*)", re.DOTALL)
 
 
@@ -84,6 +88,8 @@ def _tokens(text: str) -> list[_Token]:
         found = _TOKEN.match(text, at)
         if found is None and text.startswith("${", at):
             raise ExpressionError("write `$NAME`, not `${NAME}`: GitLab knows no braces here")
+        if found is None and _SHORT.match(text, at):
+            raise ExpressionError("a pattern has two characters or more: write `/(?:x)/` for `/x/`")
         if found is None:
             raise ExpressionError(f"`{text[at : at + 20]}` is not understood")
         at = found.end()
@@ -102,10 +108,28 @@ def _token(kind: str, found: re.Match[str]) -> _Token:
     return _Token(kinds.get(kind, kind), found[kind])
 
 
-_Operand = Expression | Value | Pattern
+@dataclass(frozen=True)
+class _Mixed:
+    """What ``&&`` or ``||`` gives where an operand is no truth value.
+
+    Attributes:
+        choices: The operands it may be, and when; one of the conditions holds.
+        present: When it is true in the end.
+        counts: When it is neither null nor false.
+    """
+
+    choices: tuple[tuple[Expression, _Leaf], ...]
+    present: Expression
+    counts: Expression
+
+
+_Leaf = Expression | Value | Pattern
+_Operand = _Leaf | _Mixed
 
 
 def _condition(operand: _Operand) -> Expression:
+    if isinstance(operand, _Mixed):
+        return operand.present
     if isinstance(operand, Null):
         return Constant(False)
     if isinstance(operand, Pattern):
@@ -113,6 +137,50 @@ def _condition(operand: _Operand) -> Expression:
     if isinstance(operand, Text):
         return Constant(bool(operand.value.strip()))
     return Truth(operand) if isinstance(operand, Var) else operand
+
+
+def _counts(operand: _Operand) -> Expression:
+    if isinstance(operand, Var):
+        return opposite(Equal(operand, Null()))
+    if isinstance(operand, _Mixed):
+        return operand.counts
+    return Constant(not isinstance(operand, Null)) if isinstance(operand, Null | Text | Pattern) else operand
+
+
+def _is_truth(operand: _Operand) -> bool:
+    return not isinstance(operand, Null | Text | Var | Pattern | _Mixed)
+
+
+def _choices(operand: _Operand) -> tuple[tuple[Expression, _Leaf], ...]:
+    return operand.choices if isinstance(operand, _Mixed) else ((Constant(True), operand),)
+
+
+def _and(left: _Operand, right: _Operand) -> _Operand:
+    present = both(_counts(left), _condition(right))
+    if _is_truth(left) and _is_truth(right):
+        return present
+    return _Mixed(_chosen(left, right, False), present, both(_counts(left), _counts(right)))
+
+
+def _or(left: _Operand, right: _Operand) -> _Operand:
+    present, counts = _condition(left), _counts(left)
+    rest = _condition(right) if present == counts else both(opposite(counts), _condition(right))
+    if _is_truth(left) and _is_truth(right):
+        return either(present, rest)
+    return _Mixed(_chosen(left, right, True), either(present, rest), either(counts, _counts(right)))
+
+
+def _chosen(left: _Operand, right: _Operand, ends: bool) -> tuple[tuple[Expression, _Leaf], ...]:
+    """The operands that may be the result: the left one where whether it counts is `ends`, else the right one."""
+    found: list[tuple[Expression, _Leaf]] = []
+    further: Expression = Constant(False)
+    for guard, leaf in _choices(left):
+        counts = _counts(leaf)
+        stops = counts if ends else opposite(counts)
+        found.append((both(guard, stops), Constant(ends) if _is_truth(leaf) else leaf))
+        further = either(further, both(guard, opposite(stops)))
+    found += [(both(further, guard), leaf) for guard, leaf in _choices(right)]
+    return tuple(choice for choice in found if choice[0] != Constant(False))
 
 
 class _Parser:
@@ -130,13 +198,13 @@ class _Parser:
     def disjunction(self) -> _Operand:
         left = self.conjunction()
         while self.accept("||"):
-            left = either(_condition(left), _condition(self.conjunction()))
+            left = _or(left, self.conjunction())
         return left
 
     def conjunction(self) -> _Operand:
         left = self.comparison()
         while self.accept("&&"):
-            left = both(_condition(left), _condition(self.comparison()))
+            left = _and(left, self.comparison())
         return left
 
     def comparison(self) -> _Operand:
@@ -183,24 +251,53 @@ def _leaf(token: _Token) -> _Operand:
 
 
 def _equal(left: _Operand, right: _Operand) -> Expression:
+    return _compared(left, right, _same)
+
+
+def _match(left: _Operand, right: _Operand) -> Expression:
+    return _compared(left, right, _matched)
+
+
+def _compared(left: _Operand, right: _Operand, compare: Callable[[_Leaf, _Leaf], Expression]) -> Expression:
+    """The comparison of what the operands may be."""
+    result: Expression = Constant(False)
+    for one, first in _choices(left):
+        for other, second in _choices(right):
+            result = either(result, both(both(one, other), compare(first, second)))
+    return result
+
+
+def _same(left: _Leaf, right: _Leaf) -> Expression:
     if isinstance(left, Null | Text | Var) and isinstance(right, Null | Text | Var):
         return Equal(left, right)
     if isinstance(left, Pattern) or isinstance(right, Pattern):
         return _patterns_equal(left, right)
-    if isinstance(left, Null | Text | Var) or isinstance(right, Null | Text | Var):
-        return Constant(False)  # a truth value is never the same as a text
+    if isinstance(left, Null | Text | Var):
+        return _says(left, right)
+    if isinstance(right, Null | Text | Var):
+        return _says(right, left)
     return either(both(left, right), both(opposite(left), opposite(right)))
 
 
-def _patterns_equal(left: _Operand, right: _Operand) -> Expression:
+def _says(text: Value, truth: _Leaf) -> Expression:
+    """Whether a text is the word for a truth value: GitLab makes text of the latter to compare them."""
+    assert not isinstance(truth, Null | Text | Var | Pattern)  # noqa: S101 - `_same` has looked
+    yes, no = Equal(text, Text("true")), Equal(text, Text("false"))
+    return either(both(truth, yes), both(opposite(truth), no))
+
+
+def _patterns_equal(left: _Leaf, right: _Leaf) -> Expression:
     """A pattern as the operand of ``==`` is an object of its own, unlike every text."""
     return Constant(left == right)
 
 
-def _match(left: _Operand, right: _Operand) -> Expression:
-    if not isinstance(left, Null | Text | Var):
+def _matched(left: _Leaf, right: _Leaf) -> Expression:
+    if isinstance(left, Pattern):
         raise ExpressionError("the left side of a match must be a variable or a text")
-    if isinstance(right, Null):
+    if not isinstance(left, Null | Text | Var):  # its word is looked at
+        yes, no = _matched(Text("true"), right), _matched(Text("false"), right)
+        return either(both(left, yes), both(opposite(left), no))
+    if isinstance(right, Null) or right == Constant(False):
         return Constant(False)
     if isinstance(right, Text):
         return Match(left, pattern_of(right.value) or right)
