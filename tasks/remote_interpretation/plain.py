@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from errors import InputError
-from tasks.interpretation.pipeline import Artifacts, Cache, Job, Need, Pipeline, Service
+from tasks.interpretation.pipeline import Artifacts, Cache, Job, JobEnvironment, Need, Pipeline, Service
 
 
 def runnable(pipeline: Pipeline) -> tuple[Job, ...]:
@@ -75,7 +75,7 @@ def _job(job: Job, names: Collection[str], pipeline: Pipeline) -> dict[str, Any]
         "allow_failure": _allow_failure(job),
         "retry": _retry(job),
         "timeout": None if job.timeout_seconds is None else f"{job.timeout_seconds} seconds",
-        "environment": None if job.environment is None else _given(vars(job.environment)),
+        "environment": None if job.environment is None else _environment(job.environment),
         "coverage": job.coverage,
         "resource_group": job.resource_group,
         "interruptible": job.interruptible or None,
@@ -83,6 +83,10 @@ def _job(job: Job, names: Collection[str], pipeline: Pipeline) -> dict[str, Any]
     }
     empty_counts = ("script", "needs", "dependencies", "allow_failure")
     return {key: value for key, value in found.items() if value or (value is not None and key in empty_counts)}
+
+
+def _environment(environment: JobEnvironment) -> dict[str, Any]:
+    return _given({"deployment_tier" if key == "tier" else key: value for key, value in vars(environment).items()})
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
