@@ -154,10 +154,9 @@ def _usable(name: str, spec: Mapping_, findings: Findings, with_rules: bool) -> 
     with_options = any(
         isinstance(rule, dict) and "options" in rule for rule in (ruled if isinstance(ruled, list) else ())
     )
-    if with_options and kind not in ("string", "number"):
-        findings.add("input-spec", f"`options` of `{name}`: for strings and numbers only.", spec.place("rules"))
-    if spec.get("options") is not None and kind not in ("string", "number"):
-        findings.add("input-spec", f"`options` of `{name}`: for strings and numbers only.", spec.place("options"))
+    for key, there in (("rules", with_options), ("options", spec.get("options") is not None)):
+        if there and kind == "boolean":
+            findings.add("input-spec", f"`options` of `{name}`: not for booleans.", spec.place(key))
     if spec.get("regex") is not None and kind != "string":
         findings.add("input-spec", f"`regex` of `{name}`: for strings only.", spec.place("regex"))
     return len(findings.items) == before
@@ -237,15 +236,23 @@ def _checked(name: str, spec: Mapping_, node: Node, findings: Findings) -> Value
     except _WrongTypeError:
         findings.add("input-value", f"The input `{name}` must be {_NAMES[kind]}, not {describe(node)}.", node.span)
         return None
-    options = spec.get("options")
-    if isinstance(options, Sequence) and shown(value) not in [shown(plain(item)) for item in options.items]:
-        allowed = ", ".join(shown(plain(item)) for item in options.items)
-        message = f"The input `{name}` must be one of {allowed[:300]}, not `{shown(value)[:80]}`."
+    if message := _not_offered(name, spec, value):
         findings.add("input-value", message, node.span)
     elif isinstance(regex := spec.get("regex"), Scalar) and not _matches(regex, str(value), findings):
         message = f"The input `{name}`: `{shown(value)[:80]}` does not match `{regex.text[:80]}`."
         findings.add("input-value", message, node.span)
     return value
+
+
+def _not_offered(name: str, spec: Mapping_, value: Value) -> str | None:
+    """What is wrong with a value by the `options` of its input; those of a list are for each of its items."""
+    options = spec.get("options")
+    if not isinstance(options, Sequence):
+        return None
+    offered = [shown(plain(item)) for item in options.items]
+    wrong = [shown(each) for each in (value if isinstance(value, list) else [value]) if shown(each) not in offered]
+    which = "hold only" if isinstance(value, list) else "be one of"
+    return f"The input `{name}` must {which} {', '.join(offered)[:300]}, not `{wrong[0][:80]}`." if wrong else None
 
 
 def _coerced(value: Value, kind: str) -> Value:
