@@ -41,14 +41,16 @@ def _patterns(globs: str) -> list[re.Pattern[str]]:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
-        linked = [name for name in folders if (Path(parent) / name).is_symlink()]
-        for name in sorted([*names, *linked]):
+    """All files and links to nothing; also what is in folders that links lead to, but for those around the link."""
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = Path(parent).resolve()
+        folders[:] = [name for name in folders if not real.is_relative_to((Path(parent) / name).resolve())]
+        for name in sorted(names):
             yield (Path(parent) / name).relative_to(folder).as_posix()
 
 
 def find(folder: Path, includes: str, excludes: str = "", *, default_excludes: bool = True) -> list[str]:
-    """The files below a folder that match, as sorted relative paths; symbolic links are kept as links."""
+    """The files below a folder that match, as sorted relative paths, links to files among them."""
     wanted = _patterns(includes or "**")
     unwanted = _patterns(excludes) + (_patterns(DEFAULT_EXCLUDES) if default_excludes else [])
     return sorted(

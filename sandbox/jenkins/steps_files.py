@@ -82,7 +82,7 @@ def _stash_file(build: Build, name: str) -> Path:
 @step("stash", "Stash some files to be used later in the build", "name includes excludes allowEmpty useDefaultExcludes",
       needs_workspace=True)  # fmt: skip
 def stash(build: Build, arguments: Arguments) -> None:
-    """Keep files for other nodes of this build; empty folders are lost, modes and links kept."""
+    """Keep files for other nodes of this build; empty folders are lost, modes and links to files kept."""
     folder = build.folder
     files = globs.find(
         folder, arguments.text("includes", ""), arguments.text("excludes", ""),
@@ -135,7 +135,8 @@ def archive_artifacts(build: Build, arguments: Arguments) -> None:
     for path in files:
         target = build.host.folder / "archive" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(folder / path, target, follow_symlinks=arguments.flag("followSymlinks", True))
+        followed = arguments.flag("followSymlinks", True) and (folder / path).exists()
+        shutil.copy2(folder / path, target, follow_symlinks=followed)
     if arguments.flag("fingerprint"):
         build.line("Recording fingerprints")
 

@@ -28,6 +28,7 @@ from tasks.interpretation.jobs import build_jobs, decide_jobs, leave_out, wide_v
 from tasks.interpretation.needs import link_needs
 from tasks.interpretation.pipeline import Pipeline
 from tasks.interpretation.references import resolve_references
+from tasks.interpretation.reported import reopen
 from tasks.interpretation.rules import Judge
 from tasks.interpretation.setup import (
     check_globals,
@@ -100,6 +101,7 @@ PASSES: tuple[Callable[[State], State], ...] = (
     note_unset,
     build_jobs,
     link_needs,
+    reopen,
     inline,
 )
 

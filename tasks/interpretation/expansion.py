@@ -75,14 +75,17 @@ def _replace(text: str, value: Callable[[str], str | None], dollar: str) -> tupl
     return _REFERENCE.sub(one, text), open_names
 
 
-def expand_all(values: Mapping[str, str], raw: frozenset[str] = frozenset()) -> Expanded:
+def expand_all(
+    values: Mapping[str, str], raw: frozenset[str] = frozenset(), kept: frozenset[str] = frozenset()
+) -> Expanded:
     """Return all variables with the references between them resolved.
 
     Args:
         values: Texts as written.
         raw: Names with ``expand: false``, taken as they are.
+        kept: Names that the build may give other values: references to them stay, as ``${NAME}``.
     """
-    worker = _Expander(values, raw)
+    worker = _Expander(values, raw, kept)
     final = {name: worker.value(name, ()) for name in values}
     unresolved = frozenset(n for n in worker.open if n not in raw)
     settled = {n: v if n in raw or n in unresolved else v.replace("$$", "$") for n, v in final.items()}
@@ -93,6 +96,7 @@ def expand_all(values: Mapping[str, str], raw: frozenset[str] = frozenset()) -> 
 class _Expander:
     values: Mapping[str, str]
     raw: frozenset[str]
+    kept: frozenset[str] = frozenset()
     done: dict[str, str] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
     cycles: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -119,6 +123,9 @@ class _Expander:
                 return None
             if other not in self.values:
                 return None
+            if other in self.kept:
+                self.open.add(name)
+                return f"${{{other}}}"
             inner = self.value(other, chain)
             if other in self.open:
                 self.open.add(name)

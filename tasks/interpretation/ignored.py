@@ -71,6 +71,14 @@ _GIT_NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "GIT_FETCH_EXTRA_FLAGS": ("has no effect: Jenkins fetches by its own flags", ()),
     "GIT_LFS_SKIP_SMUDGE": ("has no effect on the checkout: the agent's git decides about large files", ("0", "")),
 }
+_RUNNER_VARIABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "AFTER_SCRIPT_IGNORE_ERRORS": (
+        "has no effect: a failing `after_script` never fails the job. Move what must not fail into `script`",
+        ("true", "1", ""),
+    ),
+    "RUNNER_AFTER_SCRIPT_TIMEOUT": ("has no effect: an `after_script` may take five minutes", ("5m", "5m0s", "")),
+    "RUNNER_SCRIPT_TIMEOUT": ("has no effect. Use `timeout`, which counts for the script", ("",)),
+}
 _ARTIFACT_NOTES = {
     "expose_as": "is ignored: Jenkins has no merge request to show it in",
     "access": "is ignored: who may read the build may read its artifacts",
@@ -156,7 +164,7 @@ def note_ignored(node: Mapping_, findings: Findings) -> None:
     _note_reports(node.get("artifacts"), findings)
     _note_rules(node.get("rules"), findings)
     _note_retry(node.get("retry"), findings)
-    _note_git(node.get("variables"), findings)
+    _note_variables(node.get("variables"), findings)
     if (
         node.get("services") is not None
         and node.get("image") is None
@@ -223,12 +231,13 @@ def _note_retry(node: Node | None, findings: Findings) -> None:
         findings.add("retry-reason", message, node.place("when"))
 
 
-def _note_git(variables: Node | None, findings: Findings) -> None:
+def _note_variables(variables: Node | None, findings: Findings) -> None:
     given = read_variables(variables).values
     for entry in variables if isinstance(variables, Mapping_) else ():
-        text, fine = _GIT_NOTES.get(entry.key, ("", ()))
-        if text and given[entry.key] not in fine:
-            findings.add("git-variable", f"`{entry.key}` {text}.", entry.span)
+        for code, notes in (("git-variable", _GIT_NOTES), ("runner-variable", _RUNNER_VARIABLES)):
+            text, fine = notes.get(entry.key, ("", ()))
+            if text and given[entry.key] not in fine:
+                findings.add(code, f"`{entry.key}` {text}.", entry.span)
 
 
 def _note_reports(node: Node | None, findings: Findings) -> None:
@@ -243,7 +252,7 @@ def _note_reports(node: Node | None, findings: Findings) -> None:
 
 def note_global(root: Mapping_, findings: Findings) -> None:
     """The same for global keywords."""
-    _note_git(root.get("variables"), findings)
+    _note_variables(root.get("variables"), findings)
     workflow = root.get("workflow")
     if not isinstance(workflow, Mapping_):
         return

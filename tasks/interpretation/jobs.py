@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from typing import cast
 
 from tasks.interpretation import fields
 from tasks.interpretation.combinations import mirrors
 from tasks.interpretation.evaluation import Scope
-from tasks.interpretation.expansion import Expanded, expand, expand_all
+from tasks.interpretation.expansion import Expanded, expand, expand_all, references
 from tasks.interpretation.expressions import Constant, Expression, both
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, Undecided, When
@@ -133,7 +134,7 @@ def _when(draft: JobDraft, outcome: Outcome) -> When:
 def build_jobs(state: State) -> State:
     """Build the jobs of the model, several for one with `parallel`. `needs` are added by a later pass."""
     wide = wide_variables(state)
-    builder = _Builder(state, wide, expand_all(wide.values, wide.raw))
+    builder = Builder(state, wide, expand_all(wide.values, wide.raw))
     jobs: list[Job] = []
     names: dict[str, tuple[Instance, ...]] = {}
     for draft in state.drafts:
@@ -162,15 +163,28 @@ def wide_variables(state: State) -> Variables:
 
 
 @dataclass(frozen=True)
-class _Builder:
+class Builder:
+    """Makes jobs of drafts.
+
+    Attributes:
+        wide: What every job gets; see `wide_variables`.
+        settled: The same, with the references between them resolved.
+    """
+
     state: State
     wide: Variables
     settled: Expanded
 
-    def job(self, draft: JobDraft, instance: Instance) -> Job:
+    def own(self, draft: JobDraft, instance: Instance) -> Variables:
+        """The variables the job has from the text."""
         outcome = draft.decision.certain or Outcome()
         own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
-        own = own.without(self.state.context.overrides).without(self.state.context.secrets)
+        return own.without(self.state.context.overrides).without(self.state.context.secrets)
+
+    def job(self, draft: JobDraft, instance: Instance) -> Job:
+        """The job, without its `needs`."""
+        outcome = draft.decision.certain or Outcome()
+        own = self.own(draft, instance)
         expanded = self.expanded(draft, instance, own)
         for circle in expanded.cycles.values():
             message = f"Variables refer to each other in a circle: {' -> '.join(circle)}."
@@ -214,6 +228,7 @@ class _Builder:
         return tuple(self.chosen(rule, draft, instance, plain) if rule.variables else rule for rule in rules)
 
     def chosen(self, rule: Undecided, draft: JobDraft, instance: Instance, plain: Expanded) -> Undecided:
+        """A rule that brings variables, with all that are others than without it."""
         own = Variables({**instance.variables, **rule.variables}).over(draft.variables)
         own = own.without(self.state.context.overrides).without(self.state.context.secrets)
         found = self.expanded(draft, instance, own)
@@ -228,6 +243,7 @@ class _Builder:
         return replace(rule, variables=values, unresolved_variables=frozenset(found.unresolved & values.keys()))
 
     def expanded(self, draft: JobDraft, instance: Instance, own: Variables) -> Expanded:
+        """All variables of a job, with the references between them resolved."""
         if own.values.keys() <= self.state.variables.values.keys() and all(
             self.state.variables.values[k] == v for k, v in own.values.items()
         ):
@@ -236,7 +252,28 @@ class _Builder:
         given = {k: v for k, v in _job_names(draft, instance).items() if k not in every.values}
         return expand_all({**given, **every.values}, every.raw | given.keys())
 
+    def reopened(self, job: Job, draft: JobDraft, instance: Instance) -> Job:
+        """The job whose variables refer to others of the text as the build has them."""
+        own = self.own(draft, instance)
+        kept = frozenset(own.values)
+        every = own.over(self.wide)
+        given = {k: v for k, v in _job_names(draft, instance).items() if k not in every.values}
+        expanded = expand_all({**given, **every.values}, every.raw | given.keys(), kept)
+        put = partial(expand, values={n: v for n, v in {**given, **expanded.values}.items() if n not in kept})
+        shown = _in_order(self.variables(own, expanded), expanded.unresolved)
+        environment = fields.environment_of(draft.node.get("environment"), put)
+        if job.environment is not None and environment is not None:
+            environment = replace(job.environment, url=environment.url)
+        return replace(
+            job,
+            variables=shown,
+            unresolved_variables=frozenset(expanded.unresolved & shown.keys()),
+            image=fields.image_of(draft.node.get("image"), put),
+            environment=environment,
+        )
+
     def names(self, draft: JobDraft, instance: Instance, expanded: Expanded) -> Mapping[str, str]:
+        """What may be put into keywords other than `variables`."""
         return {**_job_names(draft, instance), **expanded.values}
 
     def variables(self, own: Variables, expanded: Expanded) -> dict[str, str]:
@@ -249,6 +286,7 @@ class _Builder:
         }
 
     def excluded(self, node: Mapping_) -> tuple[str, ...]:
+        """The global variables the job does not inherit."""
         inherit = node.get("inherit")
         given = inherit.get("variables") if isinstance(inherit, Mapping_) else None
         if given is None:
@@ -256,6 +294,17 @@ class _Builder:
         kept = inherited(self.state.variables, given).values
         context = self.state.context
         return tuple(n for n in self.state.variables.values if n not in kept and not context.given(n))
+
+
+def _in_order(values: Mapping[str, str], unresolved: frozenset[str]) -> dict[str, str]:
+    """The variables, each behind those it refers to; as they were where they refer to each other in a circle."""
+    known = unresolved & values.keys()
+    graph = {name: known.intersection(references(values[name])) - {name} for name in values if name in known}
+    try:
+        last = tuple(TopologicalSorter(graph).static_order())
+    except CycleError:
+        return dict(values)
+    return {name: values[name] for name in (*(n for n in values if n not in known), *last)}
 
 
 def _job_names(draft: JobDraft, instance: Instance) -> dict[str, str]:

@@ -165,9 +165,10 @@ _WORK = {
     "services:variables:value": _exact(),
     "services:variables:expand": _exact(),
     "variables": _near(
-        "GitLab's expansion and precedence. A few variables that steer GitLab's git have no effect, and a few "
-        "predefined ones are [not set](variables.md#not-set).",
+        "GitLab's expansion and precedence. A few variables that steer GitLab's git or its runner have no effect, "
+        "and a few predefined ones are [not set](variables.md#not-set).",
         "git-variable",
+        "runner-variable",
         "variable-not-set",
     ),
     "variables:value": _exact(),
@@ -185,7 +186,7 @@ _WORK = {
     "timeout": _exact(),
     "tags": _near("The labels an agent must have. Label one, or the job waits.", "tags"),
     "artifacts": _exact("Stashed for later jobs, archived for people."),
-    "artifacts:paths": _exact(),
+    "artifacts:paths": _near("Empty folders are not handed on; a link to a folder becomes a folder."),
     "artifacts:exclude": _exact(),
     "artifacts:untracked": _exact(),
     "artifacts:when": _exact(),

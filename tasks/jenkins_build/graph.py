@@ -35,7 +35,7 @@ from tasks.jenkins_build.groovy import (
     Statement,
     Text,
 )
-from tasks.jenkins_build.job_functions import common, docker_of, own_lines, rule_values, service_variables
+from tasks.jenkins_build.job_functions import common, docker_of, late_lines, own_lines, rule_values, service_variables
 from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, secrets_list, with_variables
 from tasks.jenkins_build.names import label
 from tasks.jenkins_build.plan import (
@@ -224,6 +224,8 @@ def _shell(plan: Plan, job: Job) -> Entries:
         yield "bare", Code("true")
     if own := own_lines(plan, job):
         yield "own", _text(own)
+    if open_lines := late_lines(plan, job):
+        yield "open", _text(open_lines)
     for word, jobs in (("passed", dotenv.passed(job, plan.pipeline)), ("lent", dotenv.lent(job, plan.pipeline))):
         if jobs:
             yield word, _marks(plan, (other.name for other in jobs))

@@ -368,7 +368,7 @@ String exportsOf(String text) {{
 """
 
 # Ant's patterns cannot hold commas, backslashes or line ends: a `?` takes their place.
-_LIST_UNTRACKED = r"git ls-files --others -z | tr ',\\\n' '???' | tr '\0' ','"
+_LIST_UNTRACKED = "#!/bin/sh\n" + r"git ls-files --others -z | tr ',\\\n' '???' | tr '\0' ','"
 
 UNTRACKED = f"""
 // Patterns of the files git does not know, after those given (artifacts:untracked). Never empty: that would mean all.

@@ -140,6 +140,8 @@ def _with_variables(
     referred = told if job.unresolved_variables or plan.pipeline.unresolved_variables or referring else []
     function: list[Expression] = [*_texts(["lent() {", ":"]), *lent, *_texts(["}"])] if lent else []
     variables: tuple[Expression, ...] = (*_texts(head), *function, *referred, *shared, *_texts(own), *chosen, *told)
+    if late := late_lines(plan, job):
+        variables = (*variables, *_texts(late), *told)
     parameters = ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
     return Block(f"@NonCPS\nString {name}({parameters})", (Lines((*before, *variables, *after)),))
 
@@ -154,10 +156,18 @@ def _texts(texts: list[str]) -> list[Text]:
 
 def own_lines(plan: Plan, job: Job) -> list[str]:
     """What the job exports itself: its own variables, after those of the pipeline where it does not get them all."""
+    told, lent = bool(dotenv.told(job, plan.pipeline)), bool(dotenv.lent(job, plan.pipeline))
+    own = job_script.own_variables(job, lent=lent, told=told)
     if not job.excluded_variables:
-        return job_script.own_variables(job, lent=bool(dotenv.lent(job, plan.pipeline)))
-    shared = job_script.exports(plan.shared_variables(job), plan.pipeline.unresolved_variables)
-    return [*shared, *job_script.own_variables(job, lent=bool(dotenv.lent(job, plan.pipeline)))]
+        return own
+    return [*job_script.exports(plan.shared_variables(job), plan.pipeline.unresolved_variables), *own]
+
+
+def late_lines(plan: Plan, job: Job) -> list[str]:
+    """What the job exports behind the variables of the reports it gets, as it refers to others."""
+    if not dotenv.told(job, plan.pipeline):
+        return []
+    return job_script.late_variables(job, lent=bool(dotenv.lent(job, plan.pipeline)))
 
 
 def _rule_function(plan: Plan, job: Job) -> Block:

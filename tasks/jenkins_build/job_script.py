@@ -55,6 +55,7 @@ COMMIT_VARIABLES: Mapping[str, str] = {
 LOGIN_VARIABLES = ("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
 _DOLLAR = "$"
+_URL = "CI_ENVIRONMENT_URL"
 SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$\$|\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 # Git refuses a workspace of another user, as a container's root finds it, unless it is told otherwise.
@@ -174,18 +175,38 @@ def job_variables(job: Job, index: int, timeout_seconds: int) -> list[str]:
     return lines if job.image is None else [*lines, _SAFE_WORKSPACE]
 
 
-def own_variables(job: Job, *, lent: bool = False) -> list[str]:
-    """What the job sets over the pipeline's variables; `lent` as for `exports`."""
-    known = {}
+def own_variables(job: Job, *, lent: bool = False, told: bool = False) -> list[str]:
+    """What the job sets over the pipeline's variables.
+
+    Args:
+        job: The job.
+        lent: As for `exports`.
+        told: Whether it gets variables of reports: those that refer to others are then among `late_variables`.
+    """
+    late = job.unresolved_variables if told else frozenset[str]()
+    own = {name: value for name, value in job.variables.items() if name not in late}
+    known = {name: value for name, value in _environment(job).items() if not (told and name == _URL and "$" in value)}
+    # an address may hold the slug, and what else is only known here
+    return [*exports(known, (_URL,)), *exports(own, job.unresolved_variables, lent=lent)]
+
+
+def late_variables(job: Job, *, lent: bool = False) -> list[str]:
+    """The variables that refer to others, for a job that gets reports: these have come to their values by then."""
+    late = {name: value for name, value in job.variables.items() if name in job.unresolved_variables}
+    known = {name: value for name, value in _environment(job).items() if name == _URL and "$" in value}
+    return [*exports(late, job.unresolved_variables, lent=lent), *exports(known, (_URL,))]
+
+
+def _environment(job: Job) -> dict[str, str]:
+    known: dict[str, str] = {}
     if job.environment is not None:
         name = job.environment.name
         known = {"CI_ENVIRONMENT_NAME": name, "CI_ENVIRONMENT_ACTION": job.environment.action}
         known |= {} if "$" in name else {"CI_ENVIRONMENT_SLUG": environment_slug(name)}
         tier = job.environment.tier or (None if "$" in name else environment_tier(name))
         known |= {"CI_ENVIRONMENT_TIER": tier} if tier else {}
-        known |= {"CI_ENVIRONMENT_URL": job.environment.url} if job.environment.url else {}
-    # an address may hold the slug, and what else is only known here
-    return [*exports(known, ("CI_ENVIRONMENT_URL",)), *exports(job.variables, job.unresolved_variables, lent=lent)]
+        known |= {_URL: job.environment.url} if job.environment.url else {}
+    return known
 
 
 def commands(items: Iterable[str]) -> list[str]:
@@ -194,7 +215,7 @@ def commands(items: Iterable[str]) -> list[str]:
     for item in items:
         if "\0" in item:
             raise InputError(f"The command {item[:40]!r} holds a NUL character.", remedy="Remove it.")
-        first, newline, _ = item.partition("\n")
+        first, newline, _ = item.strip().partition("\n")
         shown = f"$ {first}" + (" # collapsed multi-line command" if newline else "")
         result += [f"printf '%s\\n' {quoted(shown)}", item]
     return result

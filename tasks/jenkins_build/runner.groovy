@@ -522,7 +522,7 @@ void withLogin(Map job, Closure body) {
   }
 }
 
-// The shell text of a job. Reported variables are there twice: others refer to them, and they are the strongest.
+// The shell text of a job. Reported variables are there more than once: others refer to them, and they are the strongest.
 @NonCPS
 String shellText(Map job, String variables, List from, String commands) {
   return setup() + variablesOf(job, variables, from) + commands
@@ -539,7 +539,8 @@ String variablesOf(Map job, String variables, List from) {
   String lent = job.lent ? 'lent() {\n:\n' + reported(job.lent) + '}\n' : ''
   String reports = reported(from + (job.passed ?: []))
   String shared = job.bare ? '' : pipelineVariables()
-  return job.head + lent + reports + shared + (job.own ?: '') + variables + '\n' + reports
+  String open = job.open ? job.open + reports : ''
+  return job.head + lent + reports + shared + (job.own ?: '') + variables + '\n' + reports + open
 }
 
 // Whose artifacts a job takes: those it names, or those of all stages before its own.

@@ -181,6 +181,10 @@ _WARNINGS = {
         "`services` of a job without `image` are not started.", "Give the job an `image`, also by `default`."
     ),
     "id-tokens": _warning("Tokens GitLab would sign are not there.", "Use credentials of Jenkins."),
+    "runner-variable": _warning(
+        "A variable that tells GitLab Runner how long scripts may take, or what they may fail, has no effect.",
+        "See the message.",
+    ),
     "secrets": _warning(
         "A secret of a vault is read from Jenkins' credentials instead.",
         "Create the credential that the message names in the folder of the Jenkins job.",

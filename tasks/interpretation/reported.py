@@ -1,0 +1,47 @@
+"""Pass: what dotenv reports may say otherwise is left to the build, in jobs that take some.
+
+Variables of reports (``artifacts:reports:dotenv``) are stronger than all of the text, also for the variables that refer
+to them: ``IMAGE: "app:$TAG"`` is made of the reported ``TAG`` even where the text gives one.
+https://docs.gitlab.com/ci/variables/#cicd-variable-precedence
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tasks.interpretation.expansion import expand_all
+from tasks.interpretation.jobs import Builder, wide_variables
+from tasks.interpretation.pipeline import Job
+from tasks.interpretation.state import State
+
+
+def reopen(state: State) -> State:
+    """Keep the references between variables of the text, in jobs of the pipeline itself that take reports."""
+    rank = {stage: place for place, stage in enumerate(state.stages)}
+    reporters = {job.name: rank[job.stage] for job in state.jobs if job.artifacts.reports.get("dotenv")}
+    if not reporters or state.depth:
+        return state
+    wide = wide_variables(state)
+    builder = Builder(state, wide, expand_all(wide.values, wide.raw))
+    made = {
+        instance.name: (draft.decided(instance.name), instance)
+        for draft in state.drafts
+        for instance in state.instances[draft.name]
+    }
+    first = min(reporters.values())
+    jobs = (
+        builder.reopened(job, *made[job.name]) if _takes(job, reporters, rank[job.stage] > first) else job
+        for job in state.jobs
+    )
+    return replace(state, jobs=tuple(jobs))
+
+
+def _takes(job: Job, reporters: Mapping[str, int], later: bool) -> bool:
+    """Whether the job gets a report: by `needs`, its own or those of a rule, else from an earlier stage."""
+    if job.dependencies is not None and reporters.keys().isdisjoint(job.dependencies):
+        return False
+    chosen = (job.needs, *(rule.needs for rule in job.rules if rule.needs is not None))
+    if job.needs is None and later:
+        return True
+    return any(need.artifacts and need.job in reporters for needs in chosen for need in needs or ())
