@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from tasks.source.nodes import ScalarKind
 
 _BOOLEANS = {"yes": "true", "true": "true", "on": "true", "no": "false", "false": "false", "off": "false"}
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9](?:[0-9]|[,_][0-9])*)")
 _OCTAL = re.compile(r"[-+]?0[0-7_,]+")
-_OTHER_BASE = re.compile(r"[-+]?0(?:b[01_,]+|x[0-9a-fA-F_,]+|o[0-7_,]+)")
+_OTHER_BASE = re.compile(r"[-+]?0(?:b[01_,]+|x[0-9a-fA-F_,]+)")
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][-+][0-9]+)?")
-_EXPONENT = re.compile(r"[-+]?[0-9][0-9_,]*(?:\.[0-9]*)?[eE][-+]?[0-9]+")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}")
+_SEXAGESIMAL_FLOAT = re.compile(rf"{_SEXAGESIMAL.pattern}\.[0-9_]*")
 _DATE = re.compile(r"\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)")
 _TIME = re.compile(
     r"-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?", re.ASCII
 )
+_Number = TypeVar("_Number", int, float)
 _MAX_DIGITS = 4000  # Python refuses to print longer integers
 
 
@@ -49,7 +52,9 @@ def _number(text: str) -> tuple[str, ScalarKind] | None:
         return str(integer), "integer"
     if text.lower() in (".inf", "+.inf", "-.inf", ".nan"):
         return {".nan": "NaN", "-.inf": "-Infinity"}.get(text.lower(), "Infinity"), "float"
-    if text not in (".", "+.", "-.") and (_FLOAT.fullmatch(text) or _EXPONENT.fullmatch(text)):
+    if _SEXAGESIMAL_FLOAT.fullmatch(text):
+        return _as_ruby(_in_seconds(text, float)), "float"
+    if text not in (".", "+.", "-.") and _FLOAT.fullmatch(text):
         return _as_ruby(float(text.replace("_", "").replace(",", ""))), "float"
     return None
 
@@ -63,12 +68,14 @@ def _integer(text: str) -> int | None:
     if _OTHER_BASE.fullmatch(text):
         return int(plain, 0)
     if _SEXAGESIMAL.fullmatch(text):
-        sign = -1 if text[0] == "-" else 1
-        total = 0
-        for part in plain.lstrip("+-").split(":"):
-            total = total * 60 + int(part)
-        return sign * total
+        return _in_seconds(text, int)
     return None
+
+
+def _in_seconds(text: str, number: Callable[[str], _Number]) -> _Number:
+    """Hours, minutes, seconds, as Psych adds them up: ``1:30`` is an hour and a half, ``-1:30`` half an hour less."""
+    hours, minutes, seconds = map(number, f"{text.replace('_', '')}:0".split(":")[:3])
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _as_ruby(value: float) -> str:
