@@ -78,10 +78,11 @@ def _kill_at(at, faults, path, environment):
     with subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
-        deadline = time.monotonic() + 150
-        while not any(re.search(at.request, line) for line in list(faults.log)):
+        deadline, seen = time.monotonic() + 150, 0
+        while not any(re.search(at.request, line) for line in (new := faults.log[seen:])):
             assert process.poll() is None, process.stderr.read().decode()[-2000:]
             assert time.monotonic() < deadline, faults.log[-20:]
+            seen += len(new)
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
 
