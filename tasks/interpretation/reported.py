@@ -19,7 +19,7 @@ from tasks.interpretation.state import State
 def reopen(state: State) -> State:
     """Keep the references between variables of the text, in jobs of the pipeline itself that take reports."""
     rank = {stage: place for place, stage in enumerate(state.stages)}
-    reporters = {job.name: rank[job.stage] for job in state.jobs if job.artifacts.reports.get("dotenv")}
+    reporters = {job.name: rank.get(job.stage, 0) for job in state.jobs if job.artifacts.reports.get("dotenv")}
     if not reporters or state.depth:
         return state
     wide = wide_variables(state)
@@ -31,7 +31,7 @@ def reopen(state: State) -> State:
     }
     first = min(reporters.values())
     jobs = (
-        builder.reopened(job, *made[job.name]) if _takes(job, reporters, rank[job.stage] > first) else job
+        builder.reopened(job, *made[job.name]) if _takes(job, reporters, rank.get(job.stage, 0) > first) else job
         for job in state.jobs
     )
     return replace(state, jobs=tuple(jobs))
