@@ -79,7 +79,7 @@ def _kill_at(at, faults, path, environment):
         command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         deadline, seen = time.monotonic() + 150, 0
-        while not any(re.search(at.request, line) for line in (new := faults.log[seen:])):
+        while not re.search(at.request, "\n".join(new := faults.log[seen:])):
             assert process.poll() is None, process.stderr.read().decode()[-2000:]
             assert time.monotonic() < deadline, faults.log[-20:]
             seen += len(new)
