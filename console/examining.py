@@ -12,12 +12,13 @@ import yaml
 from console.interpret import InterpretOptions, examined_file
 from errors import InputError
 from tasks.interpretation.compiler import Examined
-from tasks.interpretation.shapes import spliced
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.suggest import suggestion
 from tasks.interpretation.verdicts import Verdict, verdicts
 from tasks.source.inputs import plain
 from tasks.source.nodes import Entry, Mapping_, Node, Sequence, is_null
 
+_SCRIPTS = ("script", "before_script", "after_script")
 _WIDE = 10**9  # no line is folded: a comment is put behind the first one
 
 
@@ -79,7 +80,7 @@ def expanded(examined: Examined) -> str:
         node = state.root.get(key)
         if node is not None:
             written[key] = _plain(node)
-    jobs = {draft.name: _without_nulls(_plain(draft.node)) for draft in state.judged}
+    jobs = {draft.name: _without_nulls({e.key: _keyword(e) for e in draft.node}) for draft in state.judged}
     return _dumped({**written, **jobs})
 
 
@@ -119,9 +120,16 @@ def _lines(node: Mapping_, depth: int) -> Iterator[str]:
             yield f"{'  ' * depth}{key}:  # {place}"
             yield from _lines(entry.value, depth + 1)
         elif not is_null(entry.value) or depth > 1:
-            first, *rest = _dumped({entry.key: _plain(entry.value)}).splitlines()
+            first, *rest = _dumped({entry.key: _keyword(entry)}).splitlines()
             yield f"{'  ' * depth}{first}  # {place}"
             yield from (f"{'  ' * depth}{line}" for line in rest)
+
+
+def _keyword(entry: Entry) -> Any:
+    """The value of a job's keyword as data; scripts are one list, whatever lists they were put together from."""
+    if entry.key in _SCRIPTS and isinstance(entry.value, Sequence):
+        return [_plain(item) for item in flattened(entry.value)]
+    return _plain(entry.value)
 
 
 def _plain(node: Node) -> Any:
@@ -129,8 +137,16 @@ def _plain(node: Node) -> Any:
     if isinstance(node, Mapping_):
         return {entry.key: _plain(entry.value) for entry in node}
     if isinstance(node, Sequence):
-        return [_plain(item) for item in spliced(node)]
+        return [_plain(item) for item in _spliced(node)]
     return plain(node)
+
+
+def _spliced(node: Sequence) -> Iterator[Node]:
+    for item in node.items:
+        if isinstance(item, Sequence) and item.spliced:
+            yield from _spliced(item)
+        else:
+            yield item
 
 
 def _without_nulls(value: Any) -> Any:

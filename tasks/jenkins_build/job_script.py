@@ -194,7 +194,9 @@ def late_variables(job: Job, *, lent: bool = False) -> list[str]:
     """The variables that refer to others, for a job that gets reports: these have come to their values by then."""
     late = {name: value for name, value in job.variables.items() if name in job.unresolved_variables}
     known = {name: value for name, value in _environment(job).items() if name == _URL and "$" in value}
-    return [*exports(late, job.unresolved_variables, lent=lent), *exports(known, (_URL,))]
+    if job.image is not None and "$" in job.image.name:
+        known["CI_JOB_IMAGE"] = job.image.name
+    return [*exports(late, job.unresolved_variables, lent=lent), *exports(known, known)]
 
 
 def _environment(job: Job) -> dict[str, str]:

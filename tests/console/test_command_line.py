@@ -117,7 +117,7 @@ def test_interpret_decides_rules_for_a_branch(project):
 
 RULED = """\
 include: common.yml
-build: {extends: .base, script: [make]}
+build: {extends: .base, script: [[[make]]]}
 test:
   script: [make test]
   needs: [{job: build, artifacts: false}]

@@ -19,7 +19,11 @@ build:
   stage: build
   script: ['echo "BUILT=registry.example/app:7" >b.env', 'echo "BASE=docker.example:5000/lib/redis:6" >>b.env']
   artifacts: {reports: {dotenv: b.env}}
-plain: {image: $BUILT, script: ['echo "in $BUILT"'], after_script: [echo after]}
+plain:
+  image: $FULL
+  variables: {BUILT: given, FULL: "$BUILT"}
+  script: ['echo "in $BUILT, $CI_JOB_IMAGE"']
+  after_script: [echo after]
 ruled:
   image: {name: "mirror.example/${TOOL}:$SUFFIX", pull_policy: [always, never]}
   services: [{name: $BASE, alias: cache}]
@@ -57,7 +61,7 @@ def test_they_are_found_out_in_the_build(tmp_path: Path, rendering: Literal["sta
     assert ran.states == {
         "build": "success", "plain": "success", "ruled": "success", "more": "success", "bad": "failed",
     }  # fmt: skip
-    assert ran.lines["plain"][:2] == ["in registry.example/app:7", "after"]
+    assert ran.lines["plain"][:2] == ["in registry.example/app:7, registry.example/app:7", "after"]
     calls = listed.splitlines()
     plain = [call for call in calls if call.startswith("run ") and "registry.example/app:7" in call]
     assert [call.endswith(" -i registry.example/app:7 sh") for call in plain[:2]] == [True, True]
