@@ -9,6 +9,10 @@ from pydantic import Field, field_validator
 from blocks.addresses import trusted
 from blocks.schema_once import SchemaOnce
 
+DOCKER_HUB = "docker.io"
+_HUB_NAMES = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com")
+_HUB_API = "registry-1.docker.io"
+
 
 class ImageRegistry(SchemaOnce):
     """A Docker registry (v2 API). Images are named ``<address>/<namespace>/<project path>``."""
@@ -36,15 +40,22 @@ class ImageRegistry(SchemaOnce):
     def _host_only(cls, address: str) -> str:
         if "://" in address or "/" in address or "@" in address:
             raise ValueError("give host and port only, without scheme, path or credentials")
-        return address
+        return DOCKER_HUB if address.lower() in _HUB_NAMES else address
 
     def repository(self, project_path: str) -> str:
         """Repository of a project in this registry, in lower case as registries demand.
 
+        Docker Hub takes an account and one name only: there what follows the account is joined by hyphens.
+
         >>> ImageRegistry(address="r:5000", namespace="apps").repository("Group/App")
         'apps/group/app'
+        >>> ImageRegistry(address="docker.io", namespace="acme").repository("Group/App")
+        'acme/group-app'
         """
-        return "/".join(part for part in (self.namespace.strip("/"), project_path.lower()) if part)
+        parts = [part for part in f"{self.namespace}/{project_path.lower()}".split("/") if part]
+        if self.address == DOCKER_HUB:
+            parts = [parts[0], "-".join(parts[1:])] if len(parts) > 1 else parts
+        return "/".join(parts)
 
     def image_name(self, project_path: str) -> str:
         """``address/repository`` of a project's image.
@@ -64,4 +75,5 @@ class ImageRegistry(SchemaOnce):
         """An HTTP client for the registry's API, without authentication: see `tasks.image.registry`."""
         scheme = "http" if self.plain_http else "https"
         verify = trusted(self.ca_file, self.verify_tls)
-        return httpx.Client(base_url=f"{scheme}://{self.address}", timeout=self.timeout_seconds, verify=verify)
+        host = _HUB_API if self.address == DOCKER_HUB else self.address  # docker.io itself is a web site
+        return httpx.Client(base_url=f"{scheme}://{host}", timeout=self.timeout_seconds, verify=verify)

@@ -35,7 +35,9 @@ from tasks.image.reference import ImageReference
 
 _STEP = re.compile(r"Step \d+/\d+ : .*")
 _REFUSED = re.compile(r"unauthorized|denied|no basic auth|authentication required", re.IGNORECASE)
-_OUTAGE = re.compile(r"connection re|EOF|timeout|Temporary failure|no such host|\b50[0234]\b|\b429\b", re.IGNORECASE)
+_OUTAGE = re.compile(
+    r"connection re|EOF|timeout|Temporary failure|no such host|\b50[0234]\b|\b429\b|toomanyrequests", re.IGNORECASE
+)
 _PUSHED = ("Pushed", "Layer already exists")
 _TAIL = 20
 _CONNECT_SECONDS = 10

@@ -15,6 +15,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 DOCKER_HUB = "docker.io"
+_HUB_NAMES = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def parse(text: str) -> ImageReference:
     first, slash, remainder = rest.partition("/")
     has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
     registry, path = (first, remainder) if has_registry else (DOCKER_HUB, rest)
+    registry = DOCKER_HUB if registry in _HUB_NAMES else registry
     repository, _, tag = path.partition(":")
     if registry == DOCKER_HUB and "/" not in repository:
         repository = f"library/{repository}"

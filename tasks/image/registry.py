@@ -55,12 +55,7 @@ class Registry:
 
     def ping(self) -> None:
         """Check that the address is a registry of API v2 that accepts the login."""
-        answer = self._send("GET", "/v2/", "the v2 API", scope="")
-        if "html" in answer.headers.get("Content-Type", ""):
-            raise ProtocolError(
-                f"The {self} answers with a web page: it does not look like a registry.",
-                remedy="Check the address, and for a proxy or login page before it.",
-            )
+        self._send("GET", "/v2/", "the v2 API", scope="")
 
     def digest(self, image: ImageReference) -> str:
         """Digest of the manifest, or of the index of a multi-platform image.
@@ -78,6 +73,23 @@ class Registry:
         if not _DIGEST.fullmatch(digest) or (image.digest is not None and digest != image.digest):
             raise ProtocolError(f"The {self} names digest {digest[:80]!r} for image {image}.")
         return digest
+
+    def find(self, image: ImageReference) -> str | None:
+        """As `digest`, or None where the registry has no such image, or hides it.
+
+        Docker Hub, Quay and GHCR refuse (401, 403) what is not there yet, too: only a login that is refused altogether
+        is an error then.
+
+        Raises:
+            AccessError: The login is not accepted.
+        """
+        try:
+            return self.digest(image)
+        except NotFoundError:
+            return None
+        except AccessError:
+            self.ping()
+            return None
 
     def tags(self, repository: str) -> list[str]:
         """Tags of a repository, over all pages."""
@@ -121,11 +133,18 @@ class Registry:
 
     def _send(self, method: str, path: str, what: str, *, scope: str, follow: bool = False) -> httpx.Response:
         answer = self._transmit(method, path, scope, follow)
-        if answer.status_code == 401 and (challenge := answer.headers.get("WWW-Authenticate")):
-            self._authorization[scope] = self._authorize(challenge, scope)
+        if answer.status_code == 401 and (challenges := answer.headers.get_list("WWW-Authenticate")):
+            self._authorization[scope] = self._authorize(challenges, scope, what)
             answer = self._transmit(method, path, scope, follow)
+        if method == "HEAD" and answer.status_code in (405, 501):  # some proxies know GET only
+            return self._send("GET", path, what, scope=scope, follow=follow)
         if not answer.is_success:
             raise self._refusal(answer, what)
+        if "html" in answer.headers.get("Content-Type", ""):
+            raise ProtocolError(
+                f"The {self} answers with a web page: it does not look like a registry.",
+                remedy="Check the address, and for a proxy or login page before it.",
+            )
         return answer
 
     def _transmit(self, method: str, path: str, scope: str, follow: bool) -> httpx.Response:
@@ -155,24 +174,27 @@ class Registry:
             return unreached(server, str(error))
         return ProtocolError(f"{server} gave an answer that cannot be read ({type(error).__name__}).")
 
-    def _authorize(self, challenge: str, scope: str) -> str:
-        kind, _, rest = challenge.partition(" ")
-        if kind.lower() == "basic":
+    def _authorize(self, challenges: list[str], scope: str, what: str) -> str:
+        kind, rest = _challenge(challenges)
+        if kind == "basic":
             if self._login is None:
                 raise AccessError(f"The {self} wants a login.", remedy="Put credentials in the ImageRegistry block.")
             return _basic(self._login)
-        if kind.lower() == "bearer":
-            return f"Bearer {self._token(_parameters(rest), scope)}"
+        if kind == "bearer":
+            return f"Bearer {self._token(_parameters(rest), scope, what)}"
         raise ProtocolError(f"The {self} wants a login of unknown kind {kind[:20]!r}.")
 
-    def _token(self, challenge: Mapping[str, str], scope: str) -> str:
+    def _token(self, challenge: Mapping[str, str], scope: str, what: str) -> str:
+        """A token for our own scope, as Docker asks for: that of the challenge may be a mere example (ghcr.io)."""
         realm = self._realm(challenge.get("realm", ""))
-        query = {"service": challenge.get("service", ""), "scope": challenge.get("scope") or scope}
+        query = {"service": challenge.get("service", ""), "scope": scope}
         headers = {"Authorization": _basic(self._login)} if self._login else {}
         parameters = {name: value for name, value in query.items() if value}
         answer = self._request("GET", realm, params=parameters, headers=headers)
+        if answer.status_code == 404:
+            raise ProtocolError(f"The address that the {self} names for logging in is not there (404).")
         if not answer.is_success:
-            raise self._refusal(answer, "a token")
+            raise self._refusal(answer, what)
         document = _object(answer, self)
         token = document.get("token") or document.get("access_token")
         if not isinstance(token, str):
@@ -192,11 +214,13 @@ class Registry:
         if status == 401:
             whom = f"the login of user {self._login[0]!r}" if self._login else "anonymous access"
             return AccessError(
-                f"{server} refused {whom} to {what} (401).", remedy="Check the credentials in the ImageRegistry block."
+                f"{server} refused {whom} to {what} (401).",
+                remedy="Check the credentials in the ImageRegistry block, and that its user may pull and push there.",
             )
         if status == 403:
+            lasting = " Its passwords are valid for 12 hours: renew it." if ".dkr.ecr." in self.address else ""
             return AccessError(
-                f"{server} forbids {what} (403).", remedy="Give its user the right to pull and push there."
+                f"{server} forbids {what} (403).", remedy=f"Give its user the right to pull and push there.{lasting}"
             )
         if status == 404:
             return NotFoundError(f"{server} has no {what}{_code(answer)}.")
@@ -213,9 +237,23 @@ def _basic(login: tuple[str, str]) -> str:
     return str(httpx.BasicAuth(*login)._auth_header)
 
 
+def _challenge(headers: list[str]) -> tuple[str, str]:
+    """The login that is asked for, and its parameters: Bearer before Basic where a registry offers both.
+
+    >>> _challenge(['Basic realm="r"', 'bearer realm="https://x/token"'])
+    ('bearer', 'realm="https://x/token"')
+    """
+    text = ", ".join(headers)
+    for kind in ("bearer", "basic"):
+        if found := re.search(rf"(?:^|,)\s*{kind}(?:\s+(.*)|$)", text, re.IGNORECASE):
+            return kind, found[1] or ""
+    return text.partition(" ")[0], ""
+
+
 def _parameters(text: str) -> dict[str, str]:
     found = _PARAMETER.findall(text)  # not split at commas: a scope may be "repository:x:pull,push"
-    return {(quoted or bare).lower(): value or word for quoted, value, bare, word in found}
+    pairs = [((quoted or bare).lower(), value or word) for quoted, value, bare, word in found]
+    return dict(reversed(pairs))  # the first of a name is this challenge's, a later one another's
 
 
 def _object(answer: httpx.Response, registry: Registry) -> dict[str, Any]:

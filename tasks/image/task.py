@@ -57,11 +57,16 @@ async def find_image(registry: ImageRegistry, reference: str) -> ImageReference:
     image = parse(reference)
     if image.registry != registry.address:
         return image
-    try:
-        return image.with_digest(await asyncio.to_thread(_digest, registry, image))
-    except NotFoundError:
+    digest = await asyncio.to_thread(_found, registry, image)
+    if digest is None:
         task_logger().info("image %s is not there yet: it will be built", image)
         return image
+    return image.with_digest(digest)
+
+
+def _found(registry: ImageRegistry, image: ImageReference) -> str | None:
+    with Registry(registry) as client:
+        return client.find(image)
 
 
 def _digest(registry: ImageRegistry, image: ImageReference) -> str:
@@ -110,11 +115,11 @@ def _labels(commit: Commit, build: EngineBuild) -> dict[str, str]:
 
 def _present(registry: ImageRegistry, build: EngineBuild) -> ImageReference | None:
     with Registry(registry) as client:
-        try:
-            image = build.image.with_digest(client.digest(build.image))
-            return image if build.labels.items() <= client.labels(image).items() else None
-        except NotFoundError:
+        digest = client.find(build.image)
+        if digest is None:
             return None
+        image = build.image.with_digest(digest)
+        return image if build.labels.items() <= client.labels(image).items() else None
 
 
 def _fetch(gitlab: GitLabServer, commit: Commit, folder: Path) -> Path:

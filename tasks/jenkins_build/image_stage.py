@@ -7,6 +7,7 @@ from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.settings import ImageBuild
 
 PUSH_FUNCTION = "pushImage"
+_DOCKER_HUB = "docker.io"
 
 
 def script_lines(image: ImageBuild, commit: str) -> list[str]:
@@ -33,10 +34,18 @@ def script_lines(image: ImageBuild, commit: str) -> list[str]:
         "  sleep $((tries * 2))",
         "done",
         "digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' \"$IMAGE\""
-        ' | grep -F "${IMAGE%:*}@" | head -n 1)',
+        f" | {_of_repository(image.repository)} | head -n 1)",
         'test -n "$digest"',
         'printf \'{"image": "%s", "digest": "%s", "commit": "%s"}\\n\' "$IMAGE" "${digest#*@}" "$COMMIT" > image.json',
     ]
+
+
+def _of_repository(repository: str) -> str:
+    """The command that keeps the digests of the repository; Docker leaves out Docker Hub's name, podman does not."""
+    host, _, path = repository.partition("/")
+    if host != _DOCKER_HUB:
+        return 'grep -F "${IMAGE%:*}@"'
+    return f"grep -E {word(f'^(docker[.]io/)?{path}@')}"
 
 
 def _login(image: ImageBuild) -> list[str]:

@@ -30,6 +30,8 @@ def test_what_is_written_is_read_again(reference: ImageReference) -> None:
     [
         ("python", ("docker.io", "library/python", None, None)),
         ("python:3.12-slim", ("docker.io", "library/python", "3.12-slim", None)),
+        ("index.docker.io/python", ("docker.io", "library/python", None, None)),
+        ("registry-1.docker.io/acme/app:1", ("docker.io", "acme/app", "1", None)),
         ("bitnami/redis", ("docker.io", "bitnami/redis", None, None)),
         ("localhost/app", ("localhost", "app", None, None)),
         ("host:5000/app", ("host:5000", "app", None, None)),

@@ -111,7 +111,7 @@ def test_a_slow_answer_is_transient(serve: Serve) -> None:
 def test_html_instead_of_json(serve: Serve) -> None:
     server = serve()
     server.faults.add("garbage", "tags/list")
-    with pytest.raises(ProtocolError, match="gave no JSON object"):
+    with pytest.raises(ProtocolError, match="answers with a web page"):
         Registry(block(server)).tags("group/app")
 
 
@@ -174,11 +174,101 @@ def test_a_token_from_the_realm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert registry.digest(parse("registry.example.com/a/b:1")) == DIGEST
     asked = seen[1]
     assert asked.url.host == "auth.example.com"
-    assert dict(asked.url.params) == {"service": "the registry", "scope": "repository:a/b:pull,push"}
+    assert dict(asked.url.params) == {"service": "the registry", "scope": "repository:a/b:pull"}
     assert asked.headers["Authorization"] == "Basic " + base64.b64encode(b"robot:s3cret").decode()
     assert "s3cret" not in str(asked.url)
     assert registry.digest(parse("registry.example.com/a/b:1")) == DIGEST
     assert [request.url.path for request in seen].count("/token") == 1
+
+
+def test_docker_hub_is_asked_where_its_api_is() -> None:
+    named = ["docker.io", "index.docker.io", "registry-1.docker.io", "hub.docker.com"]
+    blocks = [ImageRegistry(address=name, namespace="Acme".lower()) for name in named]
+    assert {one.address for one in blocks} == {"docker.io"}
+    assert {str(one.get_client().base_url) for one in blocks} == {"https://registry-1.docker.io"}
+    assert blocks[0].image_name("Group/Sub/App") == "docker.io/acme/group-sub-app"
+    assert ImageRegistry(address="docker.io").image_name("acme/app") == "docker.io/acme/app"
+    assert ImageRegistry(address="docker.io").image_name("acme/sub/app") == "docker.io/acme/sub-app"
+
+
+def test_the_example_scope_of_ghcr_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            asked.append(request)
+            example = "user/image" in str(request.url)
+            return httpx.Response(403 if example else 200, json={"token": "abc"})
+        if request.headers.get("Authorization") == "Bearer abc":
+            return httpx.Response(200, json={})
+        challenge = 'Bearer realm="https://ghcr.io/token",service="ghcr.io",scope="repository:user/image:pull"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    made_up(monkeypatch, answer).ping()
+    assert [dict(request.url.params) for request in asked] == [{"service": "ghcr.io"}]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("WWW-Authenticate", 'Basic realm="Registry"'), ("WWW-Authenticate", "%s")],
+        [("WWW-Authenticate", '%s,Basic realm="https://other.example/"')],
+        [("www-authenticate", "%s")],
+    ],
+)
+def test_a_token_rather_than_basic_where_both_are_offered(
+    monkeypatch: pytest.MonkeyPatch, headers: list[tuple[str, str]]
+) -> None:
+    bearer = 'bearer Realm="https://auth.example.com/token"'
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if str(request.url) == "https://auth.example.com/token?scope=repository%3Aa%2Fb%3Apull":
+            return httpx.Response(200, json={"token": "abc"})
+        if request.headers.get("Authorization") == "Bearer abc":
+            return httpx.Response(200, headers={"docker-content-digest": DIGEST})
+        return httpx.Response(401, headers=[(name, text.replace("%s", bearer)) for name, text in headers])
+
+    assert made_up(monkeypatch, answer).digest(parse("registry.example.com/a/b:1")) == DIGEST
+
+
+def test_a_registry_that_knows_no_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'{"schemaVersion": 2}'
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(405) if request.method == "HEAD" else httpx.Response(200, content=body)
+
+    found = made_up(monkeypatch, answer).digest(parse("registry.example.com/a/b:1"))
+    assert found == "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def test_a_web_page_is_no_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = httpx.Response(200, html="<title>Sign in</title>")
+    with pytest.raises(ProtocolError, match="answers with a web page"):
+        made_up(monkeypatch, lambda _request: page).digest(parse("registry.example.com/a/b:1"))
+
+
+def hiding(status: int, accepted: bool) -> Handler:
+    """As Docker Hub (401 with a token) and GHCR (403 instead of one) answer for a repository that is not there."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            scoped = "scope" in request.url.params
+            return httpx.Response((403 if scoped and status == 403 else 200) if accepted else 401, json={"token": "t"})
+        if "Authorization" in request.headers and request.url.path == "/v2/":
+            return httpx.Response(200, json={})
+        return httpx.Response(401, headers={"WWW-Authenticate": 'Bearer realm="https://auth.example.com/token"'})
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_repository_that_is_not_there_yet_may_be_refused(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    image = parse("registry.example.com/a/b:1")
+    assert made_up(monkeypatch, hiding(status, accepted=True)).find(image) is None
+    with pytest.raises(AccessError, match=r"image registry\.example\.com/a/b:1"):
+        made_up(monkeypatch, hiding(status, accepted=True)).digest(image)
+    with pytest.raises(AccessError, match="'robot'"):
+        made_up(monkeypatch, hiding(status, accepted=False)).find(image)
 
 
 def test_an_anonymous_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,13 @@ def test_the_pull_secret_holds_the_login_and_shows_it_nowhere_else():
     assert recorded["metadata"]["name"] == "shop-pull"
 
 
+def test_the_pull_secret_names_docker_hub_as_docker_does():
+    secret = pull_secret(IDENTITY, RegistryLogin("docker.io", "robot", "s3cret"))
+    assert list(json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))["auths"]) == [
+        "https://index.docker.io/v1/"
+    ]
+
+
 def test_stamping_again_leaves_the_original_alone():
     first = made()
     second = stamp(first, 9, flow_run_id="run-9")
