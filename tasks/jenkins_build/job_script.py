@@ -186,8 +186,8 @@ def own_variables(job: Job, *, lent: bool = False, told: bool = False) -> list[s
     late = job.unresolved_variables if told else frozenset[str]()
     own = {name: value for name, value in job.variables.items() if name not in late}
     known = {name: value for name, value in _environment(job).items() if not (told and name == _URL and "$" in value)}
-    # an address may hold the slug, and what else is only known here
-    return [*exports(known, (_URL,)), *exports(own, job.unresolved_variables, lent=lent)]
+    # a name may hold what only the build knows, an address the slug too
+    return [*exports(known, ("CI_ENVIRONMENT_NAME", _URL)), *exports(own, job.unresolved_variables, lent=lent)]
 
 
 def late_variables(job: Job, *, lent: bool = False) -> list[str]:

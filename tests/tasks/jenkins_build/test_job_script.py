@@ -148,6 +148,13 @@ def test_git_works_in_a_container_whose_user_does_not_own_the_workspace(tmp_path
         assert done.returncode == code, done.stderr
 
 
+def test_the_name_of_an_environment_may_hold_what_only_the_build_knows(tmp_path: Path) -> None:
+    job = Job("a", "a", (), environment=JobEnvironment("review/$CI_COMMIT_REF_SLUG", "https://$CI_COMMIT_REF_SLUG.x"))
+    show = 'echo "$CI_ENVIRONMENT_NAME ${CI_ENVIRONMENT_SLUG-none} $CI_ENVIRONMENT_URL"'
+    done = run([*own_variables(job), show], tmp_path, {"CI_COMMIT_REF_SLUG": "my-topic"})
+    assert done.stdout == b"review/my-topic none https://my-topic.x\n"
+
+
 @pytest.mark.parametrize(
     ("name", "slug"), [("production", "production"), ("review/Feature-1", "review-feature-1-ras601"), ("a-$X", "unset")]
 )
