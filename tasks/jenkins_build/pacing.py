@@ -9,7 +9,7 @@ _FIRST, _STEADY = 0.5, 1.5
 _AGE_SHARE = 1 / 18
 _NEAR = 0.7
 _BEHIND = 0.1  # a look at the expected end itself would come just too early
-_RATE = 20.0  # looks a second that one Jenkins is asked for at most, by all followers of a process
+_RATE = 25.0  # looks a second that one Jenkins is asked for at most, by all followers of a process
 _LEFT = re.compile(r"Expires in (\d+(?:\.\d+)?) ?(ms|sec)")
 
 
@@ -31,7 +31,7 @@ def next_look(age: float, estimate: float | None, bounds: tuple[float, float], f
     >>> [round(next_look(age, 60.0, (0.3, 2.7)), 2) for age in (10, 57, 58.6, 61, 64, 90)]
     [2.7, 1.55, 1.5, 0.7, 2.0, 2.7]
     >>> next_look(10, None, (0.3, 2.7), followers=50)
-    2.5
+    2.0
     """
     shortest, longest = bounds
     if estimate is None or estimate < _YOUNG:
