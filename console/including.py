@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from errors import InputError, NotFoundError
 from tasks.source.gathering import Fetchers
-from tasks.source.sources import Component, Local, Project, Remote, Template
+from tasks.source.sources import Component, ComponentAt, Local, Project, Remote, Template
 
 if TYPE_CHECKING:
     import gitlab
@@ -30,12 +30,15 @@ class Allowed:
         gitlab_token: Its token; None = only what is public.
         templates: A folder of GitLab's templates, asked before the instance.
         remote: Whether addresses may be fetched.
+        own: Path of the project whose folder is read, and the commit; empty = not known. Its components of that commit
+            are read from the folder.
     """
 
     gitlab_url: str | None = None
     gitlab_token: str | None = field(default=None, repr=False)
     templates: Path | None = None
     remote: bool = False
+    own: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ def fetchers(root: Path, read: Callable[[Path], str], allowed: Allowed) -> Fetch
         tree = elsewhere.tree
     if allowed.templates is not None:
         by_kind[Template] = _Templates(_Folder(allowed.templates, read), by_kind.get(Template)).template
+    if all(allowed.own):
+        own = _Own(_Folder(root, read), *allowed.own, dict(by_kind))
+        by_kind |= {Component: own.component, Project: own.project_file}
     if allowed.remote:
         by_kind[Remote] = _remote
     return Fetchers(by_kind, tree)
@@ -115,6 +121,37 @@ class _Folder:
     def local(self, source: Local) -> Mapping[str, str]:
         text = self.find(source.path)
         return {} if text is None else {source.key: text}
+
+
+@dataclass(frozen=True)
+class _Own:
+    """Components of the project whose folder is read, at its own commit; for others, whoever is asked next."""
+
+    folder: _Folder
+    project: str
+    commit: str
+    others: Mapping[type, Callable[[Any], Mapping[str, str]]]
+
+    def component(self, source: Component) -> Mapping[str, str]:
+        path = source.address.partition("@")[0].rpartition("/")[0].lower()
+        if source.version != self.commit or not path.endswith(f"/{self.project.lower()}"):
+            return self._other(source)
+        for file in (f"templates/{source.name}.yml", f"templates/{source.name}/template.yml"):
+            text = self.folder.find(file)
+            if text is not None:
+                at = ComponentAt(self.project.lower(), self.commit, self.commit, file)
+                return {source.key: at.text(), Project(at.project, at.ref, file).key: text}
+        raise NotFoundError(f"There is no component {source.name} in {self.folder.root / 'templates'}.")
+
+    def project_file(self, source: Project) -> Mapping[str, str]:
+        if (source.project.lower(), source.ref) != (self.project.lower(), self.commit):
+            return self._other(source)
+        text = self.folder.find(source.path)
+        return {} if text is None else {source.key: text}
+
+    def _other(self, source: Component | Project) -> Mapping[str, str]:
+        fetch = self.others.get(type(source))
+        return {} if fetch is None else fetch(source)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,8 @@ def examined_file(file: Path, options: InterpretOptions) -> Examined:
 def _examined(text: str, file: Path, options: InterpretOptions, tree: frozenset[str] | None) -> Examined:
     root, entry = file.parent, file.name
     context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree, files_later=True)
-    allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote)
+    own = (context.overrides.get("CI_PROJECT_PATH", ""), context.overrides.get("CI_COMMIT_SHA", ""))
+    allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote, own)
     found = gather({entry: text}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
     return examine(found.files, replace(context, absent=found.absent), entry=entry)
 

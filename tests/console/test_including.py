@@ -71,6 +71,23 @@ def test_what_is_not_allowed_says_how_to_allow_it(tmp_path: Path) -> None:
     ]
 
 
+def test_components_of_the_folder_at_its_own_commit(tmp_path: Path) -> None:
+    (tmp_path / "templates" / "two").mkdir(parents=True)
+    (tmp_path / "templates" / "one.yml").write_text(
+        "spec: {component: [name, sha]}\n---\n'$[[ component.name ]]-$[[ component.sha ]]': {script: [a]}\n"
+    )
+    (tmp_path / "templates" / "two" / "template.yml").write_text("include: /inner.yml\n")
+    (tmp_path / "inner.yml").write_text("inner: {script: [a]}\n")
+    address = "$CI_SERVER_FQDN/$CI_PROJECT_PATH"
+    file = write(tmp_path, f"include:\n  - component: {address}/one@$CI_COMMIT_SHA\n  - component: {address}/two@abc\n")
+    known = ["CI_SERVER_FQDN=gitlab.example.com", "CI_PROJECT_PATH=team/Lib", "CI_COMMIT_SHA=abc"]
+    assert names(file, variables=known) == ["one-abc", "inner"]
+    write(tmp_path, f"include:\n  - component: {address}/one@1.0\n  - component: {address}/three@abc\n")
+    older, absent = errors(file, variables=known)
+    assert "is not fetched: give --gitlab-url" in older
+    assert f"There is no component three in {tmp_path / 'templates'}." in absent
+
+
 def test_templates_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "templates" / "Jobs").mkdir(parents=True)
     (tmp_path / "templates" / "Jobs" / "Build.gitlab-ci.yml").write_text("built: {script: [b]}\n")
