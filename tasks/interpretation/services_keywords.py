@@ -27,7 +27,9 @@ _PROVIDERS: dict[str, Shape] = {
     "akeyless": Anything(),
     "gitlab_secrets_manager": Keys({"name": TEXT, "source": TEXT}, ("name",)),
 }
-SECRET = Keys({**_PROVIDERS, "file": Flag(), "token": TEXT}, one_of=tuple(_PROVIDERS))
+SECRET = Keys(
+    {**_PROVIDERS, "file": Flag(), "token": TEXT}, one_of=tuple(_PROVIDERS), together=(("gcp_secret_manager", "token"),)
+)
 ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1))}, required=("aud",)))
 INPUTS = Entries(Anything(), r"^[a-zA-Z0-9_-]+$")
 JOB_INPUTS = Entries(
@@ -63,12 +65,13 @@ _GIT = Keys({"url": TEXT, "dir": TEXT, "rev": TEXT, "file": TEXT}, required=("ur
 _OCI_KEYS = ("registry", "repository", "tag", "dir", "file")
 _OCI = Keys(dict.fromkeys(_OCI_KEYS, TEXT), required=("registry", "repository", "tag"))
 _FUNCTION = either(TEXT, Keys({"git": _GIT, "oci": _OCI}, one_of=("git", "oci")))
+_WORD = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 STEP = either(
     Keys(
         {
-            "name": TEXT,
-            "env": Entries(VALUE),
-            "inputs": Entries(Anything()),
+            "name": Text(pattern=_WORD, hint="Use letters, digits and `_`."),
+            "env": Entries(EMPTY_TEXT, _WORD),
+            "inputs": Entries(Anything(), _WORD),
             "script": TEXT,
             "step": _FUNCTION,
             "func": _FUNCTION,

@@ -130,8 +130,8 @@ def list_jobs(state: State) -> State:
         if entry.key in GLOBAL_KEYS or entry.key.startswith(".") or entry.key == "$schema":
             continue
         if entry.key == "spec" and not (isinstance(entry.value, Mapping_) and entry.value.get("script") is not None):
-            message = "`spec` is a header: end it by a line `---`, and write the jobs below."
-            state.findings.add("input-spec", message, entry.span)
+            message = "`spec` is no header here and counts for nothing: end it by a line `---`, else GitLab refuses it."
+            state.findings.add("input-without-spec", message, entry.span)
             continue
         draft = _draft(entry, state)
         if draft is not None:

@@ -73,7 +73,7 @@ class Keys:
     """A mapping of known keywords.
 
     `one_of`: exactly one of these is there. `together`: where the first is, the second must be. `apart`: never both.
-    `filled`: these must not be null; elsewhere GitLab takes a null as if the keyword were not there. `least`: how
+    `filled`: a null is odd there; GitLab takes a null as if the keyword were not there. `least`: how
     many keywords there must be. `some_of`: at least one of these is there. `idle`: GitLab takes these and does nothing
     with them.
     """

@@ -212,8 +212,7 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         elif not is_null(entry.value):
             good = check(entry.value, inner, path, findings) and good
         elif entry.key in shape.filled:
-            findings.add("wrong-type", f"`{path}` has no value: it must be {expectation(inner)}.", entry.value.span)
-            good = False
+            findings.add("odd-value", f"`{path}` has no value: it is as if it were not there.", entry.value.span)
     for key in shape.required:
         if node.get(key) is None:
             findings.add("missing-keyword", f"`{name}` needs `{key}`.", node.span)

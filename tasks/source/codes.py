@@ -79,7 +79,7 @@ _INCLUDES = {
     "input-value": _error("A value that is not of the input's type, options or regex.", "Correct the value."),
     "interpolation": _error("A `$[[ ... ]]` that cannot be replaced.", "Correct it as the message says."),
     "input-without-spec": _warning(
-        "`$[[ inputs... ]]` in a file without a `spec:` header stays as it is, as in GitLab.",
+        "`$[[ inputs... ]]` without a `spec:` header stays as it is, as in GitLab; or a `spec:` is no header.",
         "Declare the inputs in a `spec:inputs` header, ended by `---`.",
     ),
 }

@@ -58,7 +58,9 @@ class Findings:
         """All of them without repetitions, by place, errors first where places are the same."""
         rank = {"error": 0, "warning": 1, "info": 2}
         broken = {d.span for d in self.items if d.code.startswith("reference-")}  # what stands there means nothing
-        items = [d for d in dict.fromkeys(self.items) if d.span not in broken or not d.code.startswith("wrong-")]
+        items = [
+            d for d in dict.fromkeys(self.items) if d.span not in broken or not d.code.startswith(("wrong-", "odd-"))
+        ]
         return tuple(sorted(items, key=lambda d: (d.span, rank[d.severity], d.code, d.message)))
 
 
