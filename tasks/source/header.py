@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from tasks.source.diagnostics import Diagnostic, Findings, Span
+from tasks.source.diagnostics import Findings, Span
 from tasks.source.document import read
 from tasks.source.inputs import Given, Holds, input_values
-from tasks.source.interpolation import Interpolated, Value, first_block, interpolate
-from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence
+from tasks.source.interpolation import Interpolation, PutIn, Value, first_block
+from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence
 
 COMPONENT_FACTS = ("name", "sha", "version", "reference")
 _DIVIDER = re.compile(r"^---(?:[^\S\n]+|$)", re.MULTILINE)
 _SPEC = re.compile(r"^[\"']?spec[\"']?\s*:", re.MULTILINE)
 _SOMETHING = re.compile(r"^(?!---)[^\S\n]*[^\s#]", re.MULTILINE)
-_LINE = re.compile(r"\bline (\d{1,9})\b")
 _MAX_HEADER = 1024 * 1024
 _MAX_DESCRIPTION = 256
 
@@ -71,7 +70,7 @@ def read_content(key: str, text: str, reading: Reading, findings: Findings) -> M
         return None
     if place := first_block(text):
         message = "Nothing is put in here: the file has no `spec:` header that declares inputs."
-        findings.add("input-without-spec", message, Span(key, place.line, place.column))
+        findings.add("input-without-spec", message, Span(key, *place))
     return document.root if document else None
 
 
@@ -107,18 +106,13 @@ def _below_header(key: str, text: str, divider: re.Match[str], reading: Reading,
     values = _values(header.root, reading, findings) if header else None
     if values is None:
         return None
-    done = interpolate(text, divider.end(), values, reading.expand)
-    for place, message in done.problems:
-        findings.add("interpolation", message, Span(key, place.line, place.column))
-    if done.problems:
-        return None
-    mine = Findings()
-    document = read(key, done.text, mine)
-    findings.items += [replace(item, span=_origin(done, item.span), message=_told(done, item)) for item in mine.items]
+    body = "\n" * text.count("\n", 0, divider.end()) + text[divider.end() :]
+    document = read(key, body, findings)
     if document is None:
         return None
-    moved = _Mover(done).moved(document.root)
-    return moved if isinstance(moved, Mapping_) else None
+    before = len(findings.items)
+    root = Interpolation(text, PutIn(values, reading.expand), findings).node(document.root)
+    return root if isinstance(root, Mapping_) and len(findings.items) == before else None
 
 
 def _values(header: Mapping_, reading: Reading, findings: Findings) -> dict[str, Mapping[str, Value]] | None:
@@ -171,37 +165,3 @@ def _component_facts(node: Node | None, reading: Reading, findings: Findings) ->
         message = f"`spec:component` is a list of: {', '.join(COMPONENT_FACTS)}."
         findings.add("input-spec", message, node.span)
     return {"component": {name: reading.component.get(name) for name in names}}
-
-
-def _origin(done: Interpolated, span: Span) -> Span:
-    if not span.line:
-        return span
-    place = done.origin(span.line, span.column)
-    return Span(span.file, place.line, place.column)
-
-
-def _told(done: Interpolated, item: Diagnostic) -> str:
-    """The message, with the line it may name (of the first of two equal keys) as it is in the file."""
-    return _LINE.sub(lambda found: f"line {done.origin(int(found[1]), 1).line}", item.message)
-
-
-@dataclass
-class _Mover:
-    """Gives nodes their places in the file; a node that is shared stays shared."""
-
-    done: Interpolated
-    seen: dict[int, Node] = field(default_factory=dict)
-
-    def moved(self, node: Node) -> Node:
-        if id(node) not in self.seen:
-            self.seen[id(node)] = self.anew(node)
-        return self.seen[id(node)]
-
-    def anew(self, node: Node) -> Node:
-        span = _origin(self.done, node.span)
-        if isinstance(node, Mapping_):
-            entries = {e.key: Entry(e.key, _origin(self.done, e.span), self.moved(e.value)) for e in node}
-            return Mapping_(entries, span)
-        if isinstance(node, Sequence):
-            return Sequence(tuple(self.moved(item) for item in node.items), span, node.spliced)
-        return Reference(node.path, span) if isinstance(node, Reference) else Scalar(node.text, node.kind, span)

@@ -1,8 +1,8 @@
-"""``$[[ inputs.name | function ]]`` in the text below a ``spec:`` header.
+"""``$[[ inputs.name | function ]]`` in the values below a ``spec:`` header.
 
-https://docs.gitlab.com/ci/inputs/. As GitLab does, the text is changed before it is read as YAML: a string stands
-there as it is, every other value as JSON, so that an array or a number that is a whole value keeps its type.
-`Interpolated.origin` leads from a place in the new text back to the file.
+https://docs.gitlab.com/ci/inputs/. As in GitLab (``Gitlab::Ci::Config::Interpolation``), the file is read as YAML
+first, and blocks are replaced in its keys and texts: one that is a whole value is replaced by the input with its type,
+a list so put into a list by its items, and one within a text by the input's text.
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-MAX_BLOCKS = 10_000  # all three are GitLab's
+from tasks.source.diagnostics import Findings, Span
+from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, ScalarKind, Sequence
+
+MAX_BLOCKS = 10_000  # all of these are GitLab's
 MAX_FUNCTIONS = 3
 MAX_ACCESS = 1024
+MAX_INDICES = 5
 MAX_RESULT = 8 * 1024 * 1024
 _TRUNCATE = re.compile(r"truncate\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)?")
 _SPLIT = re.compile(r"split\('([^']*)'\)")
 _SHELL_SAFE = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
 _FUNCTIONS = "expand_vars, truncate(offset,length), posix_escape, split('separator')"
+_INDEXED = re.compile(r"(\w+)((?:\[\d{1,9}\])+)")
+_REFERENCE = "!reference "
 Value = str | bool | int | float | None | list["Value"] | dict[str, "Value"]
 
 
 class ReferenceText(str):
-    """A ``!reference`` in the value of an input: it stands in the text as YAML, to be resolved where it is put in."""
+    """A ``!reference`` in the value of an input, to be resolved where it is put in."""
 
     __slots__ = ()
 
@@ -35,28 +41,124 @@ class InterpolationError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
-    """A line and a column, from 1."""
+class PutIn:
+    """What is put in.
 
-    line: int
-    column: int
+    Attributes:
+        values: By what an access begins with (``inputs``, ``component``), then by name.
+        expand: What ``expand_vars`` does to a string.
+    """
+
+    values: Mapping[str, Mapping[str, Value]]
+    expand: Callable[[str], str]
 
 
 @dataclass
-class Interpolated:
-    """The new text, what was wrong by place in the old one, and the way back."""
+class Interpolation:
+    """Replaces the blocks in the nodes of one file; a node that is shared stays shared.
+
+    Attributes:
+        text: The file, to find the place of a block that cannot be replaced.
+        given: What is put in.
+        findings: Collects ``interpolation``.
+    """
 
     text: str
-    problems: list[tuple[Place, str]] = field(default_factory=list)
-    pieces: list[tuple[int, int, bool]] = field(default_factory=list)  # begin in the new text, in the old, copied
-    old_lines: list[int] = field(default_factory=list)
-    new_lines: list[int] = field(default_factory=list)
+    given: PutIn
+    findings: Findings
+    known: dict[str, tuple[Value, int]] = field(default_factory=dict)
+    shared: dict[int, Node] = field(default_factory=dict)
+    count: int = 0
+    size: int = 0
+    exhausted: bool = False
 
-    def origin(self, line: int, column: int) -> Place:
-        """The place in the file of a place in the new text; inside a value, where its block begins."""
-        offset = self.new_lines[min(line, len(self.new_lines)) - 1] + column - 1
-        new, old, copied = self.pieces[bisect_right(self.pieces, (offset, len(self.text) + offset, True)) - 1]
-        return place(self.old_lines, old + (offset - new if copied else 0))
+    def node(self, node: Node) -> Node:
+        """The node with its blocks replaced."""
+        if isinstance(node, Scalar):
+            return self._scalar(node) if node.kind == "string" else node
+        if isinstance(node, Reference):
+            return node
+        if id(node) not in self.shared:
+            self.shared[id(node)] = self._mapping(node) if isinstance(node, Mapping_) else self._sequence(node)
+        return self.shared[id(node)]
+
+    def _mapping(self, node: Mapping_) -> Mapping_:
+        entries: dict[str, Entry] = {}
+        for entry in node:
+            key = self._scalar(Scalar(entry.key, "string", entry.span))
+            name = key.text if isinstance(key, Scalar) else entry.key
+            entries[name] = Entry(name, entry.span, self.node(entry.value))
+        return Mapping_(entries, node.span)
+
+    def _sequence(self, node: Sequence) -> Sequence:
+        items: list[Node] = []
+        for item in node.items:
+            new = self.node(item)
+            items += new.items if isinstance(new, Sequence) and isinstance(item, Scalar) else [new]
+        return replace(node, items=tuple(items))
+
+    def _scalar(self, node: Scalar) -> Node:
+        if "$[[" not in node.text or self.exhausted:
+            return node
+        out, done = [], 0
+        for start, end, data in _blocks(node.text):
+            if data.startswith("matrix."):
+                continue
+            try:
+                value = self._value(data)
+            except InterpolationError as error:
+                self.findings.add("interpolation", str(error), self._place(node.span, node.text[start:end]))
+                continue
+            if (start, end) == (0, len(node.text)):
+                return made(value, node.span)
+            out += [node.text[done:start], written(value)]
+            done = end
+        return replace(node, text="".join([*out, node.text[done:]])) if out else node
+
+    def _value(self, data: str) -> Value:
+        self.count += 1
+        if data not in self.known:
+            value = _found(data, self.given)
+            self.known[data] = value, len(written(value))
+        value, size = self.known[data]
+        self.size += size
+        if self.count > MAX_BLOCKS or self.size > MAX_RESULT:
+            self.exhausted = True
+            raise InterpolationError("There are too many blocks, or their values are too large.")
+        return value
+
+    def _place(self, span: Span, block: str) -> Span:
+        """Where the block stands, in the value that begins at `span`."""
+        starts = line_starts(self.text)
+        begin = starts[min(span.line, len(starts)) - 1] + span.column - 1
+        at = self.text.find(block, begin)
+        if at < 0:
+            return span
+        line = bisect_right(starts, at)
+        return Span(span.file, line, at - starts[line - 1] + 1)
+
+
+def made(value: Value, span: Span) -> Node:
+    """A value as a node."""
+    if isinstance(value, list):
+        return Sequence(tuple(made(item, span) for item in value), span)
+    if isinstance(value, dict):
+        return Mapping_({key: Entry(key, span, made(item, span)) for key, item in value.items()}, span)
+    if isinstance(value, ReferenceText):
+        return Reference(tuple(json.loads(value.removeprefix(_REFERENCE))), span)
+    if isinstance(value, str):
+        return Scalar(value, "string", span)
+    if value is None:
+        return Scalar("", "null", span)
+    kind: ScalarKind = "boolean" if isinstance(value, bool) else "integer" if isinstance(value, int) else "float"
+    return Scalar(written(value), kind, span)
+
+
+def written(value: Value) -> str:
+    """A value as it stands within a text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def line_starts(text: str) -> list[int]:
@@ -64,57 +166,9 @@ def line_starts(text: str) -> list[int]:
     return [0, *(found.end() for found in re.finditer("\n", text))]
 
 
-def place(starts: list[int], offset: int) -> Place:
-    """The place of an offset."""
-    line = bisect_right(starts, offset)
-    return Place(line, offset - starts[line - 1] + 1)
-
-
-def interpolate(
-    text: str, begin: int, values: Mapping[str, Mapping[str, Value]], expand: Callable[[str], str]
-) -> Interpolated:
-    """Replace all blocks of `text` from the offset `begin` on; what is before becomes empty lines.
-
-    Args:
-        text: A whole file.
-        begin: Where its header ends.
-        values: By what an access begins with (``inputs``, ``component``), then by name.
-        expand: What ``expand_vars`` does to a string.
-    """
-    result = Interpolated("", old_lines=line_starts(text))
-    out: list[str] = []
-    size = 0
-
-    def add(piece: str, old: int, copied: bool) -> None:
-        nonlocal size
-        result.pieces.append((size, old, copied))
-        out.append(piece)
-        size += len(piece)
-
-    add("\n" * text.count("\n", 0, begin), 0, False)
-    done, known = begin, dict[str, str]()
-    for count, (start, end, data) in enumerate(_blocks(text, begin)):
-        add(text[done:start], done, True)
-        done = end
-        try:
-            if count >= MAX_BLOCKS or size > MAX_RESULT:
-                raise InterpolationError("There are too many blocks, or their values are too large.")
-            if data not in known:
-                known[data] = "" if data.startswith("matrix.") else _replacement(data, values, expand)
-            add(text[start:end] if data.startswith("matrix.") else known[data], start, False)
-        except InterpolationError as error:
-            result.problems.append((place(result.old_lines, start), str(error)))
-            if count >= MAX_BLOCKS or size > MAX_RESULT:
-                break
-    add(text[done:], done, True)
-    result.text = "".join(out)
-    result.new_lines = line_starts(result.text)
-    return result
-
-
-def _blocks(text: str, begin: int) -> Iterator[tuple[int, int, str]]:
+def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
     """Begin, end and content of each block; one that does not end in its line is none."""
-    start = text.find("$[[", begin)
+    start = text.find("$[[")
     while start >= 0:
         line_end = text.find("\n", start)
         end = text.find("]]", start + 3, line_end if line_end >= 0 else len(text))
@@ -124,20 +178,24 @@ def _blocks(text: str, begin: int) -> Iterator[tuple[int, int, str]]:
         start = text.find("$[[", after) if after >= 0 else -1
 
 
-def first_block(text: str) -> Place | None:
-    """Where a text that has no header uses inputs, or None."""
+def first_block(text: str) -> tuple[int, int] | None:
+    """Line and column, from 1, where a text that has no header uses inputs; or None."""
     found = re.search(r"\$\[\[\s*inputs\.", text)
-    return place(line_starts(text), found.start()) if found else None
+    if found is None:
+        return None
+    starts = line_starts(text)
+    line = bisect_right(starts, found.start())
+    return line, found.start() - starts[line - 1] + 1
 
 
-def _replacement(data: str, values: Mapping[str, Mapping[str, Value]], expand: Callable[[str], str]) -> str:
+def _found(data: str, given: PutIn) -> Value:
     access, *functions = (part.strip() for part in data.split("|"))
     if len(functions) > MAX_FUNCTIONS:
         raise InterpolationError(f"More than {MAX_FUNCTIONS} functions in one block.")
-    value = _accessed(access, values)
+    value = _accessed(access, given.values)
     for function in functions:
-        value = _applied(function, value, expand)
-    return value if isinstance(value, str) else shown(value)
+        value = _applied(function, value, given.expand)
+    return value
 
 
 def shown(value: Value) -> str:
@@ -160,15 +218,33 @@ def _inner(value: Value) -> str:
 def _accessed(access: str, values: Mapping[str, Mapping[str, Value]]) -> Value:
     if len(access) > MAX_ACCESS:
         raise InterpolationError(f"What stands in a block may have {MAX_ACCESS} characters.")
-    kind, _, name = access.partition(".")
-    if not name:
+    kind, *names = access.split(".", 4)
+    if not names or not names[0]:
         raise InterpolationError(f"`{access[:80]}` is not like `inputs.name`.")
     if kind not in values:
         raise InterpolationError(f"`{kind[:80]}` is not known here; known are: {', '.join(values)}.")
-    if name not in values[kind]:
-        known = ", ".join(values[kind]) or "none"
+    here: object = values[kind]
+    for name in names:
+        here = _part(here, name, access)
+    return here  # type: ignore[return-value]
+
+
+def _part(here: object, name: str, access: str) -> object:
+    """What is called `name`, such as ``a`` or ``a[0]``, in a mapping."""
+    indexed = _INDEXED.fullmatch(name)
+    key = indexed[1] if indexed else name
+    if not isinstance(here, Mapping) or key not in here:
+        known = ", ".join(here) if isinstance(here, Mapping) and here else "none"
         raise InterpolationError(f"There is no `{access[:80]}`; the header declares: {known[:300]}.")
-    return values[kind][name]
+    found: object = here[key]
+    indices = [int(index) for index in re.findall(r"\d+", indexed[2])] if indexed else []
+    if len(indices) > MAX_INDICES:
+        raise InterpolationError(f"`{access[:80]}` has more than {MAX_INDICES} indices.")
+    for index in indices:
+        if not isinstance(found, list) or index >= len(found):
+            raise InterpolationError(f"`{access[:80]}`: there is no item {index}.")
+        found = found[index]
+    return found
 
 
 def _applied(function: str, value: Value, expand: Callable[[str], str]) -> Value:

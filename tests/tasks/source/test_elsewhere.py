@@ -151,8 +151,8 @@ def test_keys_tell_where_text_comes_from(make: Maker) -> None:
         ("1", "1.10.0", "1.10.0"),
         ("1.2", "1.2.0", "1.2.0"),
         ("1.0.0", "1.0.0", "1.0.0"),
-        ("3.0.0-rc1", "3.0.0-rc1", "null"),
-        ("main", "main", "null"),
+        ("3.0.0-rc1", "3.0.0-rc1", ""),
+        ("main", "main", ""),
     ],
 )
 def test_versions_of_a_component(make: Maker, version: str, tag: str, shown: str) -> None:
@@ -166,7 +166,7 @@ def test_a_component_by_sha_and_in_a_folder(make: Maker, library: str) -> None:
         for host, name in (("$CI_SERVER_FQDN", "deep"), ("${CI_SERVER_HOST}", "scan"))
     )
     text = f"include:\n{text}"
-    assert make.scripts(text) == {"deep": ["deep"], "b": ["b-main"], "job": [f"scan null {library}"]}
+    assert make.scripts(text) == {"deep": ["deep"], "b": ["b-main"], "job": [f"scan  {library}"]}
 
 
 def test_templates_and_remote_files(make: Maker, web: AppServer) -> None:

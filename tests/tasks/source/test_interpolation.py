@@ -11,14 +11,18 @@ from tasks.source.diagnostics import Findings, Span
 from tasks.source.header import Reading, read_content
 from tasks.source.includes import IncludeOptions, close_includes
 from tasks.source.inputs import Given, input_values, plain
-from tasks.source.interpolation import Value, interpolate, posix_escaped
+from tasks.source.interpolation import Interpolation, PutIn, Value, posix_escaped
 from tasks.source.nodes import Entry, Mapping_, Scalar, Sequence
 
+SPAN = Span("f", 1, 1)
 
-def put(text: str, expand: str = "", **inputs: Value) -> str:
-    done = interpolate(text, 0, {"inputs": inputs}, lambda value: value.replace("$V", expand))
-    assert done.problems == []
-    return done.text
+
+def put(text: str, expand: str = "", **inputs: Value) -> Value:
+    findings = Findings()
+    given = PutIn({"inputs": inputs}, lambda value: value.replace("$V", expand))
+    node = Interpolation(text, given, findings).node(Scalar(text, "string", SPAN))
+    assert findings.items == []
+    return plain(node)
 
 
 @pytest.mark.parametrize(
@@ -27,42 +31,36 @@ def put(text: str, expand: str = "", **inputs: Value) -> str:
         ("$[[ inputs.a ]]", "x", "x"),
         ("$[[inputs.a]]", "x", "x"),
         ("$[[ inputs.a ]]", 'quoted "x": y', 'quoted "x": y'),
-        ("$[[ inputs.a ]]", True, "true"),
-        ("$[[ inputs.a ]]", 5, "5"),
-        ("$[[ inputs.a ]]", 1.5, "1.5"),
-        ("$[[ inputs.a ]]", None, "null"),
-        ("$[[ inputs.a ]]", ["x", 1, {"if": "ü"}], '["x",1,{"if":"ü"}]'),
+        ("$[[ inputs.a ]]", True, True),
+        ("-$[[ inputs.a ]]", True, "-true"),
+        ("$[[ inputs.a ]]", 5, 5),
+        ("$[[ inputs.a ]]$[[ inputs.a ]]", 5, "55"),
+        ("$[[ inputs.a ]]", 1.5, 1.5),
+        ("$[[ inputs.a ]]", "1.10", "1.10"),
+        ("$[[ inputs.a ]]", None, None),
+        ("-$[[ inputs.a ]]-", None, "--"),
+        ("$[[ inputs.a ]]", ["x", 1, {"if": "ü"}], ["x", 1, {"if": "ü"}]),
+        ("-$[[ inputs.a ]]", ["x", 1], '-["x", 1]'),
+        ("$[[ inputs.a[1] ]]", ["x", "y"], "y"),
+        ("$[[ inputs.a[0].b[1] ]]", [{"b": [1, 2]}], 2),
         ("$[[ inputs.a | truncate(1,2) ]]", "abcd", "bc"),
         ("$[[ inputs.a | truncate( 9 , 2 ) ]]", "abcd", ""),
         ("$[[ inputs.a | expand_vars ]]", "a $V", "a known"),
         ("$[[ inputs.a | expand_vars | truncate(2,3) | posix_escape ]]", "a $V", "kno"),
         ("$[[ inputs.a | posix_escape ]]", "a b'\n", "a\\ b\\''\n'"),
         ("$[[ inputs.a | posix_escape ]]", "", "''"),
-        ("$[[ inputs.a | split(',') ]]", "x, y,,", '["x","y"]'),
+        ("$[[ inputs.a | split(',') ]]", "x, y,,", ["x", "y"]),
         ("-$[[ inputs.a ]]-$[[ inputs.a ]]", "x", "-x-x"),
         ("$[[ matrix.A ]]", "x", "$[[ matrix.A ]]"),
         ("$[ inputs.a ] $[[ ]] $[[\ninputs.a ]]", "x", "$[ inputs.a ] $[[ ]] $[[\ninputs.a ]]"),
     ],
 )
-def test_blocks(block: str, value: Value, text: str) -> None:
+def test_blocks(block: str, value: Value, text: Value) -> None:
     assert put(block, "known", a=value) == text
 
 
 def test_what_is_put_in_is_not_read_again() -> None:
     assert put("$[[ inputs.a ]]", a="$[[ inputs.a ]]") == "$[[ inputs.a ]]"
-
-
-def test_places_lead_back_to_the_file() -> None:
-    done = interpolate("one\n$[[ inputs.a ]]x y\nz", 0, {"inputs": {"a": "1\n2\n3"}}, str)
-    assert done.text == "one\n1\n2\n3x y\nz"
-    places = {(line, column): done.origin(line, column) for line, column in [(1, 2), (2, 1), (4, 1), (4, 2), (5, 1)]}
-    assert {key: (at.line, at.column) for key, at in places.items()} == {
-        (1, 2): (1, 2),
-        (2, 1): (2, 1),
-        (4, 1): (2, 1),
-        (4, 2): (2, 16),
-        (5, 1): (3, 1),
-    }
 
 
 def content(text: str, **given_inputs: str) -> tuple[Mapping_ | None, list[str]]:
@@ -72,13 +70,32 @@ def content(text: str, **given_inputs: str) -> tuple[Mapping_ | None, list[str]]
     return read_content("f.yml", text, reading, findings), [str(item) for item in findings.items]
 
 
-def test_nodes_keep_their_places_below_values_of_several_lines() -> None:
-    text = 'spec: {inputs: {a: {default: "[1,\\n2]"}}}\n---\nkey: $[[ inputs.a ]]\nother: 5\n'
+def test_nodes_keep_their_places() -> None:
+    text = 'spec: {inputs: {a: {default: "1\\n2"}}}\n---\n# $[[ inputs.none ]]\nkey: "$[[ inputs.a ]]"\nother: 5\n'
     root, found = content(text)
     assert found == [] and root is not None
     assert [(e.key, e.span.line, e.value.span.line, e.value.span.column) for e in root] == [
-        ("key", 3, 3, 6), ("other", 4, 4, 8),
+        ("key", 4, 4, 6), ("other", 5, 5, 8),
     ]  # fmt: skip
+
+
+def test_what_is_wrong_is_said_at_its_block() -> None:
+    text = (
+        "spec: {inputs: {a: {default: [1]}}}\n---\nx:\n  - |\n    one\n    two $[[ inputs.b ]]\ny: $[[ inputs.a[1] ]]\n"
+    )
+    assert content(text.replace("{default: [1]}", "{type: array, default: [1]}"))[1] == [
+        "f.yml:6:9: error: There is no `inputs.b`; the header declares: a. [interpolation]",
+        "f.yml:7:4: error: `inputs.a[1]`: there is no item 1. [interpolation]",
+    ]
+
+
+def test_a_list_in_a_list_is_put_in_by_its_items_and_keys_are_names() -> None:
+    text = (
+        "spec: {inputs: {l: {type: array}, n: {default: job}, c: {default: 'echo \"a: b\" # c'}}}\n---\n"
+        '$[[ inputs.n ]]-$[[ inputs.n ]]: [a, "$[[ inputs.l ]]", "$[[ inputs.c ]]"]\n'
+    )
+    root, found = content(text, l='["x", ["y"]]')
+    assert (plain(root), found) == ({"job-job": ["a", "x", ["y"], 'echo "a: b" # c']}, [])
 
 
 def test_a_whole_value_keeps_its_type() -> None:
@@ -126,11 +143,11 @@ def test_aliases_of_an_interpolated_file_stay_shared() -> None:
 
 
 def test_many_blocks_and_large_values_end() -> None:
-    text = "spec: {inputs: {v: }}\n---\n" + "a: $[[ inputs.v ]]\n" * 10_001
+    text = "spec: {inputs: {v: }}\n---\na:\n" + "- $[[ inputs.v ]]\n" * 10_001
     root, found = content(text, v="x")
     assert root is None and len(found) == 1 and "too many blocks" in found[0]
     begin = time.process_time()
-    root, found = content("spec: {inputs: {v: }}\n---\n" + "a: $[[ inputs.v ]]\n" * 9_000, v="x" * 1_000_000)
+    root, found = content("spec: {inputs: {v: }}\n---\na:\n" + "- $[[ inputs.v ]]\n" * 9_000, v="x" * 1_000_000)
     assert root is None and "too large" in found[-1]
     assert time.process_time() - begin < 5
 
