@@ -86,9 +86,8 @@ class _Worker:
             return
         adoption = self.adoption(job, child)
         stages = tuple(adoption.stages[s] for s in child.stages if s in adoption.stages)
-        yield self.without_shared_group(
-            _without_work(job, Child(stages, waits, forwards, None, child.fail_fast)), child, draft
-        )
+        started = Child(stages, waits, forwards, fail_fast=child.fail_fast)
+        yield self.without_shared_group(_without_work(job, started), child, draft)
         yield from (adoption.job(one) for one in child.jobs)
 
     def child(self, draft: JobDraft, instance: Instance, trigger: Mapping_) -> State | Child:
