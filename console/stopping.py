@@ -17,7 +17,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelling, Crashed, Scheduled
 
 _UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _PAGE = 200
@@ -27,6 +27,7 @@ _CRASHED = (
     "The worker that ran it was stopped before the run could end. "
     "Its Jenkins build may go on: run it again, and it is found."
 )
+_GIVEN_BACK = "The worker that had taken it was stopped before it began: another one takes it."
 _UNREACHABLE = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError)  # RuntimeError: Prefect's "failed to reach API"
 
 
@@ -123,17 +124,23 @@ def end_process(worker: Worker, timeout: float = 20) -> None:
 def kill_runs(worker: Worker) -> list[FlowRun]:
     """Kill what the worker left under way, and mark it Crashed. Each of its flow runs leads a process group of its own.
 
+    A run that it had taken but not begun is scheduled anew, for another worker or the next one.
+
     Returns:
-        Those runs.
+        Those that were killed.
     """
+    killed = []
     with get_client(sync_client=True) as client:
-        left = under_way(client, worker)
-        for run in left:
+        for run in under_way(client, worker):
             number = (run.infrastructure_pid or "").rpartition(":")[2]
+            if not number and run.state is not None and run.state.is_pending():
+                client.set_flow_run_state(run.id, Scheduled(message=_GIVEN_BACK), force=True)
+                continue
             if number.isdecimal():
                 kill_group(int(number))
             client.set_flow_run_state(run.id, Crashed(message=_CRASHED), force=True)
-    return left
+            killed.append(run)
+    return killed
 
 
 def stop(worker: Worker, timeout: float = 90) -> list[FlowRun]:
