@@ -281,6 +281,11 @@ class Pipeline:
         return {job.name: place for place, job in enumerate(self.jobs)}
 
     @cached_property
+    def reporters(self) -> tuple[Job, ...]:
+        """The jobs whose dotenv reports others may get."""
+        return tuple(job for job in self.jobs if job.artifacts.reports.get("dotenv"))
+
+    @cached_property
     def lanes(self) -> Mapping[str | None, tuple[str, ...]]:
         """The stages of this pipeline (under None) and of its child pipelines (under the job that starts one)."""
         lanes: dict[str | None, tuple[str, ...]] = {None: self.stages}

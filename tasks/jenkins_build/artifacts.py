@@ -77,8 +77,15 @@ def givers_of(pipeline: Pipeline) -> tuple[Job, ...]:
     return tuple(job for job in pipeline.jobs if has_stash(job) and job.parent is None)
 
 
-def sources_of(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:
-    """The jobs whose artifacts GitLab would put into this job's folder, in the order of the pipeline."""
+def sources_of(job: Job, pipeline: Pipeline, among: tuple[Job, ...] | None = None) -> tuple[Job, ...]:
+    """The jobs whose artifacts GitLab would put into this job's folder, in the order of the pipeline.
+
+    Args:
+        job: The job.
+        pipeline: Its pipeline.
+        among: The jobs of the pipeline that are asked about; None = all.
+    """
+    among = pipeline.jobs if among is None else among
     wanted = None if job.dependencies is None else set(job.dependencies)
     places = pipeline.places
     if job.needs is not None:
@@ -88,7 +95,7 @@ def sources_of(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:
         names = {name for name in wanted if name in places and pipeline.jobs[places[name]].stage in earlier}
     else:
         earlier = pipeline.earlier(job)
-        names = {other.name for other in pipeline.jobs if other.stage in earlier}
+        names = {other.name for other in among if other.stage in earlier}
     if wanted is not None:
         names &= wanted
     names |= {name for name in job.taken if name in places}

@@ -30,7 +30,10 @@ def lent(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:
 
 
 def _taken(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:
-    return tuple(other for other in sources_of(job, pipeline) if other.artifacts.reports.get("dotenv"))
+    reporters = pipeline.reporters
+    if not reporters:
+        return ()
+    return tuple(other for other in sources_of(job, pipeline, reporters) if other.artifacts.reports.get("dotenv"))
 
 
 def _bridge(job: Job, pipeline: Pipeline) -> Job | None:
