@@ -261,7 +261,7 @@ def _coerced(value: Value, kind: str) -> Value:
             raise _WrongTypeError
         return "" if value is None else shown(value)
     if value is None:
-        return ""
+        return None
     parsed = _parsed(value) if isinstance(value, str) else value
     wanted: tuple[type, ...] = {"number": (int, float), "boolean": (bool,), "array": (list,)}[kind]
     if not isinstance(parsed, wanted) or (kind == "number" and isinstance(parsed, bool)):

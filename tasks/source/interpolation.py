@@ -189,7 +189,7 @@ def first_block(text: str) -> tuple[int, int] | None:
 
 
 def _found(data: str, given: PutIn) -> Value:
-    access, *functions = (part.strip() for part in data.split("|"))
+    access, *functions = (part.strip() for part in data.rstrip("| \t").split("|"))
     if len(functions) > MAX_FUNCTIONS:
         raise InterpolationError(f"More than {MAX_FUNCTIONS} functions in one block.")
     value = _accessed(access, given.values)

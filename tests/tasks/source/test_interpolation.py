@@ -30,6 +30,7 @@ def put(text: str, expand: str = "", **inputs: Value) -> Value:
     [
         ("$[[ inputs.a ]]", "x", "x"),
         ("$[[inputs.a]]", "x", "x"),
+        ("$[[ inputs.a | ]]", "x", "x"),
         ("$[[ inputs.a ]]", 'quoted "x": y', 'quoted "x": y'),
         ("$[[ inputs.a ]]", True, True),
         ("-$[[ inputs.a ]]", True, "-true"),
