@@ -30,8 +30,19 @@ def namespace_json(call: Call, path: str) -> dict[str, Any]:
     }
 
 
+_NOT_FOR_ALL = (
+    "visibility", "archived", "empty_repo", "issues_enabled", "merge_requests_enabled", "jobs_enabled",
+    "ci_config_path", "container_registry_enabled", "shared_runners_enabled",
+)  # fmt: skip
+
+
 def project_json(call: Call, project: Project) -> dict[str, Any]:
-    """A project, as the API shows it."""
+    """A project, as the API shows it; to anonymous users only in part (GitLab's ``BasicProjectDetails``)."""
+    whole = _whole_json(call, project)
+    return whole if call.token is not None else {key: whole[key] for key in whole if key not in _NOT_FOR_ALL}
+
+
+def _whole_json(call: Call, project: Project) -> dict[str, Any]:
     base = call.instance.public_url().rstrip("/")
     name = project.path.rpartition("/")[2]
     return {
@@ -60,7 +71,7 @@ def project_json(call: Call, project: Project) -> dict[str, Any]:
         "issues_enabled": False,
         "merge_requests_enabled": True,
         "jobs_enabled": True,
-        "ci_config_path": "",
+        "ci_config_path": project.ci_config_path,
         "container_registry_enabled": False,
         "shared_runners_enabled": False,
     }

@@ -42,6 +42,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "projects/:project/merge_requests", _no_merge_requests),
     ("GET", "templates/gitlab_ci_ymls", releases.templates),
     ("GET", "templates/gitlab_ci_ymls/:key", releases.template),
+    ("GET", "projects/:project/templates/gitlab_ci_ymls/:key", releases.project_template),
     ("GET", "projects/:project/releases", releases.releases),
     ("GET", "projects/:project/repository/commits", browsing.commits),
     ("GET", _COMMIT, browsing.commit),

@@ -130,6 +130,11 @@ class GitLab:
         with self._instance.store.changing() as state:
             state.templates[key] = text
 
+    def set_ci_config_path(self, path: str, setting: str) -> None:
+        """Say where a project's pipeline definition is (Settings > CI/CD > General pipelines)."""
+        with self._instance.store.changing() as state:
+            _known(state, path).ci_config_path = setting
+
     def protect(self, path: str, branch: str, protected: bool = True) -> None:
         """Set a branch's protected flag (shown, not enforced)."""
         with self._instance.store.changing() as state:

@@ -26,6 +26,7 @@ class Project:
     variables: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     releases: list[dict[str, str]] = field(default_factory=list)
+    ci_config_path: str = ""
 
     @property
     def namespace(self) -> str:

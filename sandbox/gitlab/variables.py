@@ -51,17 +51,21 @@ def _named(call: Call, variables: Variables) -> dict[str, Any]:
     raise not_found("Variable")
 
 
+def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**entry, "value": None if entry["hidden"] else entry["value"]}
+
+
 def variables(call: Call) -> Response:
     """``GET`` and ``POST .../variables``."""
     entries = _of(call)
     if call.method == "GET":
-        return call.page(entries, lambda entry: entry)
+        return call.page(entries, _shown)
     key, value = call.needed("key"), call.needed("value")
     scope = call.body.get("environment_scope", "*")
     if any((entry["key"], entry["environment_scope"]) == (key, scope) for entry in entries):
         raise ApiError(400, {"message": {"key": [f"({key}) has already been taken"]}})
     given = {name: call.body[name] for name in DEFAULTS if name in call.body}
-    return JSONResponse(put(entries, {**given, "key": key, "value": value}), 201)
+    return JSONResponse(_shown(put(entries, {**given, "key": key, "value": value})), 201)
 
 
 def variable(call: Call) -> Response:
@@ -73,4 +77,4 @@ def variable(call: Call) -> Response:
         return Response(status_code=204)
     if call.method == "PUT":
         entry.update({name: call.body[name] for name in ("value", *DEFAULTS) if name in call.body})
-    return JSONResponse(entry)
+    return JSONResponse(_shown(entry))

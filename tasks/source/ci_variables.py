@@ -26,6 +26,7 @@ class CIVariable:
         hidden: Masked in GitLab's logs (hidden ones are always masked).
         raw: References in the value are not expanded.
         scope: Environments it holds for: ``*``, a name, or a pattern such as ``review/*``.
+        withheld: GitLab gives nobody its value (visibility "Masked and hidden", since GitLab 17.4).
     """
 
     key: str
@@ -35,6 +36,7 @@ class CIVariable:
     hidden: bool = False
     raw: bool = False
     scope: str = EVERYWHERE
+    withheld: bool = False
 
     @property
     def secret(self) -> bool:
@@ -82,6 +84,7 @@ def read_variable(entry: Mapping[str, Any]) -> CIVariable:
         hidden=bool(entry.get("masked") or entry.get("hidden")),
         raw=bool(entry.get("raw")),
         scope=str(entry.get("environment_scope") or EVERYWHERE),
+        withheld=bool(entry.get("hidden")) and entry.get("value") is None,
     )
 
 

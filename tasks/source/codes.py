@@ -193,7 +193,8 @@ _WARNINGS = {
     "release": _warning("No GitLab release is made.", "Make it in the script."),
     "variables-unreadable": _warning(
         "The CI/CD variables of the project or a group could not be read; the build does without them.",
-        "Use a token with the scope `api` of a user who is Maintainer of the project and Owner of its groups.",
+        "Use a token with the scope `api` of a user who is Maintainer of the project and Owner of its groups. The "
+        "value of a variable that is masked and hidden is given to nobody: make it a masked one.",
     ),
     "remote-secrets": _warning(
         "The Environment's remote interpreter is not told of secret CI/CD variables; its Jenkinsfile has none.",

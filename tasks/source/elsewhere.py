@@ -21,8 +21,9 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 class Elsewhere:
     """One GitLab as the user of its token, from several threads: each has its own connection."""
 
-    def __init__(self, gitlab: GitLab) -> None:
+    def __init__(self, gitlab: GitLab, project_id: int | None = None) -> None:
         self._first = gitlab
+        self._project_id = project_id
         self._own = threading.local()
         self._lock = threading.Lock()
         self._commits: dict[tuple[str, str], Commit] = {}
@@ -49,7 +50,7 @@ class Elsewhere:
 
     def template(self, source: Template) -> Mapping[str, str]:
         """One of GitLab's own templates."""
-        return {source.key: self._gitlab().template(source.name)}
+        return {source.key: self._gitlab().template(source.name, self._project_id)}
 
     def component(self, source: Component) -> Mapping[str, str]:
         """A component: where it is, and its text.

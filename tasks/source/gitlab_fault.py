@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urljoin, urlsplit
 
 import gitlab
 import requests
@@ -23,7 +25,16 @@ class Translator:
         client.session.hooks["response"].append(self._remember)
 
     def _remember(self, response: requests.Response, *_args: object, **_options: object) -> None:
+        """Runs before `requests` follows a redirect: it would take the header PRIVATE-TOKEN along to any host."""
         self._headers = response.headers
+        if response.is_redirect:
+            old, new = (urlsplit(urljoin(response.url, to)) for to in ("", response.headers["location"]))
+            if new.hostname != old.hostname or (old.scheme, new.scheme) == ("https", "http"):
+                raise ProtocolError(
+                    f"{self.server} sends requests on to {new.scheme}://{new.hostname}: the token does not go there.",
+                    remedy="Name GitLab's own address in the GitLabServer block; a proxy that wants people to sign in "
+                    "must let its API through.",
+                )
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -52,7 +63,7 @@ class Translator:
         if status == 404:
             return NotFoundError(f"{self.server} has no {what}, or hides it{self.from_whom()}.")
         if status in (408, 429) or status >= 500:
-            seconds = retry_after(self._headers)
+            seconds = retry_after(self._headers) or _until_reset(self._headers)
             return UnavailableError(f"{self.server} failed on {what} ({status}).", retry_after=seconds)
         if status in (400, 422):
             return InputError(f"{self.server} refused {what} ({status}){_reason(error)}.")
@@ -71,6 +82,14 @@ class Translator:
     def from_whom(self) -> str:
         """Who a thing may be hidden from, as part of a sentence."""
         return " from this token" if self.has_token else " from anonymous users (no token is configured)"
+
+
+def _until_reset(headers: Mapping[str, str]) -> float | None:
+    """Seconds until GitLab's rate limit allows requests again; the header holds the Unix time of that."""
+    reset = headers.get("RateLimit-Reset", "")
+    return (
+        max(0.0, float(reset) - time.time()) if reset.isdigit() and headers.get("RateLimit-Remaining") == "0" else None
+    )
 
 
 def _reason(error: GitlabError) -> str:

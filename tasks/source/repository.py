@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
-from errors import InputError, NotFoundError, ProtocolError
+from errors import AccessError, InputError, NotFoundError, ProtocolError
 from tasks.source.ci_variables import CIVariable, read_variable
 from tasks.source.gitlab_fault import Translator
-from tasks.source.model import CI_FILE, Commit
+from tasks.source.model import Commit
 
 if TYPE_CHECKING:
     import gitlab
@@ -26,6 +26,8 @@ _SHA = re.compile(r"[0-9a-f]{4,40}")
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _ONCE: dict[str, Any] = {"obey_rate_limit": False}  # python-gitlab would sleep in our thread on 429
 _PAGE = 100
+_PLAIN_TEMPLATE = re.compile(r"[\w.-]+")
+_SSH = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[^:/]+)(?::\d+/|[:/])(?P<path>.+)")
 
 
 class Server(Protocol):
@@ -110,21 +112,24 @@ class GitLab:
         """
         found = self._project(project)
         path, default = str(found.path_with_namespace), found.attributes.get("default_branch") or ""
-        if not (ref or default):
+        if found.attributes.get("empty_repo") or not (ref or default or "empty_repo" in found.attributes):
             raise NotFoundError(f"Project {path} has no commits yet.", remedy="Push a branch first.")
+        if not (ref or default):  # the one thing about a project that is told only to who may read its code
+            raise AccessError(
+                f"{self} hides the repository of project {path}{self._fault.from_whom()}.",
+                remedy="Use a token with read_api and read_repository, of a user who is at least Reporter.",
+            )
         resolved = self._resolve(found, ref or default)
         sha = str(resolved.commit.get("id", ""))
         if not _FULL_SHA.fullmatch(sha):
             raise ProtocolError(f"{self} names no commit for {ref!r} of project {path}.")
-        return _commit(found.attributes, resolved, self._url)
+        # anonymous users are not told a project's visibility: they see public ones only
+        seen = {"visibility": "private" if self._fault.has_token else "public", **found.attributes}
+        return _commit(seen, resolved, self._url)
 
-    def ci_path(self, commit: Commit) -> str:
-        """Path of the project's pipeline definition: ``.gitlab-ci.yml`` unless its settings name another file.
-
-        Raises:
-            InputError: The settings name a file of another project or server.
-        """
-        return _ci_path(self._project(str(commit.project_id)).attributes.get("ci_config_path"), commit)
+    def ci_config_path(self, commit: Commit) -> str:
+        """What the project's settings say about its pipeline definition; empty where they say nothing."""
+        return str(self._project(str(commit.project_id)).attributes.get("ci_config_path") or "")
 
     def paths(self, commit: Commit, *, recursive: bool, limit: int | None = None) -> list[str]:
         """Paths of all files, or of the first `limit`, in the main folder or in all folders (a hundred a request)."""
@@ -153,15 +158,23 @@ class GitLab:
                 f"File {path} of project {commit.project_path} is not UTF-8.", remedy="Convert it."
             ) from error
 
-    def template(self, name: str) -> str:
+    def template(self, name: str, project_id: int | None = None) -> str:
         """Text of one of GitLab's own CI templates; `name` ends in ``.gitlab-ci.yml``.
+
+        Those in folders (``Jobs/Build``) are given by projects only, the same by all: the route of all of GitLab takes
+        no name with a slash (GitLab's ``lib/api/templates.rb`` and ``project_templates.rb``).
+
+        Args:
+            name: Of the template.
+            project_id: A project that can be read; None = any.
 
         Raises:
             NotFoundError: There is none of that name.
         """
-        key = quote(name.removesuffix(".gitlab-ci.yml"), safe="")
+        key = name.removesuffix(".gitlab-ci.yml")
         with self._fault.translated(f"CI template {name}"):
-            found = self._client.http_get(f"/templates/gitlab_ci_ymls/{key}", **_ONCE)
+            below = "" if _PLAIN_TEMPLATE.fullmatch(key) else f"/projects/{project_id or self._any_project()}"
+            found = self._client.http_get(f"{below}/templates/gitlab_ci_ymls/{quote(key, safe='')}", **_ONCE)
         if not isinstance(found, dict) or not isinstance(found.get("content"), str):
             raise ProtocolError(f"{self} gave an unreadable CI template {name}.")
         return str(found["content"])
@@ -202,6 +215,12 @@ class GitLab:
             target.open("wb") as file,
         ):
             project.repository_archive(sha=commit.sha, format="tar.gz", streamed=True, action=file.write, **_ONCE)
+
+    def _any_project(self) -> int:
+        found = self._client.http_get("/projects", query_data={"per_page": "1", "order_by": "id"}, **_ONCE)
+        if not isinstance(found, list) or not found:
+            raise NotFoundError(f"{self} shows no project{self._fault.from_whom()}.")
+        return int(found[0]["id"])
 
     def _project(self, name: str) -> Any:
         path = _project_path(name, self._url)
@@ -252,25 +271,22 @@ def _candidates(ref: str) -> list[tuple[RefKind, str]]:
 
 
 def _project_path(name: str, server_url: str) -> str:
-    text = name.strip()
-    if "://" in text:
-        if urlsplit(text).netloc.rpartition("@")[2] != urlsplit(server_url).netloc:
+    text, server = name.strip(), urlsplit(server_url)
+    ssh = _SSH.fullmatch(text)
+    if ssh or "://" in text:
+        host = ssh["host"] if ssh else urlsplit(text).netloc.rpartition("@")[2]
+        if host.lower() not in ((server.hostname or "").lower() if ssh else server.netloc.lower(),):
             raise InputError("The project's address is not on the Environment's GitLab.", remedy=f"Use {server_url}.")
-        text = urlsplit(text).path.removeprefix(urlsplit(server_url).path).partition("/-/")[0]
+        text = ssh["path"] if ssh else _below(urlsplit(text).path, server.path).partition("/-/")[0]
     path = text.strip("/").removesuffix(".git")
     if not path or any(part in ("", ".", "..") for part in path.split("/")):
         raise InputError(f"{name!r} is no project.", remedy="Write its path: group/project.")
     return path
 
 
-def _ci_path(configured: str | None, commit: Commit) -> str:
-    path = (configured or "").strip().lstrip("/") or CI_FILE
-    if "://" in path or "@" in path:
-        raise InputError(
-            f"Project {commit.project_path} keeps its pipeline definition elsewhere: {path}.",
-            remedy="Set Settings > CI/CD > General pipelines > CI/CD configuration file to a file of the project.",
-        )
-    return path
+def _below(path: str, folder: str) -> str:
+    """A path without the folder that GitLab is installed in (``https://host/gitlab``), if it has one."""
+    return path.removeprefix(folder) if path.startswith(f"{folder}/") else path
 
 
 def _commit(project: Mapping[str, Any], ref: _Ref, server_url: str) -> Commit:

@@ -8,6 +8,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from errors import NotFoundError
+from tasks.source.ci_location import ci_location
 from tasks.source.elsewhere import Elsewhere
 from tasks.source.gathering import Fetchers, Gathered, gather
 from tasks.source.includes import IncludeOptions
@@ -46,8 +47,10 @@ def read_snapshot(
             is reported later, with its place, by the interpretation.)
         UnavailableError: GitLab, or the server of an `include:remote`, failed.
     """
-    ci_path, main = gitlab.ci_path(commit), gitlab.paths(commit, recursive=False)
-    definition = _optional(gitlab, commit, ci_path) if "/" in ci_path or ci_path in main else None
+    location, main = ci_location(gitlab.ci_config_path(commit)), gitlab.paths(commit, recursive=False)
+    ci_path, definition = location.path, location.text
+    if definition is None and ("/" in ci_path or ci_path in main):
+        definition = _optional(gitlab, commit, ci_path)
     if definition is None and not generate_pipeline:
         raise NotFoundError(
             f"Project {commit.project_path} has no {ci_path} at {commit.ref} ({commit.sha[:8]}).",
@@ -74,7 +77,7 @@ def _tree(gitlab: GitLab, commit: Commit, found: Gathered) -> tuple[str, ...] | 
 
 def fetchers(gitlab: GitLab, commit: Commit) -> Fetchers:
     """How everything is fetched that the pipeline of a commit may include."""
-    elsewhere = Elsewhere(gitlab)
+    elsewhere = Elsewhere(gitlab, commit.project_id)
     return Fetchers(
         by_kind={
             Local: partial(elsewhere.local, commit),

@@ -24,7 +24,10 @@ def read_ci_variables(gitlab: GitLab, commit: Commit, environment: str | None) -
             closed.append(f"group {owner.partition('/')[2]}" if owner in owners else f"project {commit.project_path}")
     known = tuple(variable for level in levels for variable in level)
     chosen = choose(levels, environment, commit.ref_protected)
-    return CIVariables(chosen, known, ", ".join(closed) or None)
+    if withheld := [key for key, variable in sorted(chosen.items()) if variable.withheld]:
+        closed.append(f"visibility hidden ({', '.join(withheld)})")
+    readable = {key: variable for key, variable in chosen.items() if not variable.withheld}
+    return CIVariables(readable, known, ", ".join(closed) or None)
 
 
 def _instance(gitlab: GitLab) -> list[CIVariable]:

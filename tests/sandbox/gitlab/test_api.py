@@ -84,7 +84,10 @@ def test_refusals_in_gitlab_s_words(running: Running) -> None:
     weak = get(running, "projects/team%2Fshop", running.gitlab.add_token("weak", ["read_user"]))
     assert weak.status_code == 403
     assert weak.json()["error"] == "insufficient_scope"
-    assert get(running, "projects/open%2Fsite").json()["visibility"] == "public"
+    site = get(running, "projects/open%2Fsite", None).json()
+    assert site["default_branch"] == "main"
+    assert "visibility" not in site
+    assert get(running, "projects/open%2Fsite", running.token).json()["visibility"] == "public"
     assert get(running, "nothing/here").json() == {"error": "404 Not Found"}
     assert get(running, "user").status_code == 401
 

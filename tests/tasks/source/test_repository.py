@@ -1,18 +1,25 @@
 """Resolving refs and reading files through the GitLab stand-in, with every fault a GitLab may have."""
 
+import io
+import json
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
+from prefect_gitlab import GitLabCredentials
+from pydantic import SecretStr
 
 from blocks.gitlab_server import GitLabServer
 from errors import AccessError, InputError, NotFoundError, ProtocolError, UnavailableError
 from sandbox.gitlab.server import GitLab as StandIn
 from sandbox.http import AppServer
-from tasks.source.repository import GitLab, _ci_path, _project_path
+from tasks.source.repository import GitLab, _project_path
 
 Block = Callable[..., GitLabServer]
+Answers = Callable[[requests.PreparedRequest], tuple[int, dict[str, str], object]]
 
 
 def test_a_branch_becomes_its_commit(gitlab: StandIn, block: Block, server: AppServer) -> None:
@@ -213,11 +220,81 @@ def test_what_is_no_project(name: str) -> None:
         _project_path(name, "https://gitlab.example.com")
 
 
-def test_a_pipeline_definition_in_another_place(block: Block) -> None:
-    commit = GitLab(block()).commit("team/shop")
-    assert _ci_path(None, commit) == ".gitlab-ci.yml"
-    assert _ci_path("", commit) == ".gitlab-ci.yml"
-    assert _ci_path("/ci/main.yml", commit) == "ci/main.yml"
-    for elsewhere in ("https://example.com/ci.yml", "ci.yml@group/other", "ci.yml@group/other:main"):
-        with pytest.raises(InputError, match="keeps its pipeline definition elsewhere"):
-            _ci_path(elsewhere, commit)
+def test_an_installation_in_a_folder() -> None:
+    server = "https://host.example:8443/gitlab"
+    names = [f"{server}/group/app.git", "https://HOST.example:8443/gitlab/group/app"]
+    for name in (*names, "git@host.example:group/app.git", "ssh://git@host.example:2222/group/app.git"):
+        assert _project_path(name, server) == "group/app"
+    assert (
+        _project_path("https://gitlab.example.com/gitlabber/app", "https://gitlab.example.com/gitlab")
+        == "gitlabber/app"
+    )
+    with pytest.raises(InputError):
+        _project_path("git@elsewhere.example:group/app.git", server)
+
+
+def made_up(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> GitLab:
+    """A GitLab at https://gitlab.example whose answers (status, headers, JSON) are made up."""
+
+    def send(_self: object, request: requests.PreparedRequest, **_options: object) -> requests.Response:
+        answer = requests.Response()
+        answer.status_code, headers, body = answers(request)
+        answer.headers.update({"Content-Type": "application/json", **headers})
+        answer.raw = io.BytesIO(json.dumps(body).encode())
+        answer.url, answer.request = str(request.url), request
+        return answer
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    token = GitLabCredentials(token=SecretStr("glpat-1"), url="https://gitlab.example")
+    return GitLab(GitLabServer(url="https://gitlab.example", credentials=token))
+
+
+@pytest.mark.parametrize("target", ["https://sso.example/start?rd=x", "http://gitlab.example/api/v4/projects/1"])
+def test_the_token_follows_no_redirect_to_another_place(monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    seen: list[requests.PreparedRequest] = []
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], object]:
+        seen.append(request)
+        return 302, {"Location": target}, {}
+
+    with pytest.raises(ProtocolError, match=r"sends requests on to http.*: the token does not go there"):
+        made_up(monkeypatch, answer).commit("group/app")
+    assert [request.headers["PRIVATE-TOKEN"] for request in seen] == ["glpat-1"]
+
+
+def test_a_project_that_was_moved_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], object]:
+        path = str(request.url).partition("/api/v4")[2]
+        if path == "/projects/old%2Fapp":
+            return 301, {"Location": "https://gitlab.example/api/v4/projects/7"}, {}
+        if path == "/projects/7":
+            return 200, {}, {"id": 7, "path_with_namespace": "new/app", "default_branch": "main"}
+        assert path == "/projects/7/repository/branches/main"
+        return 200, {}, {"name": "main", "protected": True, "commit": {"id": "a" * 40}}
+
+    assert made_up(monkeypatch, answer).commit("old/app").project_path == "new/app"
+
+
+@pytest.mark.parametrize(
+    ("project", "error"),
+    [
+        ({"empty_repo": True, "default_branch": "main"}, "has no commits yet"),
+        ({"empty_repo": False}, "hides the repository of project group/app from this token"),
+    ],
+)
+def test_without_a_default_branch(monkeypatch: pytest.MonkeyPatch, project: dict[str, object], error: str) -> None:
+    answer = 200, {}, {"id": 7, "path_with_namespace": "group/app", **project}
+    with pytest.raises((NotFoundError, AccessError), match=error):
+        made_up(monkeypatch, lambda _request: answer).commit("group/app")
+
+
+def test_the_rate_limit_says_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = {"RateLimit-Remaining": "0", "RateLimit-Reset": str(int(time.time()) + 1000)}
+    with pytest.raises(UnavailableError) as caught:
+        made_up(monkeypatch, lambda _request: (429, headers, {})).user()
+    assert 900 < (caught.value.retry_after or 0) < 1001
+
+
+def test_anonymous_users_see_public_projects_only(block: Block) -> None:
+    assert GitLab(block(None)).commit("open/site").visibility == "public"
+    assert GitLab(block()).commit("team/shop").visibility == "private"

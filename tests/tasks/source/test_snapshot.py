@@ -43,6 +43,22 @@ def test_definition_descriptor_and_includes(gitlab: StandIn, block: Block) -> No
     check_dockerfile(snapshot)
 
 
+@pytest.mark.parametrize("ref", ["", ":v1"])
+def test_a_definition_that_the_settings_name_in_another_project(gitlab: StandIn, block: Block, ref: str) -> None:
+    name = f"team/outside{len(ref)}"
+    gitlab.create_project(name, {".gitlab-ci.yml": "no: {script: no}\n", "ci/own.yml": "own: {script: own}\n"})
+    gitlab.create_project(f"{name}-ci", {"ci/main.yml": "include: /part.yml\n", "part.yml": "old: {script: old}\n"})
+    gitlab.tag(f"{name}-ci", "v1", "main")
+    gitlab.commit(f"{name}-ci", "main", {"part.yml": "new: {script: new}\n"}, "Later")
+    gitlab.set_ci_config_path(name, f"ci/main.yml@{name}-ci{ref}")
+    reader = GitLab(block())
+    snapshot = read_snapshot(reader, reader.commit(name))
+    pipeline = interpret(snapshot.files, Context(), entry=snapshot.ci_path)
+    assert [job.name for job in pipeline.jobs] == ["old" if ref else "new"]
+    gitlab.set_ci_config_path(name, "/ci/own.yml")
+    assert read_snapshot(reader, reader.commit(name)).files == {"ci/own.yml": "own: {script: own}\n"}
+
+
 def test_files_are_those_of_the_commit_not_of_the_branch(gitlab: StandIn, block: Block) -> None:
     gitlab.create_project("team/moving", {".gitlab-ci.yml": "old: {script: a}\n"})
     reader = GitLab(block())

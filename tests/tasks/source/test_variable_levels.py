@@ -44,3 +44,13 @@ def test_what_may_not_be_read_is_named(block: Blocks, gitlab: StandIn) -> None:
     found = read_ci_variables(nobody, nobody.commit("outer/in.ner/app"), "staging")
     assert found.unreadable == "group outer, group outer/in.ner, project outer/in.ner/app"
     assert found.chosen == {}
+
+
+def test_a_hidden_variable_is_named_and_not_taken_for_an_empty_one(block: Blocks, gitlab: StandIn) -> None:
+    gitlab.create_project("outer/hiding", {"a": "a"})
+    gitlab.set_variable("outer/hiding", "A", "never shown", masked=True, hidden=True)
+    gitlab.set_variable("outer/hiding", "EMPTY", "")
+    reader = GitLab(block())
+    found = read_ci_variables(reader, reader.commit("outer/hiding"), "staging")
+    assert found.unreadable == "visibility hidden (A)"
+    assert {key: variable.value for key, variable in found.chosen.items()} == {"B": "outer", "EMPTY": ""}
