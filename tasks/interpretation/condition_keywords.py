@@ -6,17 +6,19 @@ Sources as in `keywords`, which is the table these shapes go into.
 from __future__ import annotations
 
 from tasks.interpretation.durations import WEEK
-from tasks.interpretation.services_keywords import EMPTY_TEXT, HOLLOW, HOLLOWS, TEXT, VALUE
+from tasks.interpretation.services_keywords import HOLLOWS, TEXT, VALUE
 from tasks.interpretation.shapes import Duration, Entries, Flag, Items, Keys, Text, either
 
 RULES_VARIABLES = Entries(VALUE)
 WHENS = Text(("on_success", "on_failure", "always", "never", "manual", "delayed"))
 JOB_WHENS = Text(WHENS.one_of, not_here="never", hint=" It is for `rules`: begin the name with a dot instead.")
-_CHANGED = Items(HOLLOW, most=50)
+_DOT = "No path that GitLab compares it with begins with `./`: leave that out."
+_PATH = Text(hollow=True, odd=True, pattern=r"^(?!\./)", hint=_DOT)
+_CHANGED = Items(_PATH, most=50)
 CHANGES = either(_CHANGED, Keys({"paths": _CHANGED, "compare_to": TEXT}, required=("paths",)))
-_EXISTING = Items(EMPTY_TEXT, most=50)
+_EXISTING = Items(_PATH, most=50)
 EXISTS = either(
-    EMPTY_TEXT,
+    _PATH,
     _EXISTING,
     Keys({"paths": _EXISTING, "project": TEXT, "ref": TEXT}, required=("paths",), together=(("ref", "project"),)),
 )
@@ -44,7 +46,7 @@ INCLUDE_RULES = Items(
         {
             "if": TEXT,
             "changes": CHANGES,
-            "exists": either(EMPTY_TEXT, Items(EMPTY_TEXT), EXISTS.shapes[-1]),
+            "exists": either(_PATH, Items(_PATH), EXISTS.shapes[-1]),
             "when": Text(("always", "never")),
         },
         filled=("if",),
@@ -75,5 +77,7 @@ WORKFLOW = Keys({"name": _NAME, "rules": Items(WORKFLOW_RULE, least=1, nested=Tr
 
 POLICY = either(
     HOLLOWS,
-    Keys({"refs": HOLLOWS, "variables": Items(TEXT), "changes": HOLLOWS, "kubernetes": Text(("active",))}, least=1),
+    Keys(
+        {"refs": HOLLOWS, "variables": Items(TEXT), "changes": Items(_PATH), "kubernetes": Text(("active",))}, least=1
+    ),
 )

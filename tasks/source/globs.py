@@ -27,7 +27,7 @@ def include_matches(pattern: str, paths: Iterable[str]) -> list[str]:
 
 def glob_matches(pattern: str, paths: Iterable[str]) -> list[str]:
     """Those of `paths` that ``File.fnmatch`` with PATHNAME, DOTMATCH and EXTGLOB says `pattern` matches."""
-    alternatives = [_one_glob(p) for p in _expand_braces(pattern[:_MAX_PATTERN].removeprefix("./"))]
+    alternatives = [_one_glob(p) for p in _expand_braces(pattern[:_MAX_PATTERN])]
     return _matching("|".join(f"(?:{a})" for a in alternatives), paths)
 
 
@@ -68,7 +68,7 @@ def java_pattern(patterns: Iterable[str], *, folders: bool) -> str:
         if folders and _is_folder(pattern):
             found.append(f"{re.escape(pattern)}.*")
             continue
-        for alternative in _expand_braces(pattern[:_MAX_PATTERN].removeprefix("./")):
+        for alternative in _expand_braces(pattern[:_MAX_PATTERN]):
             source = _one_glob(alternative, r"/\n")
             if _is_regex(source):
                 found.append(source)
