@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.rollout.quantity import parse
+from tasks.rollout.status import container_statuses
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,18 @@ def usage_from_summary(summary: Mapping[str, Any]) -> dict[str, Usage]:
                 "workingSetBytes", _sum(c.get("memory", {}).get("workingSetBytes") for c in containers)
             ),
             network_time=network.get("time"),
-            network_rx_bytes=network.get("rxBytes"),
-            network_tx_bytes=network.get("txBytes"),
+            network_rx_bytes=_counter(network, "rxBytes"),
+            network_tx_bytes=_counter(network, "txBytes"),
         )
     return found
+
+
+def _counter(network: Mapping[str, Any], name: str) -> float | None:
+    """The pod's counter: that of ``eth0``, which the kubelet names the default; with other names, of all interfaces."""
+    found = network.get(name)
+    return (
+        _sum(i.get(name) for i in network.get("interfaces") or [] if i.get("name") != "lo") if found is None else found
+    )
 
 
 def usage_from_metrics_api(items: Iterable[Mapping[str, Any]]) -> dict[str, Usage]:
@@ -93,7 +102,7 @@ def requested(pod: Mapping[str, Any], kind: str, resource: str) -> float | None:
 def pod_row(pod: Mapping[str, Any], usage: Usage | None, why_not: str) -> dict[str, Any]:
     """The columns of one pod; `why_not` is the reason recorded when a measure is missing."""
     status = pod.get("status", {})
-    statuses = status.get("containerStatuses", [])
+    statuses = container_statuses(pod)
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
     used = usage or Usage(source="none")
     missing = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from errors import AccessError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
+from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
 from tasks.metrics.frames import frame
 from tasks.metrics.kubelet import node_usage
 from tasks.metrics.metrics_api import namespace_usage
@@ -18,7 +18,7 @@ from tasks.rollout.cluster import ClusterClient
 from tasks.rollout.names import ENVIRONMENT, MANAGED_BY, NAME, REVISION, label_value, selector_text
 
 _TOO_YOUNG = "the source has no figures for this pod yet"
-_SOURCE_ERRORS = (AccessError, NotFoundError, UnavailableError, ProtocolError)
+_SOURCE_ERRORS = (AccessError, InputError, NotFoundError, UnavailableError, ProtocolError)
 
 
 @dataclass(frozen=True)

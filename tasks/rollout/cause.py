@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from tasks.rollout.names import REVISION
-from tasks.rollout.status import Cause, Object, last_termination
+from tasks.rollout.status import Cause, Object, container_statuses, last_termination
 
 PULL_GRACE_SECONDS = 90.0
 """How long a pull may fail for a passing reason (registry busy, name not resolved) before the rollout is given up."""
@@ -21,6 +21,7 @@ FINAL_RESTARTS = 3
 _NOT_YET = re.compile(r"failed to sync (secret|configmap) cache")
 _OTHER_PLATFORM = re.compile(r"no match for platform|no matching manifest|does not match the specified platform")
 _NOT_FOUND = re.compile(r"not found|manifest unknown|name unknown|repository does not exist", re.IGNORECASE)
+_TOO_MANY = re.compile(r"toomanyrequests|\b429\b|too many requests|pull rate limit", re.IGNORECASE)
 _NO_ACCESS = re.compile(r"unauthorized|authorization failed|\b401\b|\b403\b|denied|no basic auth", re.IGNORECASE)
 
 
@@ -68,8 +69,7 @@ def _pod_cause(pod: Object, events: Sequence[Object], now: datetime) -> Cause | 
 
 
 def _containers(pod: Object) -> list[Any]:
-    status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    return [*((pod.get("status") or {}).get("initContainerStatuses") or []), *container_statuses(pod)]
 
 
 def _waiting(container: Object) -> tuple[str, str]:
@@ -102,12 +102,15 @@ def _evicted(pod: Object, _events: Sequence[Object], _now: datetime) -> Cause | 
 
 def _unschedulable(pod: Object, _events: Sequence[Object], _now: datetime) -> Cause | None:
     conditions = (pod.get("status") or {}).get("conditions") or []
-    found = next((c for c in conditions if c["type"] == "PodScheduled" and c.get("reason") == "Unschedulable"), None)
-    if found is None:
+    scheduled: Object = next((c for c in conditions if c["type"] == "PodScheduled"), {})
+    message, name = str(scheduled.get("message") or ""), pod["metadata"]["name"]
+    if scheduled.get("reason") == "SchedulingGated":
+        advice = "Look at what put the gate there, such as a queue for workloads."
+        return Cause("scheduling-gated", "The pod is kept from being scheduled.", message, advice, name)
+    if scheduled.get("reason") != "Unschedulable":
         return None
-    message = str(found.get("message") or "")
     kind, advice = _scheduling(message.lower())
-    return Cause(kind, "No node can take the pod.", message, advice, pod["metadata"]["name"])
+    return Cause(kind, "No node can take the pod.", message, advice, name)
 
 
 def _scheduling(text: str) -> tuple[str, str]:
@@ -142,6 +145,15 @@ def _image(pod: Object, events: Sequence[Object], now: datetime) -> Cause | None
 
 def _pull_cause(pod: Object, detail: str, tries: int, now: datetime) -> Cause:
     name, late = pod["metadata"]["name"], _age(pod, now) > PULL_GRACE_SECONDS
+    if _TOO_MANY.search(detail):
+        return Cause(
+            "image-rate-limit",
+            "The registry lets the nodes pull no more images for now.",
+            detail,
+            "Give the Environment's ImageRegistry block a login, whose limit is higher; or deploy again later.",
+            name,
+            final=late,
+        )
     if _NO_ACCESS.search(detail):
         return Cause(
             "image-access",
@@ -183,6 +195,15 @@ def _pull_cause(pod: Object, detail: str, tries: int, now: datetime) -> Cause:
 def _configuration(pod: Object, events: Sequence[Object], now: datetime) -> Cause | None:
     for container in _containers(pod):
         reason, message = _waiting(container)
+        if reason == "CreateContainerConfigError" and "runAsNonRoot" in message:
+            return Cause(
+                "run-as-root",
+                "The pod must not run as root, and the image's user is root or has no number.",
+                message,
+                "Set a number as USER in the Dockerfile, or security.run_as_user in the descriptor.",
+                pod["metadata"]["name"],
+                final=True,
+            )
         if reason == "CreateContainerConfigError":
             unread = _NOT_YET.search(message)  # as with the login for a pull
             return Cause(
@@ -220,6 +241,7 @@ def _ended(pod: Object, _events: Sequence[Object], _now: datetime) -> Cause | No
 def _ended_cause(pod: Object, container: Object, ended: Object) -> Cause:
     restarts = int(container.get("restartCount") or 0)
     name, final = pod["metadata"]["name"], restarts >= FINAL_RESTARTS
+    where = str(container.get("name") or "")
     how = f"It ended with {last_termination(container)}, {restarts} restarts."
     detail = f"{how} {ended.get('message') or ''}".strip()
     if ended.get("reason") == "OOMKilled":
@@ -230,6 +252,7 @@ def _ended_cause(pod: Object, container: Object, ended: Object) -> Cause:
             "Raise resources.limits.memory, or make it need less.",
             name,
             final,
+            container=where,
         )
     if ended.get("reason") in {"StartError", "ContainerCannotRun"}:
         return Cause(
@@ -239,6 +262,7 @@ def _ended_cause(pod: Object, container: Object, ended: Object) -> Cause:
             "Check command and args, and that the program is in the image and executable.",
             name,
             final,
+            container=where,
         )
     return Cause(
         "crash-loop",
@@ -247,6 +271,7 @@ def _ended_cause(pod: Object, container: Object, ended: Object) -> Cause:
         "Read its last log lines; check command, variables and what it connects to.",
         name,
         final,
+        container=where,
     )
 
 
@@ -262,7 +287,8 @@ def _probe(pod: Object, events: Sequence[Object], _now: datetime) -> Cause | Non
     for container in _containers(pod):
         if container.get("ready") or "running" not in (container.get("state") or {}):
             continue
-        message = _said(events, "Unhealthy")
+        where = str(container.get("name") or "")
+        message = _said([e for e in events if _is_about(e, where)], "Unhealthy")
         if message:
             kind = message.split(" ", 1)[0].lower()
             kind = kind if kind in {"readiness", "liveness", "startup"} else "readiness"
@@ -272,8 +298,15 @@ def _probe(pod: Object, events: Sequence[Object], _now: datetime) -> Cause | Non
                 message,
                 "Check the port and path it listens on, and the probes of the descriptor.",
                 pod["metadata"]["name"],
+                container=where,
             )
     return None
+
+
+def _is_about(event: Object, container: str) -> bool:
+    """Whether an Event of a pod is about this container, as far as it tells (``spec.containers{NAME}``)."""
+    field = str(event["involvedObject"].get("fieldPath") or "")
+    return not field or field.endswith(f"{{{container}}}")
 
 
 def _replica_set_cause(replica_set: Object, events: Sequence[Object]) -> Cause | None:
@@ -289,6 +322,14 @@ def _replica_set_cause(replica_set: Object, events: Sequence[Object]) -> Cause |
             "The namespace's quota does not allow the pod.",
             message,
             "Lower resources in the descriptor, or ask for a larger quota.",
+        )
+    if "violates PodSecurity" in message:
+        return Cause(
+            "pod-security",
+            "The namespace's Pod Security Standard does not allow the pod.",
+            message,
+            "Set security in the descriptor; for `restricted`: run_as_non_root: true and drop_capabilities: [ALL].",
+            final=True,
         )
     return Cause(
         "pod-refused",

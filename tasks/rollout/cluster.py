@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -32,6 +33,10 @@ from tasks.transport import tls_fault, unreached
 
 _T = TypeVar("_T")
 _MOST_PATIENCE_SECONDS = 30.0
+_POLICY = re.compile(
+    r"admission webhook .* denied the request|ValidatingAdmissionPolicy .* denied request|violates PodSecurity"
+    r"|exceeded quota|not allowed|(?:maximum|minimum) \S+ usage per"
+)
 _API_VERSIONS = {
     "Deployment": "apps/v1",
     "ReplicaSet": "apps/v1",
@@ -179,14 +184,16 @@ class ClusterClient:
             )
         return found
 
-    def log_tail(self, namespace: str, pod: str, *, previous: bool, lines: int = 20) -> tuple[str, ...]:
-        """The last lines of a pod's (first) container; nothing when it never ran."""
+    def log_tail(self, namespace: str, pod: tuple[str, str], *, previous: bool, lines: int = 20) -> tuple[str, ...]:
+        """The last lines of a container, named by its pod and itself; nothing when it never ran."""
+        name, container = pod
         query = [("tailLines", str(lines)), ("previous", "true" if previous else "false")]
+        query += [("container", container)] if container else []  # needed where the pod has several
         try:
-            with self._translated("log of Pod", namespace, pod):
+            with self._translated("log of Pod", namespace, name):
                 response = self._dynamic.request(
                     "get",
-                    f"/api/v1/namespaces/{namespace}/pods/{pod}/log",
+                    f"/api/v1/namespaces/{namespace}/pods/{name}/log",
                     query_params=query,
                     header_params={"Accept": "*/*"},
                     serialize=False,
@@ -329,8 +336,9 @@ def _from_status(error: ApiException, what: str, host: str) -> SmartClideError:
     if code == 401:
         return AccessError(f"The cluster at {host} refuses the credentials.", remedy="Renew the kubeconfig's token.")
     if code == 403:
-        if "exceeded quota" in message or "not allowed" in message:
-            return InputError(f"{what}: {message}.")
+        if _POLICY.search(message):
+            remedy = "It is a rule of the cluster: follow it in the deploy descriptor, or ask who set it."
+            return InputError(f"{what}: {message}.", remedy=remedy)
         if "because it is being terminated" in message:
             return _terminating(message.partition("namespace ")[2].partition(" ")[0])
         return AccessError(f"{what}: {message}.", remedy="Grant the identity of the kubeconfig this permission.")

@@ -128,8 +128,9 @@ def with_log(client: ClusterClient, identity: Identity, cause: Cause | None) -> 
         return cause
     ended = cause.category in _ENDED  # it may run again by now, with nothing to say yet
     try:
-        lines = client.log_tail(identity.namespace, cause.pod, previous=ended)
-        lines = lines or client.log_tail(identity.namespace, cause.pod, previous=not ended)
+        place = (cause.pod, cause.container)
+        lines = client.log_tail(identity.namespace, place, previous=ended)
+        lines = lines or client.log_tail(identity.namespace, place, previous=not ended)
     except SmartClideError:  # a help for the reader; the cause itself stands without
         return cause
     return replace(cause, log_tail=lines)

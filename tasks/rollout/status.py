@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tasks.rollout.names import REVISION
+from tasks.rollout.names import NAME, REVISION
 
 Object = Mapping[str, Any]
 
@@ -27,6 +27,7 @@ class Cause:
         pod: The pod it was seen on, or empty.
         final: Whether waiting longer is pointless.
         log_tail: The container's last lines, filled in by the caller for containers that ran.
+        container: The container it was seen on, where it is one's.
     """
 
     category: str
@@ -36,6 +37,7 @@ class Cause:
     pod: str = ""
     final: bool = False
     log_tail: tuple[str, ...] = ()
+    container: str = ""
 
     def __str__(self) -> str:
         tail = "".join(f"\n  {line}" for line in self.log_tail)
@@ -159,9 +161,9 @@ def service_status(
 
 
 def pod_status(pod: Object) -> PodStatus:
-    """One pod, from its API object; figures are those of its first container."""
+    """One pod, from its API object; figures are those of the service's own container."""
     status = pod.get("status") or {}
-    container: Object = next(iter(status.get("containerStatuses") or []), {})
+    container: Object = next(iter(container_statuses(pod)), {})
     return PodStatus(
         name=pod["metadata"]["name"],
         revision=(pod["metadata"].get("labels") or {}).get(REVISION, ""),
@@ -172,6 +174,16 @@ def pod_status(pod: Object) -> PodStatus:
         node=(pod.get("spec") or {}).get("nodeName", ""),
         last_termination=last_termination(container),
     )
+
+
+def container_statuses(pod: Object) -> list[Any]:
+    """The statuses of a pod's containers, the service's own first: it has the service's name.
+
+    The kubelet sorts them by name, and service meshes and others put containers of theirs into pods.
+    """
+    name = (pod["metadata"].get("labels") or {}).get(NAME)
+    found = (pod.get("status") or {}).get("containerStatuses") or []
+    return sorted(found, key=lambda status: status.get("name") != name)
 
 
 def last_termination(container: Object) -> str:

@@ -37,6 +37,14 @@ def test_the_kubelets_summary_gives_usage_by_pod_uid():
     }
 
 
+def test_without_eth0_the_interfaces_are_summed():
+    interfaces = [{"name": "lo", "rxBytes": 9, "txBytes": 9}, {"name": "ens5", "rxBytes": 1, "txBytes": 2},
+                  {"name": "net1", "rxBytes": 10, "txBytes": 20}]  # fmt: skip
+    network = {"time": "2026-01-01T00:00:07Z", "interfaces": interfaces}
+    found = usage_from_summary({"pods": [{"podRef": {"uid": "u"}, "containers": [], "network": network}]})["u"]
+    assert (found.network_rx_bytes, found.network_tx_bytes) == (11, 22)
+
+
 def test_the_metrics_api_gives_cpu_and_memory_by_pod_name():
     items = [
         {

@@ -107,6 +107,27 @@ def test_statuses_become_our_errors_once(client, server, status, error, message)
     assert getattr(caught.value, "retry_after", 7.0) == 7.0
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        'admission webhook "validation.gatekeeper.sh" denied the request: [owner] you must provide labels',
+        "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        'pods "web" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
+        'pods "web" is forbidden: maximum cpu usage per Container is 1, but limit is 2',
+    ],
+)
+def test_a_policy_is_no_missing_permission(client, server, message):
+    server[1].answer = (403, json.dumps({"message": message}).encode())
+    with pytest.raises(InputError, match="It is a rule of the cluster"):
+        client.apply(DEPLOYMENT)
+
+
+def test_the_log_is_that_of_the_named_container(client, server):
+    server[1].answer = (200, b"one\ntwo\n")
+    assert client.log_tail("apps", ("web-1", "web"), previous=True) == ("one", "two")
+    assert server[1].asked[-1][1] == "/api/v1/namespaces/apps/pods/web-1/log?tailLines=20&previous=true&container=web"
+
+
 def test_a_conflict_names_the_other_manager_and_the_field(client, server):
     server[1].answer = (409, json.dumps(CONFLICT).encode())
     with pytest.raises(ConflictError, match=r'another manager owns \.spec\.replicas \(conflict with "kubectl"'):

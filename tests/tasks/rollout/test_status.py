@@ -183,11 +183,90 @@ def test_the_last_termination_of_a_crashing_pod():
     assert (pod.last_termination, pod.restarts) == ("exit code 3 (Error)", 3)
 
 
+MESH = {
+    "name": "a-mesh",
+    "ready": True,
+    "restartCount": 0,
+    "imageID": "mesh@sha256:0",
+    "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+    "lastState": {},
+}
+
+
+def test_containers_that_others_put_into_pods_are_not_the_service():
+    """The kubelet sorts statuses by name (``SortedContainerStatuses``); native sidecars are init containers."""
+    seen = recorded("crash-loop")
+    status = seen["pods"][0]["status"]
+    status["containerStatuses"].insert(0, MESH)
+    status["initContainerStatuses"] = [{**MESH, "name": "native"}]
+    (pod,) = service_status("crash-loop", "apps", deployment(spec=1), seen["pods"], None).pods
+    assert (pod.last_termination, pod.restarts) == ("exit code 3 (Error)", 3)
+    assert pod.image_digest.startswith("sha256:5be982e1")
+    cause = find_cause(seen["pods"], seen["events"], [], 1, datetime.now(UTC))
+    assert (cause.category, cause.container) == ("crash-loop", "crash-loop")
+
+
+def test_a_probe_of_another_container_is_not_the_service_s():
+    seen = recorded("readiness-probe")
+    (ours,) = seen["pods"][0]["status"]["containerStatuses"]
+    mesh = {**MESH, "ready": False}
+    seen["pods"][0]["status"]["containerStatuses"] = [mesh, {**ours, "ready": True}]
+    assert find_cause(seen["pods"], seen["events"], [], 1, datetime.now(UTC)) is None
+    seen["pods"][0]["status"]["containerStatuses"] = [mesh, ours]
+    assert find_cause(seen["pods"], seen["events"], [], 1, datetime.now(UTC)).container == "readiness-probe"
+
+
+HUB_LIMIT = (
+    'failed to pull and unpack image "docker.io/acme/app@sha256:1": failed to copy: httpReadSeeker: failed open: '
+    "unexpected status code https://registry-1.docker.io/v2/acme/app/manifests/sha256:1: 429 Too Many Requests - "
+    "Server message: toomanyrequests: You have reached your unauthenticated pull rate limit. "
+    "https://www.docker.com/increase-rate-limit"
+)
+NON_ROOT = 'container has runAsNonRoot and image will run as root (pod: "shop-1_apps(1)", container: shop)'
+
+
+@pytest.mark.parametrize(
+    ("recording", "reason", "message", "category", "final"),
+    [
+        ("image-pull", "ErrImagePull", HUB_LIMIT, "image-rate-limit", False),
+        ("configuration", "CreateContainerConfigError", NON_ROOT, "run-as-root", True),
+    ],
+)
+def test_what_newer_clusters_say_of_a_container(recording, reason, message, category, final):
+    seen = recorded(recording)
+    seen["pods"][0]["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": reason, "message": message}}
+    cause = find_cause(seen["pods"], seen["events"], [], 1, _first_seen(seen) + timedelta(seconds=30))
+    assert (cause.category, cause.final, cause.detail) == (category, final, message)
+
+
+def test_a_pod_security_standard_is_final_and_says_what_to_set():
+    seen = recorded("pod-refused")
+    text = (
+        'pods "shop-1" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities (container '
+        '"shop" must set securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "shop" '
+        "must set securityContext.runAsNonRoot=true)"
+    )
+    for condition in seen["replica_sets"][0]["status"]["conditions"]:
+        condition["message"] = text
+    cause = find_cause([], seen["events"], seen["replica_sets"], 1, datetime.now(UTC))
+    assert (cause.category, cause.final, cause.detail) == ("pod-security", True, text)
+    assert "run_as_non_root: true and drop_capabilities: [ALL]" in cause.resolution
+
+
+def test_a_scheduling_gate_is_told():
+    seen = recorded("unschedulable-resources")
+    seen["pods"][0]["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked"}
+    ]
+    cause = find_cause(seen["pods"], seen["events"], [], 1, datetime.now(UTC))
+    assert (cause.category, cause.detail, cause.final) == ("scheduling-gated", "Scheduling is blocked", False)
+
+
 class RunningAgain:
     """A cluster where the container that ended has been started anew."""
 
     def log_tail(self, namespace, pod, *, previous):
-        assert (namespace, pod) == ("n", "shop-1")
+        assert (namespace, pod) == ("n", ("shop-1", "shop"))
         return ("boom",) if previous else ("starting",)
 
 
@@ -195,5 +274,5 @@ class RunningAgain:
     ("category", "log"), [("crash-loop", "boom"), ("out-of-memory", "boom"), ("readiness-probe", "starting")]
 )
 def test_the_log_is_of_the_run_that_ended(category, log):
-    cause = Cause(category, "s", "d", "r", "shop-1")
+    cause = Cause(category, "s", "d", "r", "shop-1", container="shop")
     assert with_log(RunningAgain(), Identity("shop", "n", "e", "g/shop"), cause).log_tail == (log,)
