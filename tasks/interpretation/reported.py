@@ -38,7 +38,12 @@ def reopen(state: State) -> State:
 
 
 def _takes(job: Job, reporters: Mapping[str, int], later: bool) -> bool:
-    """Whether the job gets a report: by `needs`, its own or those of a rule, else from an earlier stage."""
+    """Whether the job gets a report: by `needs`, its own or those of a rule, else from an earlier stage.
+
+    Where the build chooses among rules with variables, what these say counts, and is known as it was made here.
+    """
+    if any(rule.variables for rule in job.rules):
+        return False
     if job.dependencies is not None and reporters.keys().isdisjoint(job.dependencies):
         return False
     chosen = (job.needs, *(rule.needs for rule in job.rules if rule.needs is not None))

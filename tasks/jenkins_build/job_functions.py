@@ -139,9 +139,9 @@ def _with_variables(
     referring = any(rule.unresolved_variables for rule in job.rules)
     referred = told if job.unresolved_variables or plan.pipeline.unresolved_variables or referring else []
     function: list[Expression] = [*_texts(["lent() {", ":"]), *lent, *_texts(["}"])] if lent else []
-    variables: tuple[Expression, ...] = (*_texts(head), *function, *referred, *shared, *_texts(own), *chosen, *told)
-    if late := late_lines(plan, job):
-        variables = (*variables, *_texts(late), *told)
+    late: list[Expression] = [*told, *_texts(lines)] if (lines := late_lines(plan, job)) else []
+    first: tuple[Expression, ...] = (*_texts(head), *function, *referred, *shared)
+    variables = (*first, *_texts(own), *late, *chosen, *told)
     parameters = ", ".join(f"String {code.text}" for code in (*chosen, *told, *lent))
     return Block(f"@NonCPS\nString {name}({parameters})", (Lines((*before, *variables, *after)),))
 

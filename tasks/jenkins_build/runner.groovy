@@ -539,8 +539,8 @@ String variablesOf(Map job, String variables, List from) {
   String lent = job.lent ? 'lent() {\n:\n' + reported(job.lent) + '}\n' : ''
   String reports = reported(from + (job.passed ?: []))
   String shared = job.bare ? '' : pipelineVariables()
-  String open = job.open ? job.open + reports : ''
-  return job.head + lent + reports + shared + (job.own ?: '') + variables + '\n' + reports + open
+  String open = job.open ? reports + job.open : ''
+  return job.head + lent + reports + shared + (job.own ?: '') + open + variables + '\n' + reports
 }
 
 // Whose artifacts a job takes: those it names, or those of all stages before its own.

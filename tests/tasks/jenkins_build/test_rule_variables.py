@@ -61,6 +61,22 @@ def test_the_variables_of_the_rule_that_holds(
     assert {name: "\n".join(ran.lines[name]) for name in lines} == lines
 
 
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(("given", "line"), [({"SLOW": "x"}, "rule 2.0 of-2.0"), ({}, "text-2.0 2.0 of-2.0")])
+def test_the_rule_has_its_say_beside_dotenv_reports(
+    tmp_path: Path, given: dict[str, str], line: str, rendering: Literal["stages", "graph"]
+) -> None:
+    text = """
+gen: {stage: build, script: [echo TOLD=2.0 > e.env], artifacts: {reports: {dotenv: e.env}}}
+a:
+  variables: {X: "text-$TOLD", OF: "of-$TOLD"}
+  rules: [{if: $SLOW, variables: {X: rule}}, {when: on_success}]
+  script: ['echo "$X $TOLD $OF"']
+"""
+    ran = run(tmp_path, text, rendering, **given)
+    assert (ran.states, ran.lines["a"]) == ({"gen": "success", "a": "success"}, [line])
+
+
 def test_that_the_checkout_does_not_follow_them_is_said() -> None:
     text = """
 a:
