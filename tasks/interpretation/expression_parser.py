@@ -33,7 +33,7 @@ MAX_TOKENS = 100  # GitLab's own limit for one expression
 MAX_TEXT = 20_000
 
 _TOKEN = re.compile(
-    r"""(?P<space>\s+)|(?P<open>\()|(?P<close>\))|\$(?P<name>\w+)
+    r"""(?P<space>\s+)|(?P<open>\()|(?P<close>\))|(?P<input>\$\[\[\s*inputs\.[\w-]+\s*\]\])|\$(?P<name>\w+)
     |"(?P<double>[^"]*)"|'(?P<single>[^']*)'|/(?P<pattern>(?:[^/]|\\/)+[^\\])/(?P<flags>[ismU]*)
     |(?P<null>null\b)|(?P<constant>(?:true|false)\b)|(?P<operator>==|=~|!=|!~|&&|\|\||!)""",
     re.VERBOSE | re.DOTALL,
@@ -238,7 +238,7 @@ def _leaf(token: _Token) -> _Operand:
         return Var(token.text)
     if token.kind == "string":
         return Text(token.text)
-    if token.kind == "null":
+    if token.kind in ("null", "input"):  # what no header declares was not put in, and is nothing
         return Null()
     if token.kind == "constant":
         return Constant(token.text == "true")

@@ -1,7 +1,7 @@
 """Whether the `if` of a rule of ``spec:inputs`` holds.
 
 https://docs.gitlab.com/ci/yaml/#specinputsrules. It is an expression as in `rules:if` over ``$[[ inputs.name ]]``; it
-knows no variables. A truth value is the same as ``true`` or ``false`` only, and a number the same as no text.
+knows no variables. A truth value is the same as ``true`` or ``false``, also as texts; a number is the same as no text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from tasks.interpretation.evaluation import Scope, evaluate
 from tasks.interpretation.expression_parser import ExpressionError, parse
 from tasks.source.inputs import ConditionError
-from tasks.source.interpolation import Value
+from tasks.source.interpolation import Value, shown
 
 _INPUT = re.compile(r"\$\[\[\s*inputs\.([\w-]{1,255})\s*\]\]")
 
@@ -33,10 +33,8 @@ def input_rule_holds(text: str, values: Mapping[str, Value]) -> bool:
         value = values.get(found[1])
         if value is None or isinstance(value, bool):
             return "null" if value is None else str(value).lower()
-        if not isinstance(value, str):
-            return "true"  # there is something, and no text is the same
         name = f"input_{len(known)}"
-        known[name] = value
+        known[name] = value if isinstance(value, str) else f"\0{shown(value)}"  # no text of a rule is the same
         return f"${name}"
 
     try:

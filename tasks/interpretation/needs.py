@@ -119,8 +119,8 @@ class _Linker:
     def chosen(self, name: str, options: Mapping_, optional: bool) -> list[Instance]:
         matrix = options.get("parallel")
         every = list(self.state.instances[name])
-        if not isinstance(matrix, Mapping_):
-            return every
+        if not isinstance(matrix, Mapping_) or (len(every) == 1 and every[0].name == name):
+            return every  # of a job that is no several GitLab does not look at the matrix
         rows = [filled(row, self.matrix) for row in matrix_rows(matrix)]
         found = [i for i in every if any(all(i.matrix.get(k) == v for k, v in row.items()) for row in rows)]
         if not found and not optional:

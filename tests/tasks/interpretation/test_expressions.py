@@ -86,6 +86,7 @@ KNOWN = {"A": "main", "EMPTY": "", "BLANK": "  ", "PATTERN": "/^MA/i", "WORD": "
         ('"string" == ("test" || "string")', False),
         ("('x' && $UNDEFINED) == null", True),
         ("($A || 'x') =~ /^ma/", True),
+        ("$[[ inputs.none ]] == null", True),
         ("($EMPTY || 'main') =~ /^ma/", False),
         (r"'a\b' =~ /a\\b/", True),
     ],
