@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any
+
 import yaml
 from kubernetes import client, config
 from pydantic import Field, SecretStr, field_validator
 
 from blocks.schema_once import SchemaOnce
 from errors import AccessError, InputError
+
+_PLUGIN_PATIENCE = 3  # times the block's timeout: a plugin may ask a cloud's servers more than once
 
 
 class Cluster(SchemaOnce):
@@ -43,20 +51,15 @@ class Cluster(SchemaOnce):
 
         Raises:
             InputError: The context does not exist or the kubeconfig is malformed.
-            AccessError: A credential plugin failed (the client itself would go on without credentials).
+            AccessError: A credential plugin failed (the client itself would go on without credentials), or waits for a
+                person where there is none.
         """
         configuration = client.Configuration()
         try:
             if self.kubeconfig is None:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
-                    yaml.safe_load(self.kubeconfig.get_secret_value()),
-                    context=self.context,
-                    client_configuration=configuration,
-                    persist_config=False,
-                    temp_file_path=None,
-                )
+                self._load(yaml.safe_load(self.kubeconfig.get_secret_value()), configuration)
         except config.ConfigException as error:
             raise InputError(
                 f"The cluster's kubeconfig cannot be used: {error}", remedy="Check its contexts."
@@ -73,3 +76,41 @@ class Cluster(SchemaOnce):
             )
         configuration.retries = False
         return client.ApiClient(configuration)
+
+    def _load(self, document: dict[str, Any], configuration: client.Configuration) -> None:
+        def load() -> None:
+            config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
+                document,
+                context=self.context,
+                client_configuration=configuration,
+                persist_config=False,
+                temp_file_path=None,
+            )
+
+        plugins = [user for user in document.get("users") or [] if "exec" in (user.get("user") or {})]
+        if not plugins or sys.stdout.isatty():  # somebody may sign in
+            return load()
+        seconds = _PLUGIN_PATIENCE * self.timeout_seconds
+        try:
+            _within(seconds, load)
+        except TimeoutError:
+            raise AccessError(
+                f"The kubeconfig's credential plugin gave nothing for {seconds:g} s.",
+                remedy="Where it waits for somebody to sign in, give it a way without, e.g. kubelogin's --login "
+                "workloadidentity or spn; or use a token of a service account.",
+            ) from None
+
+
+def _within(seconds: float, work: Callable[[], None]) -> None:
+    """Do `work`, or raise TimeoutError and leave it to itself: a plugin can be waited for, not interrupted."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            done.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
+            done.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    done.result(timeout=seconds)

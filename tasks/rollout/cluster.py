@@ -41,6 +41,7 @@ _API_VERSIONS = {
     "Deployment": "apps/v1",
     "ReplicaSet": "apps/v1",
     "HorizontalPodAutoscaler": "autoscaling/v1",
+    "EndpointSlice": "discovery.k8s.io/v1",
     "Lease": "coordination.k8s.io/v1",
     "SelfSubjectReview": "authentication.k8s.io/v1",
     "SelfSubjectAccessReview": "authorization.k8s.io/v1",

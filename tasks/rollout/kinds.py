@@ -19,6 +19,7 @@ _STABLE = {
     ("v1", "ConfigMap"): ("configmaps", True),
     ("v1", "Service"): ("services", True),
     ("v1", "Endpoints"): ("endpoints", True),
+    ("discovery.k8s.io/v1", "EndpointSlice"): ("endpointslices", True),
     ("apps/v1", "Deployment"): ("deployments", True),
     ("apps/v1", "ReplicaSet"): ("replicasets", True),
     ("autoscaling/v1", "HorizontalPodAutoscaler"): ("horizontalpodautoscalers", True),

@@ -14,7 +14,7 @@ from tasks.rollout.history import ReleaseRecord
 from tasks.rollout.manifest import Manifest, RegistryLogin
 from tasks.rollout.names import Identity
 from tasks.rollout.plan import Change, change
-from tasks.rollout.status import Cause, Progress, ServiceStatus, rollout_progress, service_status
+from tasks.rollout.status import Cause, Progress, ServiceStatus, endpoints_of, rollout_progress, service_status
 
 _ENDED = {"crash-loop", "out-of-memory"}
 _LOGGED = _ENDED | {"readiness-probe", "liveness-probe", "startup-probe"}
@@ -141,7 +141,17 @@ def status(client: ClusterClient, identity: Identity) -> ServiceStatus:
     deployment = client.find("Deployment", identity.namespace, identity.service)
     pods = client.list("Pod", identity.namespace, names.selector_text(identity.selector)) if deployment else []
     endpoints = client.find("Endpoints", identity.namespace, identity.service)
+    if deployment and endpoints is None:
+        endpoints = dict(endpoints_of(_slices(client, identity)))
     return service_status(identity.service, identity.namespace, deployment, pods, endpoints)
+
+
+def _slices(client: ClusterClient, identity: Identity) -> list[Manifest]:
+    """EndpointSlices, for clusters that make no Endpoints any more (deprecated since Kubernetes 1.33)."""
+    try:
+        return client.list("EndpointSlice", identity.namespace, f"kubernetes.io/service-name={identity.service}")
+    except (AccessError, NotFoundError):
+        return []
 
 
 def records(client: ClusterClient, identity: Identity) -> tuple[ReleaseRecord, ...]:

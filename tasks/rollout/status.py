@@ -160,6 +160,13 @@ def service_status(
     )
 
 
+def endpoints_of(slices: Sequence[Object]) -> Object:
+    """What Endpoints say, from a Service's EndpointSlices; an endpoint of unknown readiness is ready by the API."""
+    found = [endpoint for one in slices for endpoint in one.get("endpoints") or []]
+    ready = [e for e in found if (e.get("conditions") or {}).get("ready") is not False]
+    return {"subsets": [{"addresses": endpoint["addresses"]} for endpoint in ready]}
+
+
 def pod_status(pod: Object) -> PodStatus:
     """One pod, from its API object; figures are those of the service's own container."""
     status = pod.get("status") or {}

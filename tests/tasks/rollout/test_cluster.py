@@ -2,9 +2,11 @@
 
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
+from pydantic import SecretStr
 
 from blocks.cluster import Cluster
 from errors import AccessError, ConflictError, InputError, NotFoundError, ProtocolError, UnavailableError
@@ -153,3 +155,43 @@ def test_tls_spoken_to_plain_http_is_bad_input_in_one_line(server):
     with pytest.raises(InputError, match="find no TLS that both speak") as caught:
         ClusterClient(cluster).version()
     assert "\n" not in str(caught.value)
+
+
+def with_plugin(tmp_path: Path, port: int, script: str, timeout: float = 20.0) -> Cluster:
+    """A cluster whose kubeconfig has a credential plugin, as those of EKS, GKE and AKS have."""
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!/bin/sh\n{script}\n")
+    plugin.chmod(0o755)
+    command = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": str(plugin),
+        "args": ["get-token"],
+        "env": None,
+        "interactiveMode": "IfAvailable",
+        "provideClusterInfo": True,
+    }
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {"exec": command}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    return Cluster(kubeconfig=SecretStr(json.dumps(config)), timeout_seconds=timeout)
+
+
+def test_a_credential_plugin_gives_the_token(server, tmp_path):
+    credential = json.dumps(
+        {"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": {"token": "k8s-t"}}
+    )
+    cluster = with_plugin(tmp_path, server[0].server_port, f"test \"$1\" = get-token && echo '{credential}'")
+    api = cluster.get_client()
+    assert api.configuration.get_api_key_with_prefix("BearerToken") == "Bearer k8s-t"
+
+
+@pytest.mark.parametrize(
+    ("script", "timeout", "message"),
+    [("exit 1", 20.0, "its plugin failed"), ("exec sleep 3", 0.1, r"plugin gave nothing for 0\.3 s")],
+)
+def test_a_credential_plugin_that_gives_none(server, tmp_path, script, timeout, message):
+    with pytest.raises(AccessError, match=message):
+        with_plugin(tmp_path, server[0].server_port, script, timeout).get_client()

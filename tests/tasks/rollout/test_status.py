@@ -7,7 +7,7 @@ from prefect_kubernetes.diagnostics import diagnose_k8s_pod
 
 from tasks.rollout.cause import find_cause
 from tasks.rollout.names import Identity
-from tasks.rollout.operations import with_log
+from tasks.rollout.operations import status, with_log
 from tasks.rollout.status import Cause, rollout_progress, service_status
 
 PODS = Path(__file__).parent / "pods"
@@ -276,3 +276,25 @@ class RunningAgain:
 def test_the_log_is_of_the_run_that_ended(category, log):
     cause = Cause(category, "s", "d", "r", "shop-1", container="shop")
     assert with_log(RunningAgain(), Identity("shop", "n", "e", "g/shop"), cause).log_tail == (log,)
+
+
+class WithoutEndpoints:
+    """A cluster that makes EndpointSlices only."""
+
+    def __init__(self, ready):
+        self.ready = ready
+
+    def find(self, kind, _namespace, _name):
+        return deployment(spec=1) if kind == "Deployment" else None
+
+    def list(self, kind, namespace, selector):
+        if kind != "EndpointSlice":
+            return []
+        assert (namespace, selector) == ("n", "kubernetes.io/service-name=shop")
+        conditions = {} if self.ready is None else {"ready": self.ready}
+        return [{"endpoints": None}, {"endpoints": [{"addresses": ["10.0.0.1"], "conditions": conditions}]}]
+
+
+@pytest.mark.parametrize(("ready", "found"), [(True, True), (None, True), (False, False)])
+def test_endpoint_slices_where_there_are_no_endpoints(ready, found):
+    assert status(WithoutEndpoints(ready), Identity("shop", "n", "e", "g/shop")).endpoint_ready is found
