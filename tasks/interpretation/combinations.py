@@ -79,6 +79,9 @@ def _check_alone(draft: JobDraft, written: Mapping_, findings: Findings) -> None
     if node.get("publish") is not None and not pages:
         message = "`publish` is for jobs that publish Pages: add `pages: true`."
         findings.add("keyword-not-here", message, node.place("publish"))
+    settings = node.get("pages")
+    if node.get("publish") is not None and isinstance(settings, Mapping_) and settings.get("publish") is not None:
+        findings.add("keyword-not-here", "`publish` is in `pages` too: keep that one.", node.place("publish"))
     coverage = node.get("coverage")
     if isinstance(coverage, Scalar):
         _check_regex(coverage, findings)
