@@ -24,6 +24,9 @@ from tasks.retrying import TRANSIENT
 from tasks.source.model import Commit
 from tasks.source.repository import GitLab
 
+# GHCR and Docker Hub may not show an image for some seconds after they took it.
+_LAG_SECONDS = (0.5, 1.5, 4.0)
+
 
 @task(name="confirm image", cache_policy=NO_CACHE, **TRANSIENT)
 async def confirm_image(registry: ImageRegistry, reference: str | ImageReference) -> ImageReference:
@@ -46,9 +49,17 @@ async def confirm_image(registry: ImageRegistry, reference: str | ImageReference
             f"Image {image} is not on the Environment's registry {registry.address}.",
             remedy="Push it there, or set the registry's address as the build names it.",
         )
-    confirmed = image.with_digest(await asyncio.to_thread(_digest, registry, image))
+    confirmed = image.with_digest(await _shown(registry, image))
     task_logger().info("image %s", confirmed)
     return confirmed
+
+
+async def _shown(registry: ImageRegistry, image: ImageReference) -> str:
+    for pause in _LAG_SECONDS:
+        if digest := await asyncio.to_thread(_found, registry, image):
+            return digest
+        await asyncio.sleep(pause)
+    return await asyncio.to_thread(_digest, registry, image)
 
 
 @task(name="look for image", cache_policy=NO_CACHE, **TRANSIENT)

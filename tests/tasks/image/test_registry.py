@@ -358,7 +358,8 @@ def test_an_unheard_of_login(monkeypatch: pytest.MonkeyPatch) -> None:
         made_up(monkeypatch, lambda _: answer).ping()
 
 
-async def test_confirming(serve: Serve) -> None:
+async def test_confirming(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.image.task._LAG_SECONDS", (0.0,))
     server = serve()
     digest = put_image(server, "group/app", "1")
     registry = block(server)
@@ -370,6 +371,20 @@ async def test_confirming(serve: Serve) -> None:
         await confirm_image.fn(registry, "elsewhere.example.com/group/app:1")
     with pytest.raises(NotFoundError, match="Deploy with rebuild to build it again"):
         await confirm_image.fn(registry, f"{registry.address}/group/app:none")
+
+
+async def test_an_image_that_is_shown_some_seconds_after_it_was_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([404, 404, 200])
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(next(answers), headers={"Docker-Content-Digest": DIGEST})
+
+    transport = httpx.MockTransport(answer)
+    monkeypatch.setattr(
+        ImageRegistry, "get_client", lambda _self: httpx.Client(base_url="https://ghcr.io", transport=transport)
+    )
+    confirmed = await confirm_image.fn(block("ghcr.io"), f"ghcr.io/acme/app:1@{DIGEST}")
+    assert str(confirmed) == f"ghcr.io/acme/app:1@{DIGEST}"
 
 
 def _environment(name: str) -> str:
