@@ -71,8 +71,10 @@ def _parent(client: SyncPrefectClient, run: FlowRun) -> str:
 def _waiting(run: FlowRun, parent: str) -> Waiting:
     told: Mapping[str, Any] = run.parameters
     since = run.start_time.isoformat(timespec="seconds") if run.start_time else ""
-    texts = (str(told[name]) for name in ("question", "build", "address", "consequence"))
-    return Waiting(str(run.id), parent, *texts, since)
+    question, build, address, consequence = (
+        str(told[name]) for name in ("question", "build", "address", "consequence")
+    )
+    return Waiting(str(run.id), parent, question, build, address, consequence, since)
 
 
 def show_waiting(as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import click
 
@@ -30,6 +30,13 @@ class Command(click.Command):
     format_epilog = Group.format_epilog
 
 
-def example(text: str) -> dict[str, Any]:
+class Example(TypedDict):
+    """Arguments of ``click.command``."""
+
+    cls: type[Command]
+    epilog: str
+
+
+def example(text: str) -> Example:
     """The arguments of ``click.command`` that put `text` below a command's help."""
     return {"cls": Command, "epilog": "Example:\n" + "\n".join(f"  {line}" for line in text.splitlines())}

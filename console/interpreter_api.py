@@ -42,7 +42,7 @@ def describe(max_bytes: int, max_seconds: float) -> dict[str, Any]:
 
 
 def _operation(max_bytes: int, max_seconds: float) -> dict[str, Any]:
-    fields = {name: {**_TEXT, "description": text} for name, text in OPTIONS.items()}
+    fields: dict[str, dict[str, Any]] = {n: {**_TEXT, "description": text} for n, text in OPTIONS.items()}
     fields["rendering"] = {**fields["rendering"], "enum": ["auto", "stages", "graph"]}
     strict = {"type": "boolean", "description": "Warnings are errors."}
     file = {**_TEXT, "contentMediaType": "application/yaml", "description": "The .gitlab-ci.yml, UTF-8."}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import BytesParser
 from typing import Any
 
@@ -116,9 +117,10 @@ def _fields(content_type: str, body: bytes) -> dict[str, str]:
         message = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     except RecursionError:
         raise RefusedError(400, "The parts of the form nest too deeply.") from None
-    parts = message.get_payload() if message.is_multipart() else []
     fields = {}
-    for part in parts:
+    for part in message.get_payload() if message.is_multipart() else ():
+        if not isinstance(part, Message):
+            continue
         name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(content, bytes):
             try:
