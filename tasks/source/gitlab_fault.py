@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import gitlab
 import requests
-from gitlab.exceptions import GitlabError, GitlabHttpError, GitlabParsingError, RedirectError
+from gitlab.exceptions import GitlabError, GitlabParsingError, RedirectError
 
 from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
 from tasks.transport import requests_fault, retry_after
@@ -57,7 +57,7 @@ class Translator:
             return self._unauthorized(what)
         if status == 403:
             return AccessError(
-                f"{self.server} forbids access to {what} (403).",
+                f"{self.server} forbids access to {what} (403){_reason(error)}.",
                 remedy="Use a token with the scopes read_api and read_repository, of a user who is at least Reporter.",
             )
         if status == 404:
@@ -93,5 +93,8 @@ def _until_reset(headers: Mapping[str, str]) -> float | None:
 
 
 def _reason(error: GitlabError) -> str:
-    text = error.error_message if isinstance(error, GitlabHttpError) else ""
-    return f": {text}" if isinstance(text, str) and 0 < len(text) < 200 and "<" not in text else ""
+    """GitLab's own word, where it has one that says more than the status."""
+    text = error.error_message
+    if not isinstance(text, str) or not 0 < len(text) < 200 or "<" in text or text == "403 Forbidden":
+        return ""
+    return f": {text.rstrip('.')}"

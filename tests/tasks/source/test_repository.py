@@ -288,6 +288,19 @@ def test_without_a_default_branch(monkeypatch: pytest.MonkeyPatch, project: dict
         made_up(monkeypatch, lambda _request: answer).commit("group/app")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"error": "insufficient_granular_scope"}, r"\(403\): insufficient_granular_scope\. Use a token"),
+        ({"message": "403 Forbidden - Your account has been blocked."}, r"Your account has been blocked\. Use a token"),
+        ({"message": "403 Forbidden"}, r"\(403\)\. Use a token"),
+    ],
+)
+def test_gitlab_s_own_word_on_a_refusal(monkeypatch: pytest.MonkeyPatch, body: object, said: str) -> None:
+    with pytest.raises(AccessError, match=said):
+        made_up(monkeypatch, lambda _request: (403, {}, body)).commit("group/app")
+
+
 def test_the_rate_limit_says_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     headers = {"RateLimit-Remaining": "0", "RateLimit-Reset": str(int(time.time()) + 1000)}
     with pytest.raises(UnavailableError) as caught:
