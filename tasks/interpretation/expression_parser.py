@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tasks.interpretation.expressions import (
     Constant,
@@ -53,6 +54,7 @@ class _Token:
     flags: str = ""
 
 
+@lru_cache(maxsize=1024)  # `extends`, a matrix and `workflow:rules` ask for the same few texts thousands of times
 def parse(text: str) -> Expression:
     """Return the condition that `text` states.
 

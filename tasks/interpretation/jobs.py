@@ -225,7 +225,15 @@ class Builder:
         """The rules left to the build, each with the variables that are others where it holds."""
         guard = True if self.state.workflow_choices else self.state.workflow
         rules = undecided(draft.decision, _when(draft, Outcome()), guard)
-        return tuple(self.chosen(rule, draft, instance, plain) if rule.variables else rule for rule in rules)
+        chosen: dict[frozenset[tuple[str, str]], Undecided] = {}  # many rules bring the same few variables
+        found: list[Undecided] = []
+        for rule in rules:
+            key = frozenset(rule.variables.items())
+            if key and key not in chosen:
+                chosen[key] = self.chosen(rule, draft, instance, plain)
+            same = chosen.get(key, rule)
+            found.append(replace(rule, variables=same.variables, unresolved_variables=same.unresolved_variables))
+        return tuple(found)
 
     def chosen(self, rule: Undecided, draft: JobDraft, instance: Instance, plain: Expanded) -> Undecided:
         """A rule that brings variables, with all that are others than without it."""

@@ -123,7 +123,7 @@ class _Linker:
             return every  # of a job that is no several GitLab does not look at the matrix
         rows = [filled(row, self.matrix) for row in matrix_rows(matrix)]
         found = [i for i in every if any(all(i.matrix.get(k) == v for k, v in row.items()) for row in rows)]
-        if not found and not optional:
+        if rows and not found and not optional:  # an empty list of values makes no jobs, and no need either
             message = f"`needs:parallel:matrix`: no job of `{name}` has these values."
             self.state.findings.add("unknown-job", message, matrix.span)
         return found

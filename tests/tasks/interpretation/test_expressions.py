@@ -123,6 +123,10 @@ def test_what_is_unknown_stays(text: str, rest: object) -> None:
     assert evaluate(parse(text), Scope(KNOWN, complete=False)) == rest
 
 
+def test_a_text_is_parsed_once() -> None:
+    assert parse("$PARSED_ONCE == 'x'") is parse("$PARSED_ONCE == 'x'")
+
+
 def test_single_names_can_be_unknown() -> None:
     scope = Scope(KNOWN, unknown=frozenset({"X"}))
     assert evaluate(parse("$X || $UNDEFINED"), scope) == Truth(Var("X"))
