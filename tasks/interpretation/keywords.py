@@ -243,7 +243,7 @@ _NEED = Keys(
     apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
     least=1,
 )
-NEEDS = either(Items(either(TEXT, _NEED), most=50, nested=True), _NEED)
+NEEDS = either(Items(either(TEXT, _NEED), nested=True), _NEED)
 _TIERS = "Use production, staging, testing, development or other."
 _NAME_HINT = "Use letters, digits, blanks and `-_/${}.`, and no `/` at either end."
 _ENVIRONMENT_NAME = Text(pattern=r"^[\w${}. -]([\w${}. /-]*[\w${}. -])?$", hint=_NAME_HINT)

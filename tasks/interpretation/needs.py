@@ -14,6 +14,8 @@ from tasks.interpretation.pipeline import Job, Need
 from tasks.interpretation.state import JobDraft, LeftOut, State
 from tasks.source.nodes import Mapping_, Node
 
+_MOST = 50  # GitLab's plan limit `ci_needs_size_limit`: after `parallel`, and only of jobs that are in the pipeline
+
 
 def link_needs(state: State) -> State:
     """Give every job its `needs` and `dependencies`."""
@@ -87,6 +89,12 @@ class _Linker:
             for need in self.resolved(draft, item):
                 before = found.get(need.job)
                 found[need.job] = need if before is None or need.artifacts else before
+        if node is not None and len(found) > _MOST:
+            message = (
+                f"`{draft.name}` needs {len(found)} jobs: GitLab refuses more than {_MOST}, "
+                "unless the instance's administrator allows more."
+            )
+            self.state.findings.add("needs-limit", message, node.span)
         return tuple(found.values())
 
     def resolved(self, draft: JobDraft, item: Node) -> Listed[Need]:

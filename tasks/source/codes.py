@@ -154,6 +154,10 @@ _WARNINGS = {
     "need-left-out": _warning(
         "A needed job is left out; the job waits for what that one waits for.", "Check the script."
     ),
+    "needs-limit": _warning(
+        "A job needs more than 50 others, after `parallel`: GitLab refuses it unless its administrator allows more.",
+        "Need fewer jobs, or have the limit raised.",
+    ),
     "need-dropped": _warning("A needed job never runs; the need is dropped.", "Make the rules agree."),
     "dependency-same-stage": _warning(
         "`dependencies` names a job of the same stage, from which nothing can be fetched.", "Use `needs`."

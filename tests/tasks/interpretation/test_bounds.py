@@ -134,3 +134,19 @@ def test_child_pipelines_of_too_many_jobs_are_an_error() -> None:
     many = "".join(f"j{n}: {{script: a}}\n" for n in range(3000))
     with pytest.raises(InterpretationError, match="more than 20000 jobs"):
         interpret({ENTRY: _starting(20, "many.yml"), "many.yml": many}, Context(MAIN))
+
+
+def test_more_needs_than_gitlabs_default_limit_are_a_warning() -> None:
+    text = """
+many: {script: a, parallel: 51}
+few: {script: a, parallel: 50}
+over: {script: a, needs: [many]}
+under: {script: a, needs: [few]}
+out: {script: a, needs: [many], rules: [{when: never}]}
+"""
+    pipeline = interpret({ENTRY: text}, Context(MAIN))
+    assert [str(d) for d in pipeline.diagnostics if d.code == "needs-limit"] == [
+        ".gitlab-ci.yml:4:26: warning: `over` needs 51 jobs: GitLab refuses more than 50, "
+        "unless the instance's administrator allows more. [needs-limit]"
+    ]
+    assert {job.name: len(job.needs or ()) for job in pipeline.jobs[-2:]} == {"over": 51, "under": 50}
