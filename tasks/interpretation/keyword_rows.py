@@ -64,7 +64,9 @@ _SAME = _exact("As in a job: see its row there.")
 FILE_ROWS = {
     "YAML anchors, `<<`, `extends` of hidden jobs": _exact("Duplicate keys are reported."),
     "`!reference`": _exact("Ten levels, across includes."),
-    "`$[[ inputs.x ]]`, `$[[ component.x ]]`": _exact("With `expand_vars`, `truncate`, `posix_escape`, `posix_quote` and `split`."),
+    "`$[[ inputs.x ]]`, `$[[ component.x ]]`": _exact(
+        "With `expand_vars`, `truncate`, `posix_escape`, `posix_quote` and `split`."
+    ),
     "spec": _exact(),
     "spec:inputs": _exact(),
     "spec:inputs:*": _exact(),

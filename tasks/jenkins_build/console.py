@@ -100,6 +100,7 @@ class Console:
         tail: The last lines that are not noise.
         tails: The same of each job that has not ended, by name; only where lines are known to be a job's.
         failures: Why jobs failed, allowed failures too, in the order they did.
+        survived: Those that failed and the build went on after, as far as that is known.
         commands: The command each job came to, of those its script shows before it runs them.
         asked: How many `input` steps have begun to wait for somebody.
         answers: Lines that say who answered one.
@@ -109,6 +110,7 @@ class Console:
     tail: deque[str] = field(default_factory=_tail)
     tails: dict[str, deque[str]] = field(default_factory=dict)
     failures: dict[str | None, Failure] = field(default_factory=dict)
+    survived: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)
     asked: int = 0
     answers: list[str] = field(default_factory=list)
@@ -168,8 +170,9 @@ class Console:
 
     @property
     def failure(self) -> Failure | None:
-        """The first that failed and was not allowed to."""
-        return next((f for name, f in self.failures.items() if name is None or self.stages[name] == "failed"), None)
+        """The first that failed and was not allowed to; rather one that ended the build than one it went on after."""
+        failed = [f for name, f in self.failures.items() if name is None or self.stages[name] == "failed"]
+        return next((f for f in failed if f.job not in self.survived), failed[0] if failed else None)
 
     @property
     def running(self) -> list[str]:

@@ -144,7 +144,11 @@ class Reader:
 
     def judge(self, colors: Mapping[str, str], statuses: Mapping[str, str]) -> None:
         """How stages that are over ended. Arguments as of `Stages.judge`."""
-        for stage in self.stages.judge(colors, statuses) if self.stages is not None else ():
+        if self.stages is None:
+            return
+        found = self.stages.judge(colors, statuses)
+        self.console.survived |= self.stages.survived
+        for stage in found:
             change = self.console.change(stage)
             if change is not None and not self._quiet:
                 self._log.info("%s: %s", change.name, change.status)

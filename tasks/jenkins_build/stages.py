@@ -32,10 +32,12 @@ class Stages:
 
     Attributes:
         ends: The node that ended each stage, of those whose verdict is not known yet.
+        survived: Stages that failed by what ``catchError`` caught.
     """
 
     def __init__(self) -> None:
         self.ends: dict[str, str] = {}
+        self.survived: set[str] = set()
         self._around: dict[str, str] = {}
         self._catchers: set[str] = set()
         self._caught: dict[str, str] = {}
@@ -107,7 +109,9 @@ class Stages:
             if color is None or (color == "blue" and said[name] in _OPEN):
                 continue
             del self.ends[name]
-            status = _COLORS.get(color.removesuffix("_anime")) or _SOFT.get(said[name])
+            status = _COLORS.get(color.removesuffix("_anime"))
+            if status is None and (status := _SOFT.get(said[name])) == "failed":
+                self.survived.add(name)
             found.append(StageOutcome(name, status or ("unstable" if name in warned else "success")))
         return found
 

@@ -181,7 +181,7 @@ pipeline {
       parallel {
         stage('unit') {
           steps {
-            sh 'echo "a test"; exit 3'
+            sh 'echo "a test"; sleep 2; exit 3'
           }
         }
         stage('style') {

@@ -19,7 +19,8 @@ from tasks.rollout.rollout import Rollouts
 from tasks.rollout.task import list_releases, plan_release, service_status
 from tests.tasks.rollout.conftest import case, private
 
-pytestmark = pytest.mark.integration
+# all cases of a file run side by side before the first of them is told
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 RIGHTS = Path(__file__).parents[3] / "docs" / "rbac.yaml"
 
 

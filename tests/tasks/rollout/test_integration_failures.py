@@ -8,7 +8,8 @@ from errors import RolloutFailedError
 from tasks.rollout.task import list_releases, service_status
 from tests.tasks.rollout.conftest import case, private
 
-pytestmark = pytest.mark.integration
+# all cases of a file run side by side before the first of them is told
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 QUICK = {"progress_deadline_seconds": 20}  # a busy node takes its time to start a container
 FAILURES = {
