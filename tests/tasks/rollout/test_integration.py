@@ -286,7 +286,9 @@ async def cancelling_leaves_the_cluster_as_it_is_and_says_so(place):
     with pytest.raises(asyncio.CancelledError):
         await run
     (only,) = operations.records(place.client, place.identity)
-    assert (only.state, only.cause[:34]) == ("failed", "Cancelled while waiting for its po")
+    assert only.state == "failed"
+    doing = ("applying its objects", "waiting for its pods")  # a busy machine is not done with the former in a second
+    assert only.cause in {f"Cancelled while {what}; the cluster was left as it was then." for what in doing}
     assert place.holder() is None
     assert place.found("Deployment") is not None
 
