@@ -136,7 +136,7 @@ class _Own:
         path = source.address.partition("@")[0].rpartition("/")[0].lower()
         if source.version != self.commit or not path.endswith(f"/{self.project.lower()}"):
             return self._other(source)
-        for file in (f"templates/{source.name}.yml", f"templates/{source.name}/template.yml"):
+        for file in source.paths:
             text = self.folder.find(file)
             if text is not None:
                 at = ComponentAt(self.project.lower(), self.commit, self.commit, file)

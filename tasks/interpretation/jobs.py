@@ -175,16 +175,15 @@ class Builder:
     wide: Variables
     settled: Expanded
 
-    def own(self, draft: JobDraft, instance: Instance) -> Variables:
-        """The variables the job has from the text."""
-        outcome = draft.decision.certain or Outcome()
-        own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
+    def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
+        """The variables the job has from the text, those that its rule brings among them."""
+        own = Variables({**instance.variables, **brought}).over(draft.variables)
         return own.without(self.state.context.overrides).without(self.state.context.secrets)
 
     def job(self, draft: JobDraft, instance: Instance) -> Job:
         """The job, without its `needs`."""
         outcome = draft.decision.certain or Outcome()
-        own = self.own(draft, instance)
+        own = self.own(draft, instance, outcome.variables)
         expanded = self.expanded(draft, instance, own)
         for circle in expanded.cycles.values():
             message = f"Variables refer to each other in a circle: {' -> '.join(circle)}."
@@ -237,8 +236,7 @@ class Builder:
 
     def chosen(self, rule: Undecided, draft: JobDraft, instance: Instance, plain: Expanded) -> Undecided:
         """A rule that brings variables, with all that are others than without it."""
-        own = Variables({**instance.variables, **rule.variables}).over(draft.variables)
-        own = own.without(self.state.context.overrides).without(self.state.context.secrets)
+        own = self.own(draft, instance, rule.variables)
         found = self.expanded(draft, instance, own)
         gone = set(self.excluded(draft.node))
         values = {
@@ -256,18 +254,22 @@ class Builder:
             self.state.variables.values[k] == v for k, v in own.values.items()
         ):
             return self.settled
+        return self.resolved(draft, instance, own)
+
+    def resolved(
+        self, draft: JobDraft, instance: Instance, own: Variables, kept: frozenset[str] = frozenset()
+    ) -> Expanded:
+        """The same, made anew; references to those `kept` stay."""
         every = own.over(self.wide)
         given = {k: v for k, v in _job_names(draft, instance).items() if k not in every.values}
-        return expand_all({**given, **every.values}, every.raw | given.keys())
+        return expand_all({**given, **every.values}, every.raw | given.keys(), kept)
 
     def reopened(self, job: Job, draft: JobDraft, instance: Instance) -> Job:
         """The job whose variables refer to others of the text as the build has them."""
-        own = self.own(draft, instance)
+        own = self.own(draft, instance, (draft.decision.certain or Outcome()).variables)
         kept = frozenset(own.values)
-        every = own.over(self.wide)
-        given = {k: v for k, v in _job_names(draft, instance).items() if k not in every.values}
-        expanded = expand_all({**given, **every.values}, every.raw | given.keys(), kept)
-        put = partial(expand, values={n: v for n, v in {**given, **expanded.values}.items() if n not in kept})
+        expanded = self.resolved(draft, instance, own, kept)
+        put = partial(expand, values={n: v for n, v in expanded.values.items() if n not in kept})
         shown = _in_order(self.variables(own, expanded), expanded.unresolved)
         environment = fields.environment_of(draft.node.get("environment"), put)
         if job.environment is not None and environment is not None:

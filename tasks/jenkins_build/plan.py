@@ -334,10 +334,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(plan),
-        *(
-            (True, helpers.sources(sources_name(plan, depth), checkout(plan.pipeline, plan.settings, depth)))
-            for depth in _depths(plan)
-        ),
+        *((True, _sources(plan, depth)) for depth in _depths(plan)),
         (
             some(plan.fetched) or (bool(givers_of(plan.pipeline)) and plan.settings.image is not None),
             resumable.FETCH if resumable.is_restartable(plan) else helpers.FETCH,

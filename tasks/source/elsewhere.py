@@ -64,7 +64,7 @@ class Elsewhere:
         found = self._version(project, source)
         with self._lock:
             self._commits[project, found.ref] = found.commit  # its own local files are of the very same commit
-        for file in (f"templates/{source.name}.yml", f"templates/{source.name}/template.yml"):
+        for file in source.paths:
             try:
                 text = self._text(found.commit, file)
             except NotFoundError:
@@ -72,8 +72,7 @@ class Elsewhere:
             at = ComponentAt(project, found.ref, found.commit.sha, file, found.release)
             return {source.key: at.text(), Project(project, found.ref, file).key: text}
         raise NotFoundError(
-            f"Project {project} has no component {source.name} at {found.ref}:"
-            f" neither templates/{source.name}.yml nor templates/{source.name}/template.yml.",
+            f"Project {project} has no component {source.name} at {found.ref}: neither {' nor '.join(source.paths)}.",
             remedy="Correct its name or version.",
         )
 

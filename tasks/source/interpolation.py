@@ -132,10 +132,7 @@ class Interpolation:
         starts = line_starts(self.text)
         begin = starts[min(span.line, len(starts)) - 1] + span.column - 1
         at = self.text.find(block, begin)
-        if at < 0:
-            return span
-        line = bisect_right(starts, at)
-        return Span(span.file, line, at - starts[line - 1] + 1)
+        return span if at < 0 else Span(span.file, *_position(starts, at))
 
 
 def made(value: Value, span: Span) -> Node:
@@ -166,6 +163,12 @@ def line_starts(text: str) -> list[int]:
     return [0, *(found.end() for found in re.finditer("\n", text))]
 
 
+def _position(starts: list[int], at: int) -> tuple[int, int]:
+    """Line and column, from 1, of an offset."""
+    line = bisect_right(starts, at)
+    return line, at - starts[line - 1] + 1
+
+
 def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
     """Begin, end and content of each block; one that does not end in its line is none."""
     start = text.find("$[[")
@@ -183,9 +186,7 @@ def first_block(text: str) -> tuple[int, int] | None:
     found = re.search(r"\$\[\[\s*inputs\.", text)
     if found is None:
         return None
-    starts = line_starts(text)
-    line = bisect_right(starts, found.start())
-    return line, found.start() - starts[line - 1] + 1
+    return _position(line_starts(text), found.start())
 
 
 def _found(data: str, given: PutIn) -> Value:

@@ -97,6 +97,11 @@ class Component:
         """The component's name."""
         return self.address.partition("@")[0].rpartition("/")[2]
 
+    @property
+    def paths(self) -> tuple[str, str]:
+        """Where its file may be in its project; the first that is there counts."""
+        return f"templates/{self.name}.yml", f"templates/{self.name}/template.yml"
+
 
 @dataclass(frozen=True)
 class Tree:
