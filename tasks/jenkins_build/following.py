@@ -215,7 +215,8 @@ class Follower:
                     f"{watching.reader.doing}",
                     remedy="Raise the Environment's build timeout, or make the pipeline faster.",
                 )
-            await asyncio.sleep(next_look(age, self._estimate, self.limits.poll, self.poller.followers))
+            followers = self.poller.followers
+            await asyncio.sleep(next_look(age, self._estimate, self.limits.poll, followers, to_come=watching.to_come))
 
     async def _judge(self, watching: Watching, number: int) -> None:
         """Find out how the stages of a Jenkinsfile that is not ours ended, of those that are over."""

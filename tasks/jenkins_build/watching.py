@@ -66,13 +66,19 @@ class Watching:
             coverage=Coverage(watch.coverage),
             stages=Stages() if watch.foreign else None,
         )
-        self._name, self._log, self._seen = str(ref), log, watch.seen
+        self._name, self._log, self._seen, self._jobs = str(ref), log, watch.seen, watch.jobs
         self._progress = None if ref.reused else Progress(log, watch.jobs, table=watch.jobs > MOST)
 
     @property
     def console(self) -> Console:
         """The jobs, and the last lines."""
         return self.reader.console
+
+    @property
+    def to_come(self) -> bool:
+        """Whether the build has jobs that have not begun, and none that failed, which may be why."""
+        stages = self.console.stages
+        return len(stages) < self._jobs and not {"failed", "aborted"} & set(stages.values())
 
     @property
     def unjudged(self) -> bool:

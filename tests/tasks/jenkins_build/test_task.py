@@ -25,6 +25,7 @@ from tasks.jenkins_build.task import (
     run_build,
     trigger_build,
 )
+from tasks.jenkins_build.watching import Watch
 
 from .conftest import KEY, Running
 
@@ -393,6 +394,17 @@ async def test_builds_side_by_side_share_threads_connections_and_looks_at_the_qu
     assert len(jenkins.server.peers() - peers) <= 8
     looks = len(jenkins.requests("GET /queue/"))
     assert looks < 45, "20 builds of which each looks at the queue about eight times"
+
+
+async def test_a_build_with_jobs_to_come_is_looked_at_less_often(jenkins: Running) -> None:
+    async def looks(state: str, jobs: int) -> int:
+        spec = jenkins.spec(("log", f"gl-job name=build state={state}"), ("wait", 2.0), ("archive", IMAGE))
+        ref = await start(jenkins, spec)
+        outcome = await follow_build.fn(jenkins.block, ref, Limits(poll=(0.1, 2.5)), watch=Watch(jobs))
+        return len(jenkins.requests(f"GET {outcome.ref.url.removeprefix(jenkins.server.url)}logText"))
+
+    far, near, failed = await asyncio.gather(looks("running", 2), looks("running", 1), looks("failed", 2))
+    assert 1 < far < min(near, failed)
 
 
 async def test_preparing_a_job_twice_writes_once(jenkins: Running) -> None:
