@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic
-from tasks.interpretation.expansion import Expanded, expand_all, references
+from tasks.interpretation.expansion import Expanded, references
 from tasks.interpretation.fields import flag_of, needs_of, text_of
 from tasks.interpretation.jobs import forwarded, wide_variables
 from tasks.interpretation.needs import parent_job
@@ -244,8 +244,7 @@ def _forward(trigger: Mapping_) -> Mapping_:
 
 
 def _settled(state: State) -> Expanded:
-    wide = wide_variables(state)
-    return expand_all(wide.values, wide.raw)
+    return wide_variables(state).expanded()
 
 
 def _taken(outer: State, child: State) -> Mapping[str, tuple[str, ...]]:

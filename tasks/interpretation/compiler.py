@@ -19,12 +19,13 @@ from tasks.interpretation.condition_keywords import INCLUDE_RULES
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic, Findings, Span, errors_of
 from tasks.interpretation.evaluation import Scope
-from tasks.interpretation.expansion import expand, expand_all
+from tasks.interpretation.expansion import expand
 from tasks.interpretation.extends import resolve_extends
 from tasks.interpretation.fields import text_of
 from tasks.interpretation.ignored import note_jobs
 from tasks.interpretation.input_rules import input_rule_holds
 from tasks.interpretation.jobs import build_jobs, decide_jobs, leave_out, wide_variables
+from tasks.interpretation.lost_text import note_lost
 from tasks.interpretation.needs import link_needs
 from tasks.interpretation.pipeline import Pipeline
 from tasks.interpretation.references import resolve_references
@@ -99,6 +100,7 @@ PASSES: tuple[Callable[[State], State], ...] = (
     leave_out,
     note_jobs,
     note_unset,
+    note_lost,
     build_jobs,
     link_needs,
     reopen,
@@ -192,8 +194,7 @@ def _finish(state: State) -> Pipeline:
         hint = _UNDECIDED if any(d.code == "include-undecided" for d in diagnostics) else ""
         message = f"{state.entry} has {len(errors)} error(s):{hint}\n{shown}{more}"
         raise InterpretationError(message, diagnostics=diagnostics)
-    wide = wide_variables(state)
-    settled = expand_all(wide.values, wide.raw)
+    settled = wide_variables(state).expanded()
     used = {job.stage for job in state.jobs}
     workflow = state.root.get("workflow")
     name = text_of(workflow.get("name")) if isinstance(workflow, Mapping_) else None

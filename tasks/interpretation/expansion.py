@@ -1,7 +1,8 @@
 """GitLab's expansion of ``$NAME``, ``${NAME}`` and ``%NAME%`` in values that do not reach the shell.
 
 https://docs.gitlab.com/ci/variables/where_variables_can_be_used/. ``$$`` stands for a dollar. A name that is not
-known is left as it is: it may be defined where the job runs.
+known is left as it is: it may be defined where the job runs. Variables are expanded twice, by GitLab and then by its
+runner, which has rules of its own (see `runner_text`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tasks.interpretation.runner_text import is_predefined, may_be_set, resolved
+
 MAX_TEXT = 200_000
-_REFERENCE = re.compile(r"\$\$|\$(?P<plain>[A-Za-z_]\w*)|\$\{(?P<braced>[A-Za-z_]\w*)\}|%(?P<percent>[A-Za-z_]\w*)%")
+_UNNAMED = {"$$": "$", "%%": "%%"}
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_REFERENCE = re.compile(rf"\$\$|%%|\$(?P<plain>{_NAME})|\$\{{(?P<braced>{_NAME})\}}|%(?P<percent>{_NAME})%")
 
 
 @dataclass(frozen=True)
 class Expanded:
-    """Variables with references to each other resolved.
+    """Variables with references to each other resolved, as the job has them.
 
     Attributes:
         values: Final texts.
@@ -38,7 +43,12 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     """Return `text` with known references replaced; others, and their dollars, stay."""
     if "$" not in text and "%" not in text:
         return text
-    return _replace(text, values.get, "$")[0]
+    return _replace(text, values.get, "$")
+
+
+def put(text: str, values: Mapping[str, str]) -> str:
+    """The same for a text that is to be expanded again: `values` and what is returned write a dollar as ``$$``."""
+    return _replace(text, values.get, "$$")
 
 
 def pieces(text: str) -> list[tuple[str, bool]]:
@@ -51,32 +61,33 @@ def pieces(text: str) -> list[tuple[str, bool]]:
     at = 0
     for match in _REFERENCE.finditer(text):
         name = match["plain"] or match["braced"] or match["percent"]
-        found += [(text[at : match.start()], False), (name, True) if name else ("$", False)]
+        found += [(text[at : match.start()], False), (name, True) if name else (_UNNAMED[match[0]], False)]
         at = match.end()
     return [(piece, named) for piece, named in (*found, (text[at:], False)) if piece]
 
 
-def _replace(text: str, value: Callable[[str], str | None], dollar: str) -> tuple[str, bool]:
-    open_names = False
+def _replace(text: str, value: Callable[[str], str | None], dollar: str) -> str:
     size = len(text)
 
     def one(found: re.Match[str]) -> str:
-        nonlocal open_names, size
-        if found[0] == "$$":
-            return dollar
+        nonlocal size
         name = found["plain"] or found["braced"] or found["percent"]
+        if not name:
+            return dollar if found[0] == "$$" else found[0]
         known = value(name)
         if known is None or size + len(known) > MAX_TEXT:
-            open_names = open_names or found["percent"] is None
             return found[0]
         size += len(known)
         return known
 
-    return _REFERENCE.sub(one, text), open_names
+    return _REFERENCE.sub(one, text)
 
 
 def expand_all(
-    values: Mapping[str, str], raw: frozenset[str] = frozenset(), kept: frozenset[str] = frozenset()
+    values: Mapping[str, str],
+    raw: frozenset[str] = frozenset(),
+    kept: frozenset[str] = frozenset(),
+    outer: frozenset[str] = frozenset(),
 ) -> Expanded:
     """Return all variables with the references between them resolved.
 
@@ -84,12 +95,13 @@ def expand_all(
         values: Texts as written.
         raw: Names with ``expand: false``, taken as they are.
         kept: Names that the build may give other values: references to them stay, as ``${NAME}``.
+        outer: Names whose texts come from another pipeline: one that refers to itself means the variable there.
     """
-    worker = _Expander(values, raw, kept)
-    final = {name: worker.value(name, ()) for name in values}
-    unresolved = frozenset(n for n in worker.open if n not in raw)
-    settled = {n: v if n in raw or n in unresolved else v.replace("$$", "$") for n, v in final.items()}
-    return Expanded(settled, unresolved, worker.cycles)
+    worker = _Expander(values, raw, kept, outer)
+    handed = {name: worker.value(name, ()) for name in values}
+    final = {name: worker.run(name, text) for name, text in handed.items()}
+    unresolved = frozenset(name for name, (_, left) in final.items() if left)
+    return Expanded({name: text for name, (text, _) in final.items()}, unresolved, worker.cycles)
 
 
 @dataclass
@@ -97,19 +109,16 @@ class _Expander:
     values: Mapping[str, str]
     raw: frozenset[str]
     kept: frozenset[str] = frozenset()
+    outer: frozenset[str] = frozenset()
     done: dict[str, str] = field(default_factory=dict)
-    open: set[str] = field(default_factory=set)
     cycles: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def value(self, name: str, chain: tuple[str, ...]) -> str:
-        """The text of one variable, dollars still written ``$$``."""
+        """The text of one variable as GitLab hands it to the runner, dollars still written ``$$``."""
         if name in self.done:
             return self.done[name]
         text = self.values[name]
-        if name in self.raw:
-            self.done[name] = text
-            return text
-        if "$" in text or "%" in text:
+        if name not in self.raw and ("$" in text or "%" in text):
             text = self.resolve(name, text, (*chain, name))
         self.done[name] = text
         return text
@@ -117,21 +126,35 @@ class _Expander:
     def resolve(self, name: str, text: str, chain: tuple[str, ...]) -> str:
         def known(other: str) -> str | None:
             if other in chain or len(chain) > 100:
-                if other != name:  # PATH: "$PATH:/x" is no mistake: it means the value from outside
+                if other != name:  # one that refers to itself is none of GitLab's circles
                     begin = chain.index(other) if other in chain else 0
                     self.cycles[name] = (*chain[begin:], other)
                 return None
             if other not in self.values:
                 return None
             if other in self.kept:
-                self.open.add(name)
                 return f"${{{other}}}"
             inner = self.value(other, chain)
-            if other in self.open:
-                self.open.add(name)
             return inner.replace("$", "$$") if other in self.raw else inner
 
-        replaced, left = _replace(text, known, "$$")
-        if left:
-            self.open.add(name)
-        return replaced
+        return _replace(text, known, "$$")
+
+    def run(self, name: str, text: str) -> tuple[str, bool]:
+        """What the runner makes of that text: literal, or (True) with references that only the build resolves."""
+        if name in self.raw or "$" not in text:
+            return text, False
+        size = len(text)
+
+        def known(other: str) -> str | None:
+            nonlocal size
+            if other == name and (name in self.outer or is_predefined(name)):
+                return None  # the value that this one hides
+            if other not in self.values:
+                return None if may_be_set(other) else ""
+            found = self.done[other]
+            if (other in self.kept and other != name) or size + len(found) > MAX_TEXT:
+                return None
+            size += len(found)
+            return found
+
+        return resolved(text, known)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 from tasks.interpretation.durations import seconds
+from tasks.interpretation.expansion import references
 from tasks.interpretation.pipeline import Artifacts, Cache, Image, JobEnvironment, Retry, Secret, Service
 from tasks.interpretation.rules import integers
 from tasks.interpretation.shapes import flattened
@@ -88,21 +89,26 @@ def services_of(node: Node | None, expand: Expand) -> tuple[Service, ...]:
 def _service(node: Node, expand: Expand) -> Service:
     if not isinstance(node, Mapping_):
         name = expand(text_of(node) or "")
-        return Service(name, service_aliases(name))
+        return Service(name, _hosts(name))
     name = expand(text_of(node.get("name")) or "")
     given = tuple(expand(text_of(node.get("alias")) or "").replace(",", " ").split())
-    variables = read_variables(node.get("variables")).values
+    variables = read_variables(node.get("variables"))
     user, platform = _docker(node, expand)
     return Service(
         name=name,
-        aliases=(*given, *(a for a in service_aliases(name) if a not in given)),
+        aliases=(*given, *(a for a in _hosts(name) if a not in given)),
         entrypoint=_words(node.get("entrypoint")),
         command=_words(node.get("command")),
-        variables={k: expand(v) for k, v in variables.items()},
+        variables={k: v.replace("$", "$$") if k in variables.raw else expand(v) for k, v in variables.values.items()},
         user=user,
         platform=platform,
         pull_policy=texts_of(node.get("pull_policy")),
     )
+
+
+def _hosts(name: str) -> tuple[str, ...]:
+    """Those of a name with variables that only the build has are made there."""
+    return () if references(name) else service_aliases(name)
 
 
 def service_aliases(image: str) -> tuple[str, ...]:

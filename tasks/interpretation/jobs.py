@@ -11,11 +11,12 @@ from typing import cast
 from tasks.interpretation import fields
 from tasks.interpretation.combinations import mirrors
 from tasks.interpretation.evaluation import Scope
-from tasks.interpretation.expansion import Expanded, expand, expand_all, references
+from tasks.interpretation.expansion import Expanded, expand, references
 from tasks.interpretation.expressions import Constant, Expression, both
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, Undecided, When
 from tasks.interpretation.rules import Choice, Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
+from tasks.interpretation.runner_text import run_text
 from tasks.interpretation.state import JobDraft, LeftOut, State
 from tasks.interpretation.variables import Variables, inherited, read_variables
 from tasks.source.diagnostics import Findings
@@ -134,7 +135,7 @@ def _when(draft: JobDraft, outcome: Outcome) -> When:
 def build_jobs(state: State) -> State:
     """Build the jobs of the model, several for one with `parallel`. `needs` are added by a later pass."""
     wide = wide_variables(state)
-    builder = Builder(state, wide, expand_all(wide.values, wide.raw))
+    builder = Builder(state, wide, wide.expanded())
     jobs: list[Job] = []
     names: dict[str, tuple[Instance, ...]] = {}
     for draft in state.drafts:
@@ -149,17 +150,26 @@ def forwarded(state: State, draft: JobDraft, instance: Instance) -> Variables:
     wide = wide_variables(state)
     outcome = draft.decision.certain or Outcome()
     own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
+    own = own.hiding(state.context.variables or {})
     names = {k: v for k, v in _job_names(draft, instance).items() if k not in own.values}
-    expanded = expand_all({**wide.values, **names, **own.values}, own.over(wide).raw | names.keys())
+    expanded = _bridged(own).over(Variables(names, frozenset(names))).over(wide).expanded()
     values = {name: expanded.values[name] for name in own.values}
     return Variables(values, frozenset(values.keys() - expanded.unresolved))
 
 
+def _bridged(own: Variables) -> Variables:
+    """The variables a job hands on: there one that refers to itself means what its reports say."""
+    return replace(own, outer=frozenset(own.values))
+
+
 def wide_variables(state: State) -> Variables:
     """What every job gets: predefined variables, the global ones, and overrides, in this order of strength."""
-    predefined = Variables(dict(state.context.variables or {}), frozenset(state.context.variables or ()))
-    overrides = Variables(dict(state.context.overrides), state.context.raw_overrides & state.context.overrides.keys())
-    return overrides.over(state.variables.over(predefined)).without(state.context.secrets)
+    context = state.context
+    predefined = Variables(dict(context.variables or {}), frozenset(context.variables or ()))
+    given = context.overrides.keys()
+    outer = context.pipeline_variables if state.depth else frozenset[str]()
+    overrides = Variables(dict(context.overrides), context.raw_overrides & given, outer & given)
+    return overrides.over(state.variables.hiding(predefined.values).over(predefined)).without(context.secrets)
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,7 @@ class Builder:
     def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
         """The variables the job has from the text, those that its rule brings among them."""
         own = Variables({**instance.variables, **brought}).over(draft.variables)
+        own = own.hiding(self.state.context.variables or {})
         return own.without(self.state.context.overrides).without(self.state.context.secrets)
 
     def job(self, draft: JobDraft, instance: Instance) -> Job:
@@ -190,7 +201,8 @@ class Builder:
             self.state.findings.add("variable-cycle", message, draft.node.place("variables"))
         node = draft.node
         shown = self.variables(own, expanded)
-        put = partial(expand, values=self.names(draft, instance, expanded))
+        names = self.names(draft, instance, expanded)
+        put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
         return Job(
             name=instance.name,
             stage=draft.stage,
@@ -198,8 +210,8 @@ class Builder:
             before_script=fields.commands_of(node.get("before_script")),
             after_script=fields.commands_of(node.get("after_script")),
             pre_get_sources=fields.hook_of(node.get("hooks")),
-            image=fields.image_of(node.get("image"), put),
-            services=fields.services_of(node.get("services"), put),
+            image=fields.image_of(node.get("image"), run),
+            services=fields.services_of(node.get("services"), run),
             variables=shown,
             tags=tuple(put(tag) for tag in fields.filled_of(node.get("tags"))),
             artifacts=fields.artifacts_of(node.get("artifacts"), put),
@@ -260,16 +272,16 @@ class Builder:
         self, draft: JobDraft, instance: Instance, own: Variables, kept: frozenset[str] = frozenset()
     ) -> Expanded:
         """The same, made anew; references to those `kept` stay."""
-        every = own.over(self.wide)
-        given = {k: v for k, v in _job_names(draft, instance).items() if k not in every.values}
-        return expand_all({**given, **every.values}, every.raw | given.keys(), kept)
+        given = _job_names(draft, instance)
+        return own.over(self.wide).over(Variables(given, frozenset(given))).expanded(kept)
 
     def reopened(self, job: Job, draft: JobDraft, instance: Instance) -> Job:
         """The job whose variables refer to others of the text as the build has them."""
         own = self.own(draft, instance, (draft.decision.certain or Outcome()).variables)
         kept = frozenset(own.values)
         expanded = self.resolved(draft, instance, own, kept)
-        put = partial(expand, values={n: v for n, v in expanded.values.items() if n not in kept})
+        names = {n: v for n, v in expanded.values.items() if n not in kept}
+        put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
         shown = _in_order(self.variables(own, expanded), expanded.unresolved)
         environment = fields.environment_of(draft.node.get("environment"), put)
         if job.environment is not None and environment is not None:
@@ -278,7 +290,8 @@ class Builder:
             job,
             variables=shown,
             unresolved_variables=frozenset(expanded.unresolved & shown.keys()),
-            image=fields.image_of(draft.node.get("image"), put),
+            image=fields.image_of(draft.node.get("image"), run),
+            services=fields.services_of(draft.node.get("services"), run),
             environment=environment,
         )
 

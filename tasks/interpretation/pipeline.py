@@ -31,7 +31,12 @@ class Image:
 
 @dataclass(frozen=True)
 class Service:
-    """A container beside the job (``services:``); `aliases` are the host names the script reaches it by."""
+    """A container beside the job (``services:``).
+
+    Attributes:
+        aliases: The host names the script reaches it by.
+        variables: Texts by name, where ``$$`` stands for a dollar.
+    """
 
     name: str
     aliases: tuple[str, ...] = ()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tasks.interpretation.expansion import expand_all
 from tasks.interpretation.jobs import Builder, wide_variables
 from tasks.interpretation.pipeline import Job
 from tasks.interpretation.state import State
@@ -23,7 +22,7 @@ def reopen(state: State) -> State:
     if not reporters or state.depth:
         return state
     wide = wide_variables(state)
-    builder = Builder(state, wide, expand_all(wide.values, wide.raw))
+    builder = Builder(state, wide, wide.expanded())
     made = {
         instance.name: (draft.decided(instance.name), instance)
         for draft in state.drafts

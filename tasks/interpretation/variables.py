@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tasks.interpretation.expansion import Expanded, expand_all, put
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
 
 @dataclass(frozen=True)
 class Variables:
-    """Variables of one level, as written; `raw` are those with ``expand: false``."""
+    """Variables of one level, as written.
+
+    Attributes:
+        values: Texts by name.
+        raw: Those with ``expand: false``.
+        outer: Those of which the pipeline around this one made a text.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     raw: frozenset[str] = frozenset()
+    outer: frozenset[str] = frozenset()
 
     def over(self, other: Variables) -> Variables:
         """These on top of `other`."""
-        return Variables({**other.values, **self.values}, (other.raw - self.values.keys()) | self.raw)
+        mine = self.values.keys()
+        raw, outer = (other.raw - mine) | self.raw, (other.outer - mine) | self.outer
+        return Variables({**other.values, **self.values}, raw, outer)
 
     def without(self, names: Container[str]) -> Variables:
         """These but those."""
-        return Variables({k: v for k, v in self.values.items() if k not in names}, self.raw)
+        return replace(self, values={k: v for k, v in self.values.items() if k not in names})
+
+    def hiding(self, predefined: Mapping[str, str]) -> Variables:
+        """The same: a variable that has the name of a predefined one, and refers to it, means that one."""
+        hidden = {k: predefined[k].replace("$", "$$") for k in self.values if k in predefined and k not in self.raw}
+        return replace(self, values={k: _with(v, k, hidden) for k, v in self.values.items()}) if hidden else self
+
+    def expanded(self, kept: frozenset[str] = frozenset()) -> Expanded:
+        """With the references between them resolved; those to names in `kept` stay."""
+        return expand_all(self.values, self.raw, kept, self.outer)
+
+
+def _with(text: str, name: str, hidden: Mapping[str, str]) -> str:
+    return put(text, {name: hidden[name]}) if name in hidden else text
 
 
 def read_variables(node: Node | None) -> Variables:

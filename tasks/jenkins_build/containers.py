@@ -62,6 +62,11 @@ def is_engine(service: Service) -> bool:
     return "dind" in service.name.rpartition("/")[2]
 
 
+def agent_word(text: str, known: Mapping[str, str]) -> str:
+    """A text with references as a word of the agent's shell: what the agent does not have either is empty."""
+    return open_word(text, {name: known.get(name, f"${{{name}-}}") for name in references(text)})
+
+
 @dataclass(frozen=True)
 class Secret:
     """Variables of the agent with secret values: all `names`, and the `files` among them, which hold paths."""
@@ -181,7 +186,7 @@ class Docker:
 
     def _wait(self, number: int, service: Service, variables: Mapping[str, str]) -> str:
         port = service.variables.get(PORT)
-        looked_at = word(port, self.known) if port is not None else variables.get(PORT, "''")
+        looked_at = self._value(port) if port is not None else variables.get(PORT, "''")
         run = " ".join([self._labels(), _SCRIPT_PART, *_options(self.image), self._name(self.image.name)])
         return f'service_wait {self._name(service.name)} "$service{number}" {looked_at} {run} &'
 
@@ -218,7 +223,7 @@ class Docker:
 
     def _service(self, service: Service, variables: Mapping[str, str]) -> str:
         own = [(name, value) for name, value in variables.items() if not _PREDEFINED.match(name)]
-        given = [(name, word(value, self.known)) for name, value in service.variables.items()]
+        given = [(name, self._value(value)) for name, value in service.variables.items()]
         options = [f'docker run -d {self._labels()} --network="$network"', *_options(service)]
         options += ["--privileged", self._certificates("rw")] if is_engine(service) else []
         options += [f"--network-alias={alias}" for alias in self._aliases(service)]
@@ -228,6 +233,9 @@ class Docker:
         override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []
         arguments = [word(part) for part in (*entrypoint[1:], *(service.command or ()))]
         return " ".join([*options, *override, self._name(service.name), *arguments])
+
+    def _value(self, text: str) -> str:
+        return agent_word(text, self.known)
 
     def _aliases(self, service: Service) -> list[str]:
         late = self.open_names.get(service.name)

@@ -4,6 +4,47 @@ from __future__ import annotations
 
 from tasks.interpretation.pipeline import Job, Pipeline
 from tasks.jenkins_build.artifacts import sources_of
+from tasks.jenkins_build.groovy import literal
+
+# Stand for a dollar and for two percent signs while references are looked for.
+_DOLLAR, _PERCENTS = chr(1), chr(2)
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_NOTHING = rf"\$\{{(?!{_NAME}\}})[^}}]*\}}|\$\{{(?!{_NAME}\}})|\$[*#@!?0-9-]"
+# What takes the place of a reference: the end of a quoted text, the variable, and the begin of the next one.
+_REFERENCE = f"'\"{_DOLLAR}{{$1-}}\"'"
+_REPLACED = {
+    _NOTHING: "",
+    f"%({_NAME})%": f"'\"{_DOLLAR}{{$1-%$1%}}\"'",
+    rf"\$\{{({_NAME})\}}": _REFERENCE,
+    rf"\$({_NAME})": _REFERENCE,
+}
+_REPLACE = "\n".join(f"  text = text.replaceAll({literal(old)}, {literal(new)})" for old, new in _REPLACED.items())
+
+READ = rf"""
+// Reads dotenv reports the way GitLab does: NAME=VALUE lines, nothing unquoted.
+@NonCPS
+String exportsOf(String text) {{
+  List lines = []
+  for (line in text.split('\n')) {{
+    int equals = line.indexOf('=')
+    String name = equals > 0 ? line.substring(0, equals).trim() : ''
+    if (name ==~ '{_NAME}') {{
+      lines.add('export ' + name + '=' + wordOf(line.substring(equals + 1).trim()))
+    }}
+  }}
+  return lines.collect {{ it + {literal(chr(10))} }}.join('')
+}}
+
+// A reported value as a word of shell. GitLab and its runner put in the variables it refers to, take two dollars for
+// one, and drop what is no name.
+@NonCPS
+String wordOf(String value) {{
+  String text = value.replace('$$', {literal(_DOLLAR)}).replace('%%', {literal(_PERCENTS)})
+  text = text.replace({literal("'")}, {literal("'" + chr(92) + "''")})
+{_REPLACE}
+  return {literal("'")} + text.replace({literal(_DOLLAR)}, '$').replace({literal(_PERCENTS)}, '%%') + {literal("'")}
+}}
+"""
 
 
 def told(job: Job, pipeline: Pipeline) -> tuple[Job, ...]:

@@ -65,7 +65,7 @@ _FIXED = (
     helpers.APPROVED,
     helpers.FETCH,
     helpers.REPORTED,
-    helpers.READ_DOTENV,
+    dotenv.READ,
     helpers.UNTRACKED,
     helpers.CACHED,
     helpers.SHELL,

@@ -350,23 +350,6 @@ String reported(List jobs) {
 }
 """
 
-READ_DOTENV = rf"""
-// Reads dotenv reports the way GitLab does: NAME=VALUE lines, nothing unquoted.
-@NonCPS
-String exportsOf(String text) {{
-  List lines = []
-  for (line in text.split('\n')) {{
-    int equals = line.indexOf('=')
-    String name = equals > 0 ? line.substring(0, equals).trim() : ''
-    if (name ==~ '[A-Za-z_][A-Za-z0-9_]*') {{
-      String value = line.substring(equals + 1).trim().replace({literal("'")}, {literal("'" + chr(92) + "''")})
-      lines.add('export ' + name + '=' + {literal("'")} + value + {literal("'" + chr(10))})
-    }}
-  }}
-  return lines.join('')
-}}
-"""
-
 # Ant's patterns cannot hold commas, backslashes or line ends: a `?` takes their place.
 _LIST_UNTRACKED = "#!/bin/sh\n" + r"git ls-files --others -z | tr ',\\\n' '???' | tr '\0' ','"
 

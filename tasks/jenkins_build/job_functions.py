@@ -20,7 +20,7 @@ from tasks.jenkins_build.groovy import (
     Text,
     expression,
 )
-from tasks.jenkins_build.job_script import open_word, word
+from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.plan import Plan, has_rule_variables, keeps_services, place
 from tasks.jenkins_build.settings import BoundVariable
 
@@ -112,7 +112,7 @@ def service_variables(plan: Plan, job: Job) -> dict[str, str]:
     wide, known = plan.pipeline.unresolved_variables, plan.agent_variables
     shared = [(name, value, name in wide) for name, value in plan.shared_variables(job).items()]
     own = [(name, value, name in job.unresolved_variables) for name, value in job.variables.items()]
-    return {name: open_word(value, known) if left else word(value) for name, value, left in (*shared, *own)}
+    return {name: containers.agent_word(value, known) if left else word(value) for name, value, left in (*shared, *own)}
 
 
 def _given_run(plan: Plan, job: Job, start: list[str]) -> Block:

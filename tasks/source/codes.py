@@ -127,6 +127,11 @@ _JOBS = {
     "matrix-limit": _error("`parallel:matrix` makes more than 200 jobs, GitLab's limit.", "Use fewer values."),
 }
 _WARNINGS = {
+    "variable-loses-text": _warning(
+        "A variable of the text does not reach the job as it reads: GitLab's runner drops what it takes for references "
+        "to nothing (`$1`, `${A:-x}`, `$HOME`), or the variable refers to itself. Here as there.",
+        "Write `$$` for a dollar, or `expand: false`; let the script expand what a shell is to expand.",
+    ),
     "variable-not-set": _warning(
         "Jobs use a predefined variable of GitLab that a build here does not have, such as `CI_JOB_TOKEN`.",
         "Use something else, such as a CI/CD variable of the project, masked where it is secret.",

@@ -30,14 +30,49 @@ def test_references_between_variables() -> None:
 
 
 def test_what_is_not_known_stays_and_is_named() -> None:
-    result = expand_all({"A": "$HOME/$B 1$$", "B": "b", "C": "$A!", "D": "1$$"})
-    assert result.values == {"A": "$HOME/b 1$$", "B": "b", "C": "$HOME/b 1$$!", "D": "1$"}
+    result = expand_all({"A": "$THERE/$B 1$$", "B": "b", "C": "$A!", "D": "1$$"})
+    assert result.values == {"A": "$THERE/b 1$$", "B": "b", "C": "$THERE/b 1$$!", "D": "1$"}
     assert result.unresolved == {"A", "C"}
 
 
-def test_a_variable_may_add_to_itself() -> None:
-    result = expand_all({"PATH": "$PATH:/x"})
-    assert (result.values, result.unresolved, result.cycles) == ({"PATH": "$PATH:/x"}, {"PATH"}, {})
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$1 $12 ${1}|$@ $# $* $! $? $- ${*}", " 2 |      "),
+        ("${A:-x} ${A-b} ${B} ${ A }", "  b "),
+        ("$$ ${$} $$1 $$B", "$ $ $1 $B"),
+        ("${} ${", " "),
+        ('{"a": "${B", "c": "}"}', '{"a": ""}'),
+        ("$(pwd) $, é$é $", "$(pwd) $, é$é $"),
+        ("%B% %%B% %1% 100%", "b %%B% %1% 100%"),
+        ("$HOME ${PATH} $PWD", "  "),
+        ("${Bé}", ""),
+        ("$Bé", "bé"),
+    ],
+)
+def test_what_the_runner_makes_of_a_value(text: str, expected: str) -> None:
+    result = expand_all({"V": text, "B": "b"})
+    assert (result.values["V"], result.unresolved) == (expected, frozenset())
+
+
+def test_what_the_runner_makes_of_a_value_that_the_build_resolves() -> None:
+    result = expand_all({"V": "$1 $THERE $$1 $(x) ${A:-x}", "W": "$V", "R": "$1$X", "U": "$R $THERE"}, frozenset({"R"}))
+    assert result.values == {
+        "V": " $THERE $$1 $$(x) ",
+        "W": " $THERE $$1 $$(x) ",
+        "R": "$1$X",
+        "U": "$$1$$X $THERE",
+    }
+    assert result.unresolved == {"V", "W", "U"}
+
+
+def test_a_variable_that_refers_to_itself_holds_its_own_text() -> None:
+    result = expand_all(
+        {"PATH": "/x:$PATH", "CI_REGISTRY": "$CI_REGISTRY/x", "FROM": "$FROM!"}, outer=frozenset({"FROM"})
+    )
+    assert (result.values["PATH"], result.cycles) == ("/x:/x:$PATH", {})
+    assert (result.values["CI_REGISTRY"], result.values["FROM"]) == ("$CI_REGISTRY/x", "$FROM!")
+    assert result.unresolved == {"CI_REGISTRY", "FROM"}
 
 
 def test_circles_are_found() -> None:

@@ -94,6 +94,7 @@ def test_every_code_of_a_warning_or_info_about_a_keyword_is_in_a_row() -> None:
             "yaml-second-document",
             "duplicate-key",
             "odd-value",
+            "variable-loses-text",
             "input-without-spec",
             "remote-secrets",
             "remote-interpreter",

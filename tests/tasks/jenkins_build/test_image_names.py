@@ -14,14 +14,16 @@ from tasks.interpretation.context import Context
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 from tests.tasks.jenkins_build.running import Listening, Ran, project
 
-PIPELINE = """
+PIPELINE = r"""
 build:
   stage: build
-  script: ['echo "BUILT=registry.example/app:7" >b.env', 'echo "BASE=docker.example:5000/lib/redis:6" >>b.env']
+  script:
+    - printf "%s\n" BUILT=registry.example/app:7 BASE=docker.example:5000/lib/redis:6 TAG=7 >b.env
   artifacts: {reports: {dotenv: b.env}}
 plain:
   image: $FULL
-  variables: {BUILT: given, FULL: "$BUILT"}
+  services: ["mirror.example/db:$TAG"]
+  variables: {BUILT: given, FULL: "$BUILT", TAG: weak}
   script: ['echo "in $BUILT, $CI_JOB_IMAGE"']
   after_script: [echo after]
 ruled:
@@ -61,12 +63,15 @@ def test_they_are_found_out_in_the_build(tmp_path: Path, rendering: Literal["sta
     assert ran.states == {
         "build": "success", "plain": "success", "ruled": "success", "more": "success", "bad": "failed",
     }  # fmt: skip
-    assert ran.lines["plain"][:2] == ["in registry.example/app:7, registry.example/app:7", "after"]
+    assert ran.lines["plain"][1:3] == ["in registry.example/app:7, registry.example/app:7", "after"]
     calls = listed.splitlines()
     plain = [call for call in calls if call.startswith("run ") and "registry.example/app:7" in call]
     assert [call.endswith(" -i registry.example/app:7 sh") for call in plain[:2]] == [True, True]
     assert "pull -q mirror.example/go:1-7" in calls
-    (service,) = (call for call in calls if call.startswith("run -d "))
+    service, db = sorted((call for call in calls if call.startswith("run -d ")), key=lambda call: call.split()[-1])
+    assert "$" not in service + db
+    assert db.endswith(" mirror.example/db:7")
+    assert "--network-alias=mirror.example-db" in db
     hosts = ("docker.example__lib__redis", "docker.example-lib-redis", "cache")
     assert " ".join(f"--network-alias={host}" for host in hosts) in service
     assert service.endswith(" docker.example:5000/lib/redis:6")

@@ -269,7 +269,7 @@ def test_without_a_login_its_variables_are_not_set(runner: Runner) -> None:
 
 def test_files_and_variables_are_handed_on(runner: Runner) -> None:
     made = Artifacts(("dist/",), untracked=True, reports={"dotenv": ("b.env",)})
-    make = 'mkdir dist; echo it > dist/app; echo "V=it\'s \\$5 = x" > b.env; echo u > u,n'
+    make = 'mkdir dist; echo it > dist/app; echo "V=it\'s \\$\\$5 = x" > b.env; echo u > u,n'
     result, _, console = runner.run(
         job(
             "make: [1]", "a", make, artifacts=made, after_script=("echo status=$CI_JOB_STATUS; echo more > dist/more",)
