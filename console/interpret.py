@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from console.deciding import decided_by
 from console.including import Allowed, fetchers
 from errors import InputError, InterpretationError
 from tasks.interpretation.compiler import Examined, examine, include_options
@@ -146,51 +147,11 @@ def examined_file(file: Path, options: InterpretOptions) -> Examined:
 
 def _examined(text: str, file: Path, options: InterpretOptions, tree: frozenset[str] | None) -> Examined:
     root, entry = file.parent, file.name
-    context = Context(**_context(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree, files_later=True)
+    context = Context(**decided_by(options), run_deploy_jobs=options.run_deploy_jobs, tree=tree, files_later=True)
     own = (context.overrides.get("CI_PROJECT_PATH", ""), context.overrides.get("CI_COMMIT_SHA", ""))
     allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote, own)
     found = gather({entry: text}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
     return examine(found.files, replace(context, absent=found.absent), entry=entry)
-
-
-def _context(options: InterpretOptions) -> dict[str, Any]:
-    overrides = dict(_pair(text) for text in options.variables)
-    given: dict[str, Any] = {"overrides": overrides, "inputs": dict(_pair(text, "--input") for text in options.inputs)}
-    given["changed_paths"] = tuple(options.changed) or None
-    refs = {"--branch": options.branch, "--tag": options.tag, "--merge-request": options.merge_request}
-    named = [name for name, value in refs.items() if value is not None]
-    if len(named) > 1:
-        raise InputError(f"{' and '.join(named)} are for different pipelines.", remedy="Give one of them.")
-    if not named:
-        return {"variables": None, **given}
-    known = {
-        "CI": "true",
-        "GITLAB_CI": "true",
-        "CI_DEFAULT_BRANCH": options.default_branch,
-        "CI_PIPELINE_SOURCE": "push",
-    }
-    if options.merge_request is not None:
-        return {"variables": known | _merge_request(options), **given}
-    name = options.tag or options.branch or ""
-    known |= {"CI_COMMIT_REF_NAME": name, "CI_COMMIT_TAG" if options.tag else "CI_COMMIT_BRANCH": name}
-    return {"variables": known, **given}
-
-
-def _merge_request(options: InterpretOptions) -> dict[str, str]:
-    source = options.merge_request or ""
-    return {
-        "CI_PIPELINE_SOURCE": "merge_request_event",
-        "CI_COMMIT_REF_NAME": source,
-        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": source,
-        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": options.default_branch,
-    }
-
-
-def _pair(text: str, option: str = "--var") -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise InputError(f"{option} {text!r} is not KEY=VALUE.", remedy=f"For example: {option} DEPLOY=yes")
-    return key, value
 
 
 def paths_below(root: Path) -> frozenset[str]:

@@ -82,21 +82,28 @@ def _of_commit(commit: Commit) -> dict[str, str]:
 
 
 def _of_project(commit: Commit) -> dict[str, str]:
-    namespace, _, name = commit.project_path.rpartition("/")
     return {
+        **project_names(commit.project_path),
         "CI_PROJECT_ID": str(commit.project_id),
-        "CI_PROJECT_NAME": name,
         "CI_PROJECT_TITLE": commit.project_name,
-        "CI_PROJECT_NAMESPACE": namespace,
-        "CI_PROJECT_NAMESPACE_SLUG": slug(namespace),
-        "CI_PROJECT_ROOT_NAMESPACE": namespace.partition("/")[0],
-        "CI_PROJECT_PATH": commit.project_path,
-        "CI_PROJECT_PATH_SLUG": slug(commit.project_path),
         "CI_PROJECT_URL": commit.web_url,
         "CI_PROJECT_VISIBILITY": commit.visibility,
         "CI_REPOSITORY_URL": commit.clone_url,
         "CI_DEFAULT_BRANCH": commit.default_branch,
         "CI_DEFAULT_BRANCH_SLUG": slug(commit.default_branch),
+    }
+
+
+def project_names(path: str) -> dict[str, str]:
+    """The predefined variables that are made of a project's path, e.g. ``group/app``."""
+    namespace, _, name = path.rpartition("/")
+    return {
+        "CI_PROJECT_NAME": name,
+        "CI_PROJECT_NAMESPACE": namespace,
+        "CI_PROJECT_NAMESPACE_SLUG": slug(namespace),
+        "CI_PROJECT_ROOT_NAMESPACE": namespace.partition("/")[0],
+        "CI_PROJECT_PATH": path,
+        "CI_PROJECT_PATH_SLUG": slug(path),
     }
 
 

@@ -89,6 +89,15 @@ SET = {
     "GITLAB_CI": "`true`",
 }
 
+# What GitLab knows of every pipeline when it decides its rules, whatever ref that is for.
+GIVEN_BY_GITLAB = frozenset(
+    (
+        *(name for name, where in SET.items() if where in (_COMMIT, _PROJECT, _SERVER)),
+        *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_PROJECT_NAMESPACE_SLUG", "CI_PROJECT_PATH_SLUG"),
+        *("CI_REGISTRY", "CI_REGISTRY_IMAGE", "CI_REPOSITORY_URL"),
+    )
+)
+
 _CHAT = "no ChatOps here"
 _RUNNERS_OWN = "GitLab gives it to its own runners only"
 _UNREAD = "not read from GitLab"

@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
-from tasks.interpretation.predefined_table import MISSED
+from tasks.interpretation.predefined_table import GIVEN_BY_GITLAB, MISSED
 from tasks.interpretation.state import State
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
 _USED = re.compile(r"\$\{?([A-Z][A-Z0-9_]{4,})")
 _DECIDE = ("rules", "only", "except")
+_OF_THE_BUILD = frozenset(("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA"))  # a Jenkinsfile to keep makes them of a parameter
 
 
 def note_unset(state: State) -> State:
-    """One finding a variable, where it is used first."""
-    context = state.context
-    given = {*(context.variables or ()), *context.overrides, *context.secrets}
-    later = context.variables is None  # rules ask the build's parameters
-    places: dict[str, tuple[Scalar, list[str]]] = {}
-    for where, node, own in _parts(state):
-        texts = list(_texts(node.without(*_DECIDE) if later else node))
-        for name, text in _missed(texts):
-            if name not in given and name not in own and not any(f"{name}=" in other.text for other in texts):
-                places.setdefault(name, (text, []))[1].append(where)
-    for name, (text, users) in places.items():
-        where = ", ".join(dict.fromkeys(users[:3])) + (", ..." if len(set(users)) > 3 else "")
+    """One finding a variable, where it is used first; and one for all that a deployment would have from GitLab."""
+    later = state.context.variables is None  # rules ask the build's parameters
+    for name, (text, users) in _uses(state, MISSED, decided=not later).items():
         message = (
-            f"`{name}` is not set ({where}): {MISSED[name]}. Use something else, such as a CI/CD variable of the "
-            "project, masked where it is secret."
+            f"`{name}` is not set ({_some(users)}): {MISSED[name]}. Use something else, such as a CI/CD variable of "
+            "the project, masked where it is secret."
         )
         state.findings.add("variable-not-set", message, text.span)
+    kept = _uses(state, GIVEN_BY_GITLAB - _OF_THE_BUILD, decided=False)
+    if kept:
+        users = [user for _, found in kept.values() for user in found]
+        message = (
+            f"Not set: {', '.join(f'`{name}`' for name in kept)} ({_some(users)}). A deployment has them from GitLab "
+            "and its Environment, a Jenkinsfile to keep has not: give each with `--var NAME=VALUE`."
+        )
+        state.findings.add("variable-not-set", message, min(text.span for text, _ in kept.values()))
     return state
 
 
-def _missed(texts: list[Scalar]) -> Iterator[tuple[str, Scalar]]:
-    return ((name, text) for text in texts if "$" in text.text for name in _USED.findall(text.text) if name in MISSED)
+def _uses(state: State, names: Container[str], *, decided: bool) -> dict[str, tuple[Scalar, list[str]]]:
+    """Where these names are used first and by whom, but where they are set; in rules too, if they are `decided`."""
+    context = state.context
+    given = {*(context.variables or ()), *context.overrides, *context.secrets}
+    places: dict[str, tuple[Scalar, list[str]]] = {}
+    for where, node, own in _parts(state):
+        texts = list(_texts(node if decided else node.without(*_DECIDE)))
+        for name, text in _used(texts, names):
+            if name not in given and name not in own and not any(f"{name}=" in other.text for other in texts):
+                places.setdefault(name, (text, []))[1].append(where)
+    return places
+
+
+def _some(users: list[str]) -> str:
+    names = list(dict.fromkeys(users))
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _used(texts: list[Scalar], names: Container[str]) -> Iterator[tuple[str, Scalar]]:
+    return ((name, text) for text in texts if "$" in text.text for name in _USED.findall(text.text) if name in names)
 
 
 def _parts(state: State) -> Iterator[tuple[str, Mapping_, frozenset[str]]]:

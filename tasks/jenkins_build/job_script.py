@@ -29,6 +29,9 @@ _ARCHITECTURE = "uname -sm | sed 's/x86_64/amd64/; s/aarch64/arm64/' | tr 'A-Z '
 AGENT_VARIABLES: Mapping[str, str] = {
     "CI": "true",
     "GITLAB_CI": "true",
+    "CI_SERVER": "yes",
+    "CI_SERVER_NAME": "GitLab",
+    "CI_TEMPLATE_REGISTRY_HOST": "registry.gitlab.com",
     "CI_PROJECT_DIR": "$WORKSPACE",
     "CI_PIPELINE_ID": "$BUILD_NUMBER",
     "CI_PIPELINE_IID": "$BUILD_NUMBER",

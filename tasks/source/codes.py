@@ -133,8 +133,10 @@ _WARNINGS = {
         "Write `$$` for a dollar, or `expand: false`; let the script expand what a shell is to expand.",
     ),
     "variable-not-set": _warning(
-        "Jobs use a predefined variable of GitLab that a build here does not have, such as `CI_JOB_TOKEN`.",
-        "Use something else, such as a CI/CD variable of the project, masked where it is secret.",
+        "Jobs use a predefined variable of GitLab that a build here does not have, such as `CI_JOB_TOKEN`, or that "
+        "only a deployment has, such as `CI_PROJECT_PATH`.",
+        "Use something else, such as a CI/CD variable of the project, masked where it is secret; for a Jenkinsfile to "
+        "keep give it with `--var`.",
     ),
     "changes-assumed": _warning(
         "What changed is not known in a deployment, which builds a commit whoever pushed what when, nor to "
