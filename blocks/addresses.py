@@ -42,6 +42,12 @@ def token(secret: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def unusable_proxy() -> InputError:
+    """What to raise where a client refuses a proxy that the environment names: its own words may hold a password."""
+    message = "The address of a proxy in the environment cannot be used."
+    return InputError(message, remedy="Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: http://user:password@host:port.")
+
+
 def trusted(ca_file: str | None, verify: bool) -> bool | str:
     """What a client is to verify certificates by: this file, else the system's authorities (True) or nothing (False).
 

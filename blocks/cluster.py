@@ -8,10 +8,12 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Any
 
+import urllib3
 import yaml
 from kubernetes import client, config
 from pydantic import Field, SecretStr, field_validator
 
+from blocks.addresses import unusable_proxy
 from blocks.schema_once import SchemaOnce
 from errors import AccessError, InputError
 
@@ -75,7 +77,10 @@ class Cluster(SchemaOnce):
                 remedy="Use a token or certificate, or install the credential plugin where the worker runs.",
             )
         configuration.retries = False
-        return client.ApiClient(configuration)
+        try:
+            return client.ApiClient(configuration)
+        except (ValueError, urllib3.exceptions.HTTPError):
+            raise unusable_proxy() from None
 
     def _load(self, document: dict[str, Any], configuration: client.Configuration) -> None:
         def load() -> None:

@@ -6,7 +6,7 @@ import httpx
 from prefect_docker import DockerRegistryCredentials
 from pydantic import Field, field_validator
 
-from blocks.addresses import trusted
+from blocks.addresses import trusted, unusable_proxy
 from blocks.schema_once import SchemaOnce
 
 DOCKER_HUB = "docker.io"
@@ -76,4 +76,7 @@ class ImageRegistry(SchemaOnce):
         scheme = "http" if self.plain_http else "https"
         verify = trusted(self.ca_file, self.verify_tls)
         host = _HUB_API if self.address == DOCKER_HUB else self.address  # docker.io itself is a web site
-        return httpx.Client(base_url=f"{scheme}://{host}", timeout=self.timeout_seconds, verify=verify)
+        try:
+            return httpx.Client(base_url=f"{scheme}://{host}", timeout=self.timeout_seconds, verify=verify)
+        except (ValueError, ImportError, httpx.InvalidURL):  # ImportError: what SOCKS needs
+            raise unusable_proxy() from None

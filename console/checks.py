@@ -14,11 +14,13 @@ from blocks.interpreter_server import InterpreterServer
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
 from errors import AccessError, InputError, NotFoundError, SmartClideError
+from tasks.hiding import Hider
 from tasks.image.registry import Registry
 from tasks.jenkins_build.server import Jenkins
 from tasks.remote_interpretation.server import Interpreter
 from tasks.rollout.cluster import ClusterClient
 from tasks.source.repository import GitLab
+from tasks.storing import storing
 
 REQUIRED_PLUGINS = ("workflow-aggregator", "git", "credentials-binding", "junit")
 _SUGGESTED_BY_PARTS = {"workflow-aggregator": "pipeline-model-definition"}  # the aggregator is only a list of others
@@ -123,12 +125,10 @@ def check_store(store: MetricsStore) -> str:
     except ImportError as error:
         raise InputError(f"{store.url}: a package is missing: {error}.", remedy="So on every worker, too.") from error
     probe = f"{path}/.smartclide-check"
-    try:
+    with storing(store):
         filesystem.makedirs(path, exist_ok=True)
         filesystem.pipe_file(probe, b"ok")
         filesystem.rm_file(probe)
-    except OSError as error:
-        raise SmartClideError(f"{store.url}: cannot be written: {error}") from error
     return f"{store.url}: writable"
 
 
@@ -146,4 +146,4 @@ def _verdict(system: str, check: Callable[[], str]) -> Verdict:
     except SmartClideError as error:
         return Verdict(system, False, str(error))
     except Exception as error:  # noqa: BLE001 - a verdict on whatever a foreign server or file brings up
-        return Verdict(system, False, f"{type(error).__name__}: {error}")
+        return Verdict(system, False, f"{type(error).__name__}: {Hider()(str(error))}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from errors import AccessError, SmartClideError, UnavailableError
+from tasks.hiding import Hider, without_login
 
 
 def explained(error: Exception) -> SmartClideError:
@@ -16,12 +17,14 @@ def explained(error: Exception) -> SmartClideError:
     if httpx is not None and isinstance(error, httpx.HTTPStatusError):
         return _answered(error.response.status_code)
     if _is_unreachable(error, httpx):
-        what = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        what = Hider()(str(error)).strip().partition("\n")[0].rstrip(".") or type(error).__name__
         return UnavailableError(
             f"The Prefect server at {_address()} cannot be reached: {what}.",
             remedy="Start one with `prefect server start`, and set PREFECT_API_URL to its address.",
         )
-    return SmartClideError(f"{type(error).__name__}: {error}.", remedy="Set SMARTCLIDE_TRACEBACK=1 for the traceback.")
+    return SmartClideError(
+        f"{type(error).__name__}: {Hider()(str(error))}.", remedy="Set SMARTCLIDE_TRACEBACK=1 for the traceback."
+    )
 
 
 def _is_unreachable(error: Exception, httpx: object) -> bool:
@@ -40,4 +43,4 @@ def _answered(status: int) -> SmartClideError:
 def _address() -> str:
     from prefect.settings import PREFECT_API_URL
 
-    return str(PREFECT_API_URL.value() or "an address of its own")
+    return without_login(str(PREFECT_API_URL.value() or "an address of its own"))

@@ -12,6 +12,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,7 +31,8 @@ class Fault:
     Attributes:
         kind: ``latency`` (wait `seconds`, then answer), ``status`` (answer `status`), ``drop`` (close the connection
             without an answer), ``cut`` (close it after the headers and half of the body), ``garbage`` (200 with HTML),
-            ``halve`` (half of the body, as if that were all).
+            ``halve`` (half of the body, as if that were all), ``echo`` (answer `status` with the request's credentials
+            wherever a client may look for a reason, as pages of proxies and debugging servers do).
         path: Regular expression searched in ``METHOD /path?query``.
         times: How many requests it applies to; -1 = all until cleared.
     """
@@ -114,6 +116,8 @@ class FaultInjection:
         elif fault.kind == "status":
             extra = [(b"retry-after", str(fault.retry_after).encode())] if fault.retry_after is not None else []
             await _answer(send, fault.status, b"injected fault\n", b"text/plain", extra)
+        elif fault.kind == "echo":
+            await _echo(send, fault.status, scope["headers"])
         elif fault.kind == "garbage":
             await _answer(send, 200, b"<html><body>not what you asked for</body></html>", b"text/html", [])
         elif fault.kind == "drop":
@@ -146,6 +150,14 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes, extra: list
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *extra]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _echo(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    sent = [(name, value) for name, value in headers if name in (b"authorization", b"private-token")]
+    said = " ".join(f"{name.decode()}: {value.decode('latin-1')}" for name, value in sent)
+    told = [(name, said.encode("latin-1")) for name in (b"x-error", b"x-required-permission", b"docker-content-digest")]
+    reason = {"message": said, "error": said, "error_description": said, "errors": [{"code": said}], "data": said}
+    await _answer(send, status, json.dumps(reason).encode(), b"application/json", told)
 
 
 def _cutting(send: Send, transport: Any) -> Send:

@@ -55,9 +55,8 @@ def requests_fault(error: requests.RequestException, server: str) -> SmartClideE
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         return unreached(server, str(error))
     if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.JSONDecodeError):
-        return InputError(
-            f"The address of {server} is malformed.", remedy="Write it as https://host or http://host:port."
-        )
+        remedy = "Write it as https://host or http://host:port; a proxy's in HTTPS_PROXY too."
+        return InputError(f"The address of {server} is malformed.", remedy=remedy)
     return ProtocolError(f"{server} gave an answer that cannot be read ({type(error).__name__}).")
 
 

@@ -26,7 +26,7 @@ ADAPTERS = {
     "tasks/jenkins_build/connection.py", "tasks/jenkins_build/server.py", "tasks/jenkins_build/jobs.py",
     "tasks/remote_interpretation/server.py",
     "tasks/image/registry.py", "tasks/image/engine.py", "tasks/image/context.py",
-    "tasks/rollout/cluster.py", "tasks/rollout/kinds.py",
+    "tasks/rollout/cluster.py", "tasks/rollout/kinds.py", "tasks/rollout/refusals.py",
     "tasks/metrics/kubelet.py", "tasks/metrics/metrics_api.py",
     "tasks/transport.py", "tasks/turns.py",
     # to Prefect alone: they name the errors of its client

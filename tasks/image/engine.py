@@ -31,6 +31,7 @@ from errors import (
     SmartClideError,
     UnavailableError,
 )
+from tasks.hiding import Hider, login_secrets
 from tasks.image.reference import ImageReference
 
 _STEP = re.compile(r"Step \d+/\d+ : .*")
@@ -69,7 +70,7 @@ class Engine:
         self._show = show
         self._end = time.monotonic() + timeout
         self._cancelled = threading.Event()
-        with _translated():
+        with _translated(Hider()):
             self._api = APIClient(**kwargs_from_env(), timeout=_CONNECT_SECONDS, version="auto")
         self._answer: requests.Response | None = None
         self._api.hooks["response"].append(self._remember)
@@ -110,12 +111,13 @@ class Engine:
         options: dict[str, Any] = {"path": str(folder), "dockerfile": build.dockerfile, "tag": _tagged(build.image)}
         options |= {"labels": dict(build.labels), "buildargs": dict(build.build_args)}
         step, lines = "", deque[str](maxlen=_TAIL)
-        with _translated():
+        hide = Hider(*login_secrets(login))
+        with _translated(hide):
             for event in self._api.build(**options, rm=True, forcerm=True, decode=True):
                 self._check(f"Building image {build.image}")
                 if "error" in event:
-                    raise _build_failure(build.image, str(event["error"]).strip(), step, lines)
-                for line in _lines(event):
+                    raise _build_failure(build.image, hide(str(event["error"])).strip(), step, lines)
+                for line in map(hide, _lines(event)):
                     step = line if _STEP.fullmatch(line) else step
                     lines.append(line)
                     self._show(line)
@@ -132,12 +134,13 @@ class Engine:
         """
         auth = {"username": login[0], "password": login[1]} if login else None
         digest: str | None = None
-        with _translated():
+        hide = Hider(*login_secrets(login))
+        with _translated(hide):
             events = self._api.push(image.name, tag=image.tag, stream=True, decode=True, auth_config=auth)
             for event in events:
                 self._check(f"Pushing image {image}")
                 if "error" in event:
-                    raise _push_failure(image, str(event["error"]))
+                    raise _push_failure(image, hide(str(event["error"])))
                 digest = (event.get("aux") or {}).get("Digest", digest)
                 if event.get("status") and ("id" not in event or event["status"] in _PUSHED):
                     self._show(" ".join(str(event[key]) for key in ("id", "status") if key in event))
@@ -182,16 +185,18 @@ def _push_failure(image: ImageReference, error: str) -> SmartClideError:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(hide: Hider) -> Iterator[None]:
     try:
         yield
     except APIError as error:
         status = error.status_code or 0
-        reason = f"The Docker engine refused ({status}): {error.explanation or 'without a reason'}"
-        raise (UnavailableError(reason) if status >= 500 else InputError(reason)) from error
+        reason = f"The Docker engine refused ({status}): {hide(str(error.explanation or 'without a reason'))}"
+        raise (UnavailableError(reason) if status >= 500 else InputError(reason)) from hide.cause(error)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise UnavailableError("The Docker engine dropped the connection or did not answer in time.") from error
+        raise UnavailableError("The Docker engine dropped the connection or did not answer in time.") from hide.cause(
+            error
+        )
     except (DockerException, OSError, ValueError) as error:
         raise UnavailableError(
             f"No Docker engine answers ({type(error).__name__}).", remedy="Start it, or set DOCKER_HOST to its address."
-        ) from error
+        ) from hide.cause(error)

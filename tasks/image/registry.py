@@ -18,6 +18,7 @@ import httpx
 
 from blocks.image_registry import ImageRegistry
 from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
+from tasks.hiding import Hider, login_secrets
 from tasks.image.reference import ImageReference
 from tasks.transport import retry_after, unreached, untrusted
 
@@ -43,6 +44,7 @@ class Registry:
         self._client = registry.get_client()
         weakref.finalize(self, self._client.close)  # also where nobody used it as a context manager
         self._authorization: dict[str, str] = {}
+        self._secrets = list(login_secrets(self._login))
 
     def __str__(self) -> str:
         return f"registry {self.address}"
@@ -71,7 +73,7 @@ class Registry:
         if digest is None:  # old registries: the digest is that of the exact bytes
             digest = "sha256:" + hashlib.sha256(self._manifest("GET", image).content).hexdigest()
         if not _DIGEST.fullmatch(digest) or (image.digest is not None and digest != image.digest):
-            raise ProtocolError(f"The {self} names digest {digest[:80]!r} for image {image}.")
+            raise ProtocolError(f"The {self} names digest {self._hide(digest)[:80]!r} for image {image}.")
         return digest
 
     def find(self, image: ImageReference) -> str | None:
@@ -157,9 +159,15 @@ class Registry:
         try:
             return self._client.request(method, url, **options)
         except httpx.HTTPError as error:
-            raise self._fault(error) from error
+            raise self._fault(error) from self._hide.cause(error)
         except httpx.InvalidURL as error:
-            raise InputError(f"The address of {self} is malformed.", remedy="Give host and port.") from error
+            raise InputError(
+                f"The address of {self} is malformed.", remedy="Give host and port."
+            ) from self._hide.cause(error)
+
+    @property
+    def _hide(self) -> Hider:
+        return Hider(*self._secrets)
 
     def _fault(self, error: httpx.HTTPError) -> SmartClideError:
         server = f"The {self}"
@@ -182,7 +190,7 @@ class Registry:
             return _basic(self._login)
         if kind == "bearer":
             return f"Bearer {self._token(_parameters(rest), scope, what)}"
-        raise ProtocolError(f"The {self} wants a login of unknown kind {kind[:20]!r}.")
+        raise ProtocolError(f"The {self} wants a login of unknown kind {self._hide(kind)[:20]!r}.")
 
     def _token(self, challenge: Mapping[str, str], scope: str, what: str) -> str:
         """A token for our own scope, as Docker asks for: that of the challenge may be a mere example (ghcr.io)."""
@@ -199,6 +207,7 @@ class Registry:
         token = document.get("token") or document.get("access_token")
         if not isinstance(token, str):
             raise ProtocolError(f"The {self} gave no token.")
+        self._secrets.append(token)
         return token
 
     def _realm(self, realm: str) -> str:
@@ -223,10 +232,12 @@ class Registry:
                 f"{server} forbids {what} (403).", remedy=f"Give its user the right to pull and push there.{lasting}"
             )
         if status == 404:
-            return NotFoundError(f"{server} has no {what}{_code(answer)}.")
+            return NotFoundError(f"{server} has no {what}{self._hide(_code(answer))}.")
         if status in (408, 429) or status >= 500:
             return UnavailableError(f"{server} failed on {what} ({status}).", retry_after=retry_after(answer.headers))
-        return ProtocolError(f"{server} answered {status} for {what}{_code(answer)}.", remedy="Check its address.")
+        return ProtocolError(
+            f"{server} answered {status} for {what}{self._hide(_code(answer))}.", remedy="Check its address."
+        )
 
 
 def _pull(repository: str) -> str:

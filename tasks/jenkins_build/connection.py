@@ -19,10 +19,12 @@ import requests
 
 from blocks.jenkins_server import JenkinsServer
 from errors import AccessError, ProtocolError, SmartClideError, UnavailableError
+from tasks.hiding import Hider, login_secrets
 from tasks.jenkins_build.refusals import Refusal
 from tasks.transport import requests_fault, retry_after
 
 _PIECE = 1 << 16
+_PAGE = 1 << 20  # bytes of an error's page that are looked at
 _REDIRECTS = (302, 303)
 _JOB = re.compile(r"/job/[^/?#]*")
 
@@ -45,6 +47,7 @@ class Connection:
         self._block = server
         self._root = f"{server.url.rstrip('/')}/"
         self._idle: deque[jenkins.Jenkins] = deque()
+        self.hide = Hider(*login_secrets((server.username, server.api_token.get_secret_value())))
 
     def url(self, path: str) -> str:
         """The address of `path` below Jenkins' root."""
@@ -103,11 +106,10 @@ class Connection:
     def _refusal(self, response: requests.Response, call: str, what: str) -> SmartClideError:
         if response.status_code in _REDIRECTS:
             self._reject_page(response)
-        headers = response.headers
-        wait = retry_after(headers)
-        return Refusal(
-            self.server, self.user, call, what, response.status_code, headers, response.content, wait
-        ).error()
+        wait = retry_after(response.headers)
+        headers = {name.title(): self.hide(value) for name, value in response.headers.items()}
+        told = self.hide(response.content[:_PAGE].decode("utf-8", "replace")).encode()
+        return Refusal(self.server, self.user, call, what, response.status_code, headers, told, wait).error()
 
     def json(self, path: str, *, what: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         """GET a JSON object, or POST `form` for one."""
@@ -137,7 +139,7 @@ class Connection:
                 )
                 _consume(response, into)
         except requests.RequestException as error:
-            raise requests_fault(error, self.server) from error
+            raise requests_fault(error, self.server) from self.hide.cause(error)
         except jenkins.JenkinsException:
             raise AccessError(f"{self.server} accepts no way of logging in.") from None  # its text is an HTML page
         return response

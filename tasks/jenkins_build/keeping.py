@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from errors import NotFoundError
-from tasks.jenkins_build.log_file import Store, build_folder
+from tasks.jenkins_build.log_file import build_folder
 from tasks.jenkins_build.outcome import BuildOutcome, BuildRef, KeptFile
 from tasks.jenkins_build.server import Jenkins
 from tasks.source.globs import glob_matches
+from tasks.storing import Store, storing
 
 MOST_FILES = 200
 MOST_BYTES = 1 << 30
@@ -91,14 +92,16 @@ def keep_files(jenkins: Jenkins, ref: BuildRef, files: Sequence[ListedFile], sto
     At most `MOST_FILES` and `MOST_BYTES` of a build; what does not fit is left out, and says so. Safe to repeat.
     """
     assert ref.number is not None  # noqa: S101 - what archived files has begun
-    filesystem, root = store.get_client()
+    with storing(store):
+        filesystem, root = store.get_client()
     folder = f"{build_folder(root, ref.job, ref.number)}/artifacts"
     done: list[ListedFile] = []
     for file in files:
         kept = [other.kept.size for other in done if other.kept]
         room = MOST_BYTES - sum(kept) if len(kept) < MOST_FILES else -1
         place = (filesystem, f"{folder}/{file.path}")
-        done.append(_kept(jenkins, ref, file, place, room) if file.wanted else file)
+        with storing(store):
+            done.append(_kept(jenkins, ref, file, place, room) if file.wanted else file)
     return done
 
 

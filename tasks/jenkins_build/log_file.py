@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import IO, Any, Protocol
+from typing import IO
+
+from tasks.storing import Store, storing
 
 KEEP_BUILDS = 50
 """Builds of a job whose files are kept."""
-
-
-class Store(Protocol):
-    """What `blocks.MetricsStore` offers."""
-
-    def get_client(self) -> tuple[Any, str]:
-        """An fsspec file system and a folder in it."""
 
 
 def build_folder(root: str, job: str, number: int) -> str:
@@ -35,7 +30,9 @@ class LogFile:
     """
 
     def __init__(self, store: Store, job: str, number: int) -> None:
-        self._filesystem, root = store.get_client()
+        self._store = store
+        with storing(store):
+            self._filesystem, root = store.get_client()
         self._path = f"{build_folder(root, job, number)}/console.log"
         self._file: IO[bytes] | None = None
         self.address = str(self._filesystem.unstrip_protocol(self._path))
@@ -43,13 +40,14 @@ class LogFile:
 
     def write(self, text: str) -> None:
         """Append whole lines."""
-        if self._file is None:
-            self._filesystem.makedirs(self._path.rpartition("/")[0], exist_ok=True)
-            self._file = self._filesystem.open(self._path, "wb")
         data = text.encode("utf-8", "replace")
-        self._file.write(data)
-        with contextlib.suppress(AttributeError):
-            self._file.flush()
+        with storing(self._store):
+            if self._file is None:
+                self._filesystem.makedirs(self._path.rpartition("/")[0], exist_ok=True)
+                self._file = self._filesystem.open(self._path, "wb")
+            self._file.write(data)
+            with contextlib.suppress(AttributeError):
+                self._file.flush()
         self.lines += text.count("\n")
         self.size += len(data)
 
@@ -57,8 +55,12 @@ class LogFile:
         """The build is over; files of older builds of the job go."""
         if self._file is None:
             return
-        self._file.close()
-        self._file = None
+        with storing(self._store):
+            self._file.close()
+            self._file = None
+            self._discard()
+
+    def _discard(self) -> None:
         folder = self._path.rpartition("/")[0].rpartition("/")[0]
         numbers = (path.rstrip("/").rpartition("/")[2] for path in self._filesystem.ls(folder, detail=False))
         kept = sorted(int(number) for number in numbers if number.isdigit())

@@ -55,7 +55,7 @@ class Refusal:
         request: ``METHOD path``, the path below Jenkins' root.
         what: The thing asked for, for people.
         status: HTTP status.
-        headers: With `requests`' own disregard for case.
+        headers: Names with a capital letter for each word.
         content: The body.
         retry_after: Seconds that Jenkins asked to wait, or None.
     """

@@ -128,7 +128,8 @@ class Jenkins:
         answer = self._connection.json(path, what=what, form={"jenkinsfile": jenkinsfile})
         try:
             data = answer["data"]
-            return [] if data["result"] == "success" else _lint_errors(data.get("errors", []))
+            found = [] if data["result"] == "success" else _lint_errors(data.get("errors", []))
+            return [self._connection.hide(error) for error in found]
         except (KeyError, TypeError, AttributeError) as error:
             raise ProtocolError(f"{self} gave an unreadable answer to linting.") from error
 

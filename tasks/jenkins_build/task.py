@@ -17,7 +17,6 @@ from tasks.jenkins_build.approvals import Ask
 from tasks.jenkins_build.following import Follower, Limits
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
 from tasks.jenkins_build.keeping import keep_files, list_files
-from tasks.jenkins_build.log_file import Store
 from tasks.jenkins_build.mirrors import mirrors_here
 from tasks.jenkins_build.outcome import BUILD_KEY, BuildOutcome, BuildRef, BuiltBy, KeptFile, counting, decide
 from tasks.jenkins_build.polling import Poller, polling
@@ -32,6 +31,7 @@ from tasks.jenkins_build.variables import VariableStore, job_paths, keep_variabl
 from tasks.jenkins_build.watching import Watch
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
+from tasks.storing import Store
 
 _CONFIRMING_SECONDS = 60.0
 _REWRITTEN_TRIES = 3

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tasks.jenkins_build.console import Console
-from tasks.jenkins_build.log_file import LogFile, Store
+from tasks.jenkins_build.log_file import LogFile
 from tasks.jenkins_build.mirrors import MOST, Plain, display
 from tasks.jenkins_build.outcome import BuildRef
 from tasks.jenkins_build.progress import Progress
@@ -21,6 +21,7 @@ from tasks.jenkins_build.server import LogChunk
 from tasks.jenkins_build.stages import Stages
 from tasks.jenkins_build.superseding import Seen
 from tasks.logs import Logger
+from tasks.storing import Store
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.metrics.frames import DTYPES, distinct, frame
-
-
-class Store(Protocol):
-    """What `blocks.MetricsStore` offers."""
-
-    def get_client(self) -> tuple[Any, str]:
-        """An fsspec file system and a folder in it."""
+from tasks.storing import Store, storing
 
 
 def append(store: Store, samples: pd.DataFrame) -> list[str]:
-    """Write samples; returns the paths written. A file appears whole or not at all: it is moved into place."""
+    """Write samples; returns the paths written. A file appears whole or not at all: it is moved into place.
+
+    Raises:
+        SmartClideError: The store cannot be written.
+    """
+    with storing(store):
+        return _append(store, samples)
+
+
+def _append(store: Store, samples: pd.DataFrame) -> list[str]:
     filesystem, root = store.get_client()
     written = []
     groups = samples.groupby([samples["sampled_at"].dt.strftime("%Y-%m-%d"), "environment"], sort=True)
@@ -44,7 +46,19 @@ def read(store: Store, start: datetime, end: datetime, environment: str | None =
         start: Aware datetime.
         end: Aware datetime.
         environment: Only this Environment's; None for all.
+
+    Raises:
+        SmartClideError: The store cannot be read.
     """
+    with storing(store):
+        parts = _parts(store, start, end, environment)
+    if not parts:
+        return frame([])
+    samples = pd.concat(parts, ignore_index=True).astype(DTYPES)
+    return distinct(samples[(samples["sampled_at"] >= start) & (samples["sampled_at"] < end)])
+
+
+def _parts(store: Store, start: datetime, end: datetime, environment: str | None) -> list[pd.DataFrame]:
     filesystem, root = store.get_client()
     files: list[str] = []
     day = start.astimezone(UTC).date()
@@ -55,7 +69,4 @@ def read(store: Store, start: datetime, end: datetime, environment: str | None =
     for path in sorted(files):
         with filesystem.open(path, "rb") as file:
             parts.append(pq.read_table(file).to_pandas())
-    if not parts:
-        return frame([])
-    samples = pd.concat(parts, ignore_index=True).astype(DTYPES)
-    return distinct(samples[(samples["sampled_at"] >= start) & (samples["sampled_at"] < end)])
+    return parts

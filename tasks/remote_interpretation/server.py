@@ -17,6 +17,7 @@ from errors import (
     SmartClideError,
     UnavailableError,
 )
+from tasks.hiding import Hider
 from tasks.interpretation.diagnostics import Diagnostic
 from tasks.remote_interpretation.exchange import ORDER_FIELD, SERVICE, Answer, Order, read_diagnostics
 from tasks.source.model import CI_FILE
@@ -36,6 +37,7 @@ class Interpreter:
         self.name = f"The interpreter at {server.url}"
         self._session = server.get_client()
         self._timeout = server.timeout_seconds
+        self._hide = Hider(server.token.get_secret_value() if server.token else None)
 
     def is_ours(self) -> bool:
         """Whether it says that it is our own service; any other may have no ``/healthz`` at all.
@@ -66,7 +68,7 @@ class Interpreter:
         }
         response = self._send("POST", f"{PATH}?diagnostics=json", files)
         if response.status_code != 200:
-            raise self._refusal(response, _message(response.content), read_diagnostics(response.content))
+            raise self._refusal(response, self._hide(_message(response.content)), read_diagnostics(response.content))
         try:
             return Answer.model_validate(json.loads(response.content))
         except (ValueError, ValidationError):
@@ -81,7 +83,7 @@ class Interpreter:
         """
         response = self._send("POST", PATH, {"file": (CI_FILE, text.encode())})
         if response.status_code != 200:
-            raise self._refusal(response, _message(response.content))
+            raise self._refusal(response, self._hide(_message(response.content)))
         try:
             found = response.content.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -103,7 +105,7 @@ class Interpreter:
                 response._content = bytes(body)
                 return response
         except requests.RequestException as error:
-            raise requests_fault(error, self.name) from error
+            raise requests_fault(error, self.name) from self._hide.cause(error)
 
     def _refusal(
         self, response: requests.Response, reason: str, diagnostics: tuple[Diagnostic, ...] = ()

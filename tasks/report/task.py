@@ -19,6 +19,7 @@ from tasks.report.plots import ReleaseMark
 from tasks.report.summary import summarise
 from tasks.retrying import TRANSIENT
 from tasks.rollout.history import ReleaseRecord
+from tasks.storing import storing
 
 
 @task(name="summarise", cache_policy=NO_CACHE)
@@ -90,10 +91,18 @@ def _release_row(service: str, record: ReleaseRecord) -> dict[str, Any]:
 
 def _write(report: render.Report, store: MetricsStore, folder: str | None) -> dict[str, str]:
     if folder is None:
-        filesystem, root = store.get_client()
-        folder = f"{root}/reports/{report.end:%Y-%m-%dT%H%M%S}"
-    else:
-        filesystem, folder = fsspec.core.url_to_fs(folder)
+        with storing(store):
+            return _written(report, *_beside(report, store))
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    return _written(report, filesystem, str(path))
+
+
+def _beside(report: render.Report, store: MetricsStore) -> tuple[Any, str]:
+    filesystem, root = store.get_client()
+    return filesystem, f"{root}/reports/{report.end:%Y-%m-%dT%H%M%S}"
+
+
+def _written(report: render.Report, filesystem: Any, folder: str) -> dict[str, str]:
     _make(filesystem, folder)
     texts = {
         "report.html": render.html(report),

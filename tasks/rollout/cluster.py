@@ -6,10 +6,8 @@ Every request has the block's timeout and no retry of its own; every foreign err
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import urllib3.exceptions
@@ -26,17 +24,15 @@ from errors import (
     SmartClideError,
     UnavailableError,
 )
+from tasks.hiding import Hider, login_secrets
 from tasks.rollout.kinds import StableKinds
-from tasks.rollout.manifest import Manifest
+from tasks.rollout.manifest import Manifest, secrets_in
 from tasks.rollout.names import ENVIRONMENT, FIELD_MANAGER, MANAGED_BY, PROJECT, PROJECT_PATH, Identity
-from tasks.transport import tls_fault, unreached
+from tasks.rollout.refusals import refusal, terminating
+from tasks.transport import unreached
 
 _T = TypeVar("_T")
 _MOST_PATIENCE_SECONDS = 30.0
-_POLICY = re.compile(
-    r"admission webhook .* denied the request|ValidatingAdmissionPolicy .* denied request|violates PodSecurity"
-    r"|exceeded quota|not allowed|(?:maximum|minimum) \S+ usage per"
-)
 _API_VERSIONS = {
     "Deployment": "apps/v1",
     "ReplicaSet": "apps/v1",
@@ -62,6 +58,7 @@ class ClusterClient:
         self._timeout = cluster.timeout_seconds
         self._options = {"_request_timeout": self._timeout, "serializer": _json}
         self.host: str = self._api.configuration.host
+        self._hide = Hider(*_secrets(self._api.configuration))
         self._dynamic: Any = DynamicClient(self._api, discoverer=StableKinds)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
@@ -74,7 +71,7 @@ class ClusterClient:
         Raises:
             ConflictError: Another manager owns a field; the message names both.
         """
-        with self._translated(manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"]):
+        with self._translated_of(manifest):
             answer = self._resource(manifest["kind"], manifest["apiVersion"]).server_side_apply(
                 body=manifest,
                 namespace=manifest["metadata"].get("namespace"),
@@ -94,7 +91,7 @@ class ClusterClient:
 
     def _write(self, verb: str, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
-        with self._translated(manifest["kind"], metadata.get("namespace"), metadata.get("name", "")):
+        with self._translated_of(manifest):
             resource = self._resource(manifest["kind"], manifest["apiVersion"])
             answer = getattr(resource, verb)(
                 body=manifest,
@@ -109,7 +106,7 @@ class ClusterClient:
         try:
             with self._translated(kind, namespace, name):
                 answer = self._resource(kind).get(name=name, namespace=namespace, **self._options)
-                plain = _plain(answer)
+                plain = _object(answer)
         except NotFoundError:
             return None
         return plain
@@ -151,7 +148,7 @@ class ClusterClient:
         try:
             found = self.find("Namespace", None, name)
             if found is not None and found["metadata"].get("deletionTimestamp"):
-                raise _terminating(name)
+                raise terminating(name)
             if found is not None:
                 return False
         except AccessError:
@@ -248,22 +245,30 @@ class ClusterClient:
     def _resource(self, kind: str, api_version: str | None = None) -> Any:
         return self._dynamic.resources.get(api_version=api_version or _API_VERSIONS.get(kind, "v1"), kind=kind)
 
+    def _translated_of(self, manifest: Manifest) -> AbstractContextManager[None]:
+        """What writes an object, whose own secrets an answer may repeat."""
+        metadata = manifest["metadata"]
+        hide = Hider(*_secrets(self._api.configuration), *secrets_in(manifest))
+        return self._translated(manifest["kind"], metadata.get("namespace"), metadata.get("name", ""), hide)
+
     @contextmanager
-    def _translated(self, kind: str, namespace: str | None, name: str) -> Iterator[None]:
+    def _translated(self, kind: str, namespace: str | None, name: str, hide: Hider | None = None) -> Iterator[None]:
+        hide = hide or self._hide
         what = f"{kind} {name}".strip() + (f" in namespace {namespace}" if namespace else "")
         try:
             yield
         except ApiException as error:
-            raise _from_status(error, what, self.host) from None  # its text holds headers and whole answers
+            # its own text holds headers and whole answers
+            raise refusal(error, what, self.host, hide) from None
         except urllib3.exceptions.HTTPError as error:
-            raise _unreached(error, f"The cluster at {self.host}") from error
+            raise _unreached(error, f"The cluster at {self.host}") from hide.cause(error)
         except KeyError as error:
             raise NotFoundError(f"The cluster at {self.host} does not know {error}.") from error
         except (OpenApiException, ValueError) as error:
             raise ProtocolError(
                 f"The cluster at {self.host} answered what is not Kubernetes' API ({what}).",
                 remedy="Check that the address in the kubeconfig is an API server's.",
-            ) from error
+            ) from hide.cause(error)
 
 
 async def in_thread(cluster: Cluster, work: Callable[[ClusterClient], _T]) -> _T:
@@ -316,8 +321,21 @@ def _plain(answer: Any) -> Manifest:
     return answer
 
 
+def _object(answer: Any) -> Manifest:
+    if not isinstance(_plain(answer).get("metadata"), dict):
+        raise ValueError("no object of Kubernetes")
+    return _plain(answer)
+
+
 def _json(_client: Any, plain: Any) -> Any:
     return plain
+
+
+def _secrets(configuration: Any) -> Iterator[str | None]:
+    """What the client logs in with, as far as it is no file."""
+    for value in (configuration.api_key or {}).values():
+        yield from (value, str(value).rpartition(" ")[2])
+    yield from login_secrets((configuration.username or "", configuration.password or ""))
 
 
 def _unreached(error: Exception, server: str) -> SmartClideError:
@@ -325,63 +343,3 @@ def _unreached(error: Exception, server: str) -> SmartClideError:
     if late and not isinstance(error, urllib3.exceptions.NewConnectionError):  # which is, oddly, one of them
         return UnavailableError(f"{server} did not answer in time.", remedy="Check the network, and that it is up.")
     return unreached(server, str(error))
-
-
-def _from_status(error: ApiException, what: str, host: str) -> SmartClideError:
-    """Our error for an HTTP status; Kubernetes' own message is in the ``Status`` object it answers with."""
-    status: Mapping[str, Any] = _status(error.body)
-    message = str(status.get("message") or error.reason or "no reason given").rstrip(".")
-    code = int(error.status or 0)
-    if code == 0:  # the client's own way to tell of TLS
-        return tls_fault(f"The cluster at {host}", str(error.reason))
-    if code == 401:
-        return AccessError(f"The cluster at {host} refuses the credentials.", remedy="Renew the kubeconfig's token.")
-    if code == 403:
-        if _POLICY.search(message):
-            remedy = "It is a rule of the cluster: follow it in the deploy descriptor, or ask who set it."
-            return InputError(f"{what}: {message}.", remedy=remedy)
-        if "because it is being terminated" in message:
-            return _terminating(message.partition("namespace ")[2].partition(" ")[0])
-        return AccessError(f"{what}: {message}.", remedy="Grant the identity of the kubeconfig this permission.")
-    if code == 404:
-        return NotFoundError(f"{what}: {message}.")
-    if code == 409:
-        return ConflictError(f"{what}: {_conflict(message, status)}.", remedy=_conflict_remedy(status))
-    if code == 429 or (code >= 500 and code != 501):
-        retry_after = (error.headers or {}).get("Retry-After", "")
-        return UnavailableError(
-            f"{what}: {message}.", retry_after=float(retry_after) if retry_after.isdigit() else None
-        )
-    if code in {400, 413, 422}:
-        return InputError(f"{what}: {message}.", remedy="Correct the deploy descriptor.")
-    return ProtocolError(f"{what}: the cluster answered {code}: {message}.")
-
-
-def _terminating(namespace: str) -> ConflictError:
-    return ConflictError(
-        f"Namespace {namespace} is being deleted.", remedy="Wait until it is gone, then deploy again; or use another."
-    )
-
-
-def _status(body: Any) -> Mapping[str, Any]:
-    try:
-        status = json.loads(body or "{}")
-    except (TypeError, ValueError):
-        return {}
-    return status if isinstance(status, dict) else {}
-
-
-def _conflicts(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    causes = (status.get("details") or {}).get("causes") or []
-    return [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
-
-
-def _conflict(message: str, status: Mapping[str, Any]) -> str:
-    causes = [f"{c.get('field')} ({c.get('message')})" for c in _conflicts(status)]
-    return f"another manager owns {'; '.join(causes)}" if causes else message
-
-
-def _conflict_remedy(status: Mapping[str, Any]) -> str | None:
-    if not _conflicts(status):
-        return None
-    return "Take the field out of the other manager's hands (kubectl edit, an operator), or out of the descriptor."

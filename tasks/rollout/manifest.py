@@ -18,6 +18,7 @@ from tasks.rollout.names import PROJECT_PATH, REVISION, Identity
 
 Manifest = dict[str, Any]
 _OWN = "smartclide.eu/"
+_PULL_TYPE = "kubernetes.io/dockerconfigjson"
 _PULL_KEYS = {"docker.io": "https://index.docker.io/v1/"}  # as docker login and kubectl create secret write it
 
 
@@ -70,7 +71,7 @@ def pull_secret(identity: Identity, login: RegistryLogin) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": _metadata(identity, pull_secret_name(identity)),
-        "type": "kubernetes.io/dockerconfigjson",
+        "type": _PULL_TYPE,
         "data": {".dockerconfigjson": base64.b64encode(text.encode()).decode()},
     }
 
@@ -124,6 +125,16 @@ def without_secrets(manifests: tuple[Manifest, ...]) -> tuple[Manifest, ...]:
         else manifest
         for manifest in manifests
     )
+
+
+def secrets_in(manifest: Manifest) -> tuple[str, ...]:
+    """What of an object must not be repeated: a Secret's values, as they travel and decoded, a login's parts too."""
+    if manifest["kind"] != "Secret":
+        return ()
+    packed = [str(value) for value in (manifest.get("data") or {}).values()]
+    texts = [base64.b64decode(value).decode("utf-8", "replace") for value in packed]
+    login = json.loads(texts[0])["auths"].values() if manifest.get("type") == _PULL_TYPE else ()
+    return (*packed, *texts, *(entry[part] for entry in login for part in ("password", "auth")))
 
 
 def _metadata(identity: Identity, name: str, extra: Mapping[str, str] | None = None) -> dict[str, Any]:

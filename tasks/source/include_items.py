@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tasks.hiding import without_login
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import is_wildcard
 from tasks.source.header import Reading
@@ -210,7 +211,7 @@ class Items:
 
     def remote(self, text: str, span: Span, _item: Mapping_) -> list[tuple[Source, Span]]:
         """A file by its address: https, or http on this machine. Nothing of it that may be secret is shown."""
-        shown = re.sub(r"//[^/]*@", "//...@", text.partition("?")[0])[:200]
+        shown = without_login(text.partition("?")[0])[:200]
         try:
             parts = urlsplit(text)
             good = bool(parts.hostname) and parts.username is None and not re.search(r"\s", text)

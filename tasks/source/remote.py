@@ -8,7 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from errors import InputError, NotFoundError, UnavailableError
+from errors import InputError, NotFoundError, SmartClideError, UnavailableError
+from tasks.hiding import Hider
 from tasks.source.sources import Remote
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -33,18 +34,22 @@ def fetch_remote(source: Remote, seconds: float = SECONDS) -> Mapping[str, str]:
     shown = source.key[:200]
     try:
         data = _read(source.url, shown, seconds)
-    except httpx.TimeoutException as error:
-        raise UnavailableError(f"Remote file {shown} did not come within {seconds:g} seconds.") from error
-    except httpx.HTTPError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise InputError(f"Remote file {shown}: the server's TLS certificate is not trusted.") from error
-        raise UnavailableError(f"Remote file {shown}: the server cannot be reached, or broke off.") from error
-    except httpx.InvalidURL as error:
-        raise InputError(f"Remote file {shown}: that is no address.") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _fault(error, shown, seconds) from Hider().cause(error)
     try:
         return {source.key: data.decode("utf-8")}
     except UnicodeDecodeError as error:
         raise InputError(f"Remote file {shown} is not UTF-8.", remedy="Convert it.") from error
+
+
+def _fault(error: Exception, shown: str, seconds: float) -> SmartClideError:
+    if isinstance(error, httpx.TimeoutException):
+        return UnavailableError(f"Remote file {shown} did not come within {seconds:g} seconds.")
+    if isinstance(error, httpx.InvalidURL):
+        return InputError(f"Remote file {shown}: that is no address.")
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return InputError(f"Remote file {shown}: the server's TLS certificate is not trusted.")
+    return UnavailableError(f"Remote file {shown}: the server cannot be reached, or broke off.")
 
 
 def _read(url: str, shown: str, seconds: float) -> bytes:

@@ -226,7 +226,10 @@ class GitLab:
         path = _project_path(name, self._url)
         with self._fault.translated(f"project {path}"):
             try:
-                return self._client.projects.get(path, **_ONCE)
+                found = self._client.projects.get(path, **_ONCE)
+                if "path_with_namespace" in found.attributes:
+                    return found
+                raise ProtocolError(f"{self} does not look like a GitLab.", remedy="Check the URL.")
             except Exception as error:
                 if getattr(error, "response_code", None) != 404:
                     raise

@@ -19,8 +19,13 @@ from .test_task import run
 class Store:
     """A folder."""
 
+    url = "file:///"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def secrets(self) -> tuple[str, ...]:
+        return ()
 
     def get_client(self) -> tuple[Any, str]:
         return fsspec.filesystem("file"), str(self.folder)

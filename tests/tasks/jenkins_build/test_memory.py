@@ -28,6 +28,11 @@ from tasks.jenkins_build.watching import Watch
 url, folder, key, *jobs = sys.argv[1:]
 
 class Store:
+    url = "file:///"
+
+    def secrets(self):
+        return ()
+
     def get_client(self):
         return fsspec.filesystem("file"), folder
 
