@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tasks.interpretation.combinations import mirrors
-from tasks.interpretation.fields import needs_of, text_of, texts_of
+from tasks.interpretation.fields import flag_of, needs_of, text_of, texts_of
 from tasks.interpretation.parallel import instances, written_name
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import JobDraft, State
@@ -94,6 +94,7 @@ def check_graph(state: State) -> State:
         for item, name in needed_jobs(draft.node):
             if _check_need(draft, item, name, (drafts, rank), state.findings):
                 edges[draft.name].append(_written(name, drafts))
+        _check_rule_needs(draft, drafts, state.findings)
         _check_dependencies(draft, drafts, rank, state.findings)
     for circle in _circles(edges):
         place = drafts[circle[0]].node.place("needs")
@@ -103,15 +104,34 @@ def check_graph(state: State) -> State:
 
 def needed_jobs(node: Mapping_) -> Iterator[tuple[Node, str]]:
     """Every job of this pipeline that `needs` (of the job or of its rules) names, with its place."""
+    yield from _named(node.get("needs"))
+    yield from _needed_by_rules(node)
+
+
+def _needed_by_rules(node: Mapping_) -> Iterator[tuple[Node, str]]:
     rules = node.get("rules")
-    lists = [node.get("needs")]
     for rule in flattened(rules) if isinstance(rules, Sequence) else ():
-        lists.append(rule.get("needs") if isinstance(rule, Mapping_) else None)
-    for needs in lists:
-        for item in needs_of(needs) or ():
-            name = need_name(item)
-            if name is not None:
-                yield item, name
+        yield from _named(rule.get("needs") if isinstance(rule, Mapping_) else None)
+
+
+def _named(needs: Node | None) -> Iterator[tuple[Node, str]]:
+    for item in needs_of(needs) or ():
+        name = need_name(item)
+        if name is not None:
+            yield item, name
+
+
+def _check_rule_needs(draft: JobDraft, drafts: Mapping[str, JobDraft], findings: Findings) -> None:
+    """In rules GitLab does not put the jobs that `parallel` makes in the place of the one that is written."""
+    for item, name in _needed_by_rules(draft.node):
+        parallel = drafts[name].node.get("parallel") if name in drafts else None
+        made = () if parallel is None else instances(name, parallel, Findings())
+        if made and made[0].name != name and not (isinstance(item, Mapping_) and flag_of(item.get("optional"))):
+            message = (
+                f"`rules:needs` names `{name}`, of which `parallel` makes several: here GitLab wants each of them "
+                f"by its own name, such as `{made[0].name[:120]}`."
+            )
+            findings.add("unknown-job", message, item.span)
 
 
 def need_name(item: Node) -> str | None:

@@ -9,9 +9,18 @@ from dataclasses import dataclass, field, replace
 from tasks.interpretation.checks import need_name
 from tasks.interpretation.expansion import references
 from tasks.interpretation.fields import flag_of, needs_of, text_of, texts_of
-from tasks.interpretation.parallel import Instance, filled, has_expressions, matrix_rows, written_name
+from tasks.interpretation.parallel import (
+    Instance,
+    filled,
+    has_expressions,
+    instance_name,
+    instances,
+    matrix_rows,
+    written_name,
+)
 from tasks.interpretation.pipeline import Job, Need
 from tasks.interpretation.state import JobDraft, LeftOut, State
+from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node
 
 _MOST = 50  # GitLab's plan limit `ci_needs_size_limit`: after `parallel`, and only of jobs that are in the pipeline
@@ -65,11 +74,13 @@ class _Linker:
     state: State
     left_out: dict[str, LeftOut] = field(init=False)
     rank: dict[str, int] = field(init=False)
+    parallels: dict[str, Node | None] = field(init=False)
     matrix: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.left_out = {job.name: job for job in self.state.left_out}
         self.rank = {stage: i for i, stage in enumerate(self.state.stages)}
+        self.parallels = {draft.name: draft.node.get("parallel") for draft in self.state.judged}
 
     def differ(self, node: Node | None) -> bool:
         """Whether the jobs of one `parallel` need different jobs."""
@@ -109,7 +120,7 @@ class _Linker:
         artifacts, optional = flag_of(options.get("artifacts"), True), flag_of(options.get("optional"))
         name, one = self.written(name)
         if name in self.state.instances:
-            chosen = self.chosen(name, options, optional)
+            chosen = self.chosen(draft, name, item)
             return [Need(i.name, artifacts, optional) for i in chosen if one is None or i.name == one]
         if name in self.left_out:
             message = f"`{draft.name}` needs `{name}`, which is left out: it waits for what `{name}` waits for instead."
@@ -124,17 +135,35 @@ class _Linker:
         base = None if name in self.state.declared else written_name(name)
         return (base, name) if base is not None and base in self.state.declared else (name, None)
 
-    def chosen(self, name: str, options: Mapping_, optional: bool) -> list[Instance]:
-        matrix = options.get("parallel")
+    def chosen(self, draft: JobDraft, name: str, item: Node) -> list[Instance]:
+        """Those jobs of a `parallel` that an item of `needs` means: their names, made of its matrix, must be theirs."""
+        matrix = item.get("parallel") if isinstance(item, Mapping_) else None
         every = list(self.state.instances[name])
-        if not isinstance(matrix, Mapping_) or (len(every) == 1 and every[0].name == name):
+        if not isinstance(matrix, Mapping_) or not self.parallel(name):
             return every  # of a job that is no several GitLab does not look at the matrix
-        rows = [filled(row, self.matrix) for row in matrix_rows(matrix)]
-        found = [i for i in every if any(all(i.matrix.get(k) == v for k, v in row.items()) for row in rows)]
-        if rows and not found and not optional:  # an empty list of values makes no jobs, and no need either
-            message = f"`needs:parallel:matrix`: no job of `{name}` has these values."
-            self.state.findings.add("unknown-job", message, matrix.span)
-        return found
+        wanted = [instance_name(name, filled(row, self.matrix)) for row in matrix_rows(matrix)]
+        if not (isinstance(item, Mapping_) and flag_of(item.get("optional"))):
+            for one in dict.fromkeys(wanted):
+                self.check_one(draft, one, item)
+        return [i for i in every if i.name in wanted]
+
+    def check_one(self, draft: JobDraft, name: str, item: Node) -> None:
+        """An error where no job is called so, or, by its rules, none in this pipeline."""
+        base = need_name(item) or ""
+        made = self.parallel(base)
+        if name not in made:
+            message = (
+                f"`needs:parallel:matrix` means the job `{name[:120]}`, and there is none: `parallel` makes others of "
+                f"`{base}`, such as `{made[0][:120]}`. Give a value to each variable of its matrix, in the same order."
+            )
+            self.state.findings.add("unknown-job", message, item.span)
+        elif all(i.name != name for i in self.state.instances[base]):
+            self.absent(draft, name, item)
+
+    def parallel(self, name: str) -> tuple[str, ...]:
+        """The names of all jobs that `parallel` makes of a job, also of those that do not run; empty without it."""
+        node = self.parallels[name]
+        return () if node is None else tuple(i.name for i in instances(name, node, Findings()))
 
     def absent(self, draft: JobDraft, name: str, item: Node) -> None:
         if draft.decision.certain is not None and self.state.workflow is True:

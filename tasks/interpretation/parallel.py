@@ -46,11 +46,14 @@ def instances(name: str, node: Node | None, findings: Findings) -> tuple[Instanc
         return (Instance(name),)
     count_text = str(len(rows))
     return tuple(
-        Instance(
-            f"{name}: [{', '.join(row.values())}]", {**row, "CI_NODE_INDEX": str(i), "CI_NODE_TOTAL": count_text}, row
-        )
+        Instance(instance_name(name, row), {**row, "CI_NODE_INDEX": str(i), "CI_NODE_TOTAL": count_text}, row)
         for i, row in enumerate(rows, start=1)
     )
+
+
+def instance_name(name: str, row: Mapping[str, str]) -> str:
+    """What GitLab calls the job of one combination."""
+    return f"{name}: [{', '.join(row.values())}]"
 
 
 def written_name(name: str) -> str | None:
