@@ -33,7 +33,7 @@ RULE = Keys(
         "when": WHENS,
         "allow_failure": Flag(),
         "variables": RULES_VARIABLES,
-        "needs": either(Items(either(TEXT, _RULE_NEED), nested=True), _RULE_NEED),
+        "needs": either(Items(either(TEXT, _RULE_NEED), nested=True, blanks=True), _RULE_NEED),
         "start_in": Duration(limit=WEEK),
         "interruptible": Flag(),
     },

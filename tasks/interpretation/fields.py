@@ -11,7 +11,7 @@ from tasks.interpretation.pipeline import Artifacts, Cache, Image, JobEnvironmen
 from tasks.interpretation.rules import integers
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.variables import read_variables
-from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
 
 Expand = Callable[[str], str]
 
@@ -37,7 +37,7 @@ def needs_of(node: Node | None) -> list[Node] | None:
     """The items of `needs`: a list, lists in it, or a single mapping; None = there is no such keyword."""
     if isinstance(node, Mapping_):
         return [node]
-    return flattened(node) if isinstance(node, Sequence) else None
+    return [item for item in flattened(node) if not is_null(item)] if isinstance(node, Sequence) else None
 
 
 def flag_of(node: Node | None, default: bool = False) -> bool:
@@ -83,7 +83,7 @@ def services_of(node: Node | None, expand: Expand) -> tuple[Service, ...]:
     """The value of `services`."""
     if not isinstance(node, Sequence):
         return ()
-    return tuple(_service(item, expand) for item in flattened(node))
+    return tuple(_service(item, expand) for item in flattened(node) if not is_null(item))
 
 
 def _service(node: Node, expand: Expand) -> Service:

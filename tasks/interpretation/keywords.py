@@ -91,6 +91,7 @@ SERVICES = Items(
         ),
     ),
     nested=True,
+    blanks=True,
 )
 
 WHEN_ARTIFACTS = Text(("on_success", "on_failure", "always"))
@@ -243,7 +244,7 @@ _NEED = Keys(
     apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
     least=1,
 )
-NEEDS = either(Items(either(TEXT, _NEED), nested=True), _NEED)
+NEEDS = either(Items(either(TEXT, _NEED), nested=True, blanks=True), _NEED)
 _TIERS = "Use production, staging, testing, development or other."
 _NAME_HINT = "Use letters, digits, blanks and `-_/${}.`, and no `/` at either end."
 _ENVIRONMENT_NAME = Text(pattern=r"^[\w${}. -]([\w${}. /-]*[\w${}. -])?$", hint=_NAME_HINT)

@@ -59,13 +59,18 @@ class Duration:
 
 @dataclass(frozen=True)
 class Items:
-    """A list. `nested`: lists in it are flattened by GitLab. `distinct`: a scalar that is there twice is odd."""
+    """A list.
+
+    `nested`: lists in it are flattened by GitLab. `distinct`: a scalar that is there twice is odd. `blanks`: an item
+    that is nothing is odd; GitLab takes it for none.
+    """
 
     item: Shape
     least: int = 0
     most: int = 10**9
     nested: bool = False
     distinct: bool = False
+    blanks: bool = False
 
 
 @dataclass(frozen=True)

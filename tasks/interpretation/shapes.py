@@ -177,10 +177,19 @@ def _items(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         message = f"The lists in `{name}` nest deeper than {MAX_LIST_NESTING} levels, GitLab's limit."
         findings.add("wrong-value", message, node.span)
         return False
+    if shape.blanks:
+        items = _without_blanks(items, name, findings)
     results = [check(item, shape.item, name, findings) for item in items]  # every item, not only up to the first wrong
     if shape.distinct:
         _note_repeated(items, name, findings)
     return all(results)
+
+
+def _without_blanks(items: list[Node], name: str, findings: Findings) -> list[Node]:
+    for item in items:
+        if is_null(item):
+            findings.add("odd-value", f"An item of `{name}` has no value: it is as if it were not there.", item.span)
+    return [item for item in items if not is_null(item)]
 
 
 def _note_repeated(items: list[Node], name: str, findings: Findings) -> None:
