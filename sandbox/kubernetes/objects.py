@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -39,15 +40,17 @@ class Objects:
 
     def __init__(self, store: Store, seed: int = 1) -> None:
         self.store = store
-        self._random = random.Random(seed + store.version)
+        self._seed = seed + store.version
+        self._drawn: Counter[str] = Counter()
 
     def create(self, resource: Resource, namespace: str, body: Object, write: Write) -> tuple[Object, list[str]]:
         """Create an object; returns it and the decoder's warnings."""
         item, warnings = decoded(resource, namespace, body, write)
         metadata = item["metadata"]
-        if not metadata.get("name") and metadata.get("generateName"):
-            metadata["name"] = metadata["generateName"] + "".join(self._random.choices(_SUFFIX, k=5))
         with self.store.lock:
+            if not metadata.get("name") and metadata.get("generateName"):
+                dice = self._dice(resource.plural, namespace, metadata["generateName"])
+                metadata["name"] = metadata["generateName"] + "".join(dice.choices(_SUFFIX, k=5))
             self._admit(resource, namespace)
             if metadata.get("resourceVersion"):
                 raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
@@ -56,6 +59,12 @@ class Objects:
                 raise already_exists(resource.group, resource.plural, metadata["name"])
             managers.track_update(None, item, self._manager(resource, write, "Update"))
             return self._put(resource, item, write), warnings
+
+    def _dice(self, *what: object) -> random.Random:
+        """Chance of its own for each object, so that what controllers make meanwhile changes nothing."""
+        name = "/".join(map(str, what))
+        self._drawn[name] += 1
+        return random.Random(f"{self._seed}/{name}/{self._drawn[name]}")
 
     def update(self, resource: Resource, key: tuple[str, str], body: Object, write: Write) -> tuple[Object, list[str]]:
         """Replace an object, or its status."""
@@ -214,7 +223,8 @@ class Objects:
         """Default, number and validate an object about to be written."""
         metadata = item["metadata"]
         if old is None:
-            metadata["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+            dice = self._dice(resource.plural, metadata.get("namespace", ""), metadata["name"])
+            metadata["uid"] = str(uuid.UUID(int=dice.getrandbits(128), version=4))
             metadata["creationTimestamp"] = now()
             for name in ("generation", "deletionTimestamp", "resourceVersion", "managedFields"):
                 metadata.pop(name, None)

@@ -61,11 +61,19 @@ def document(call: Call, kind: str) -> Any:
     if "protobuf" in _media(call) and call.body:
         return protobuf.decode(call.body)
     try:
-        body = yaml.safe_load(call.body) if "yaml" in _media(call) else json.loads(call.body)
+        body = _yaml(call.body) if "yaml" in _media(call) else json.loads(call.body)
     except (ValueError, yaml.YAMLError) as error:
         text = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
         raise bad_request(f"{text}json parse error: {error}") from error
     return body
+
+
+def _yaml(body: bytes) -> Any:
+    """YAML, which is JSON nearly always: that is read a hundred times faster."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return yaml.safe_load(body)
 
 
 def _object(call: Call, kind: str) -> Object:
