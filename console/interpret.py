@@ -151,7 +151,7 @@ def _examined(text: str, file: Path, options: InterpretOptions, tree: frozenset[
     own = (context.overrides.get("CI_PROJECT_PATH", ""), context.overrides.get("CI_COMMIT_SHA", ""))
     allowed = Allowed(options.gitlab_url, options.gitlab_token, options.templates, options.allow_remote, own)
     found = gather({entry: text}, entry, include_options(context, Findings()), fetchers(root, _read, allowed))
-    return examine(found.files, replace(context, absent=found.absent), entry=entry)
+    return examine(found.files, replace(context, trees=found.trees, absent=found.absent), entry=entry)
 
 
 def paths_below(root: Path) -> frozenset[str]:

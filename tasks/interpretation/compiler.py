@@ -7,7 +7,7 @@ when there are errors, so that all mistakes are reported at once.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -41,7 +41,8 @@ from tasks.interpretation.setup import (
 from tasks.interpretation.shapes import check, flattened
 from tasks.interpretation.state import State
 from tasks.interpretation.unset import note_unset
-from tasks.source.includes import IncludeOptions, close_child, close_includes
+from tasks.source.include_options import IncludeOptions
+from tasks.source.includes import close_child, close_includes
 from tasks.source.model import CI_FILE
 from tasks.source.nodes import Mapping_, Node, Sequence
 
@@ -159,17 +160,18 @@ def collector_paused() -> Iterator[None]:
 def include_options(context: Context, findings: Findings) -> IncludeOptions:
     """Includes with `rules` and variables in their paths, as this context decides them."""
     now = replace(context, files_later=False)  # an include is read now or never
-    judge, elsewhere = Judge(now, findings), Judge(replace(now, tree=None), findings)
+    own = Judge(now, findings)
     known = {**(context.variables or {}), **context.overrides}
     known = {name: value for name, value in known.items() if name not in context.secrets}
     child = {**known, "CI_PIPELINE_SOURCE": "parent_pipeline"}
     scope = Scope(known, context.variables is not None, context.unknown, context.secrets)
 
-    def active(rules: Node, other_project: bool) -> bool:
+    def active(rules: Node, elsewhere: bool, paths: Collection[str] | None) -> bool:
         if not check(rules, INCLUDE_RULES, "include:rules", findings):
             return False
         listed = flattened(rules) if isinstance(rules, Sequence) else []
-        decision = (elsewhere if other_project else judge).decide(listed, scope, "include:rules")
+        judge = Judge(replace(now, tree=paths), findings) if elsewhere else own
+        decision = judge.decide(listed, scope, "include:rules")
         if decision.choices and decision.certain is None and not decision.never:
             message = "`include:rules` cannot be decided before the build runs: the file is included."
             findings.add("include-undecided", message, rules.span)
@@ -179,6 +181,7 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
         expand=lambda text: expand(text, known),
         active=active,
         tree=context.tree,
+        trees=context.trees,
         absent=context.absent,
         inputs=context.inputs,
         expand_for=lambda variables: lambda text: expand(text, {**child, **variables}),

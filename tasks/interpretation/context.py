@@ -22,6 +22,7 @@ class Context:
         unknown: Names that are not known although `variables` are.
         run_deploy_jobs: Keep jobs that deploy by themselves (`environment:` with action start or stop).
         tree: All paths of the commit, for `exists` and wildcard includes; None = not known.
+        trees: The same of other projects, by the key of their `Tree`, for what their files include.
         files_later: What `changes` and `exists` ask about files that are not known is left to the build, as a part of
             the residual condition; else it is assumed.
         changed_paths: Files changed since the base GitLab would compare with; None = not known.
@@ -39,6 +40,7 @@ class Context:
     tree: Collection[str] | None = None
     changed_paths: Collection[str] | None = None
     files_later: bool = False
+    trees: Mapping[str, Collection[str]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
 

@@ -91,7 +91,9 @@ FILE_ROWS = {
     "include:rules:when": _exact(),
     "include:rules:changes": _near("Assumed true, but where `--changed` says.", "changes-assumed"),
     "include:rules:changes:*": _near("Likewise; `compare_to` is always assumed.", "changes-assumed"),
-    "include:rules:exists": _near("Exact for the project's own files.", "exists-assumed"),
+    "include:rules:exists": _near(
+        "Exact where the files of the project are known that the including file is in; assumed else.", "exists-assumed"
+    ),
     "include:rules:exists:paths": _near("Likewise.", "exists-assumed"),
     "include:rules:exists:project": _EXISTS_ELSEWHERE,
     "include:rules:exists:ref": _EXISTS_ELSEWHERE,

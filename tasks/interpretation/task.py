@@ -16,7 +16,7 @@ from tasks.interpretation.diagnostics import Diagnostic, Findings, Span
 from tasks.interpretation.pipeline import Pipeline
 from tasks.interpretation.predefined import predefined_variables
 from tasks.source.ci_variables import CIVariables
-from tasks.source.includes import IncludeOptions
+from tasks.source.include_options import IncludeOptions
 from tasks.source.model import CI_FILE, Commit, Snapshot
 
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
@@ -91,7 +91,7 @@ async def interpret_pipeline(snapshot: Snapshot, options: InterpretationOptions 
 def snapshot_context(snapshot: Snapshot, options: InterpretationOptions) -> Context:
     """The same, with what is known of the commit's files."""
     context = context_of(snapshot.commit, options, snapshot.ci_path)
-    return replace(context, tree=snapshot.tree, absent=snapshot.absent)
+    return replace(context, tree=snapshot.tree, trees=snapshot.trees, absent=snapshot.absent)
 
 
 def interpret_snapshot(snapshot: Snapshot, options: InterpretationOptions) -> Pipeline:

@@ -66,6 +66,9 @@ _INCLUDES = {
     "include-limit": _error("More than 150 includes, GitLab's limit.", "Join files."),
     "include-invalid": _error("An `include` that GitLab does not accept.", "Correct it as the message says."),
     "include-unsupported": _error("`include:artifact`, which is for child pipelines.", "Use it in `trigger:include`."),
+    "include-nothing": _warning(
+        "No file matches a wildcard of `include:local`: nothing is included, as on GitLab.", "Correct the path."
+    ),
     "include-undecided": _warning(
         "The `rules` of an include depend on values only the build has; the file is included.",
         "Move the rules to the jobs.",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from errors import AccessError, InputError, NotFoundError
-from tasks.source.includes import MAX_INCLUDES, IncludeOptions, Memo, Needed, further_files
+from tasks.source.include_options import IncludeOptions
+from tasks.source.includes import MAX_INCLUDES, Memo, Needed, further_files
 from tasks.source.sources import Source, Tree
 
 MAX_FETCHED = 2 * MAX_INCLUDES  # as many files as GitLab includes, and the trees their wildcards need

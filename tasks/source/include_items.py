@@ -65,7 +65,7 @@ class Items:
 
     home: Home
     expand: Callable[[str], str]
-    active: Callable[[Node, bool], bool]
+    active: Callable[[Node], bool]
     findings: Findings
 
     def wanted(self, root: Mapping_) -> list[Wanted]:
@@ -118,7 +118,7 @@ class Items:
                 return []
         self.cached(item.get("cache"))
         rules = item.get("rules")
-        if rules is not None and not self.active(rules, self.home.project is not None or self.home.outside):
+        if rules is not None and not self.active(rules):
             return []
         value = item.get(kind)
         if not isinstance(value, Scalar) or value.kind != "string":

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import include_matches, is_wildcard
 from tasks.source.header import Reading, read_content, read_inputs
 from tasks.source.include_items import Home, Items, Wanted
-from tasks.source.inputs import Given, Holds, strings
-from tasks.source.interpolation import Value
+from tasks.source.include_options import IncludeOptions, always
+from tasks.source.inputs import Given, strings
 from tasks.source.merge import merge_mappings
 from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence
 from tasks.source.sources import Component, ComponentAt, Local, Project, Remote, Source, Template, Tree, looks_foreign
@@ -36,48 +37,6 @@ _NAMES: dict[type, str] = {Project: "project", Component: "component", Template:
 
 
 Memo = dict[tuple[str, str, str], Mapping_ | None]  # what was read: by key, inputs and component
-
-
-def _as_it_is(text: str) -> str:
-    return text
-
-
-def _always(_rules: Node, _elsewhere: bool) -> bool:
-    return True
-
-
-def _holds(_condition: str, _values: Mapping[str, Value]) -> bool:
-    return True
-
-
-def _nothing_more(_variables: Mapping[str, str]) -> Callable[[str], str]:
-    return _as_it_is
-
-
-@dataclass(frozen=True)
-class IncludeOptions:
-    """What includes depend on besides the files.
-
-    Attributes:
-        expand: Puts variables into an include's path, and is ``expand_vars`` of inputs.
-        active: Whether an `include:rules` (its list) lets the include in; the second argument says that the
-            including file is not of the pipeline's own commit.
-        tree: All paths of the commit, for wildcards; None = only those in the mapping of files.
-        trees: The same of other projects, by the key of their `Tree`.
-        absent: Why a source is not among the files although it was asked for, by its key.
-        inputs: Values for the entry's own ``spec:inputs``.
-        expand_for: What `expand` is for a child pipeline that gets these variables.
-        holds: Decides the `rules` of ``spec:inputs``.
-    """
-
-    expand: Callable[[str], str] = _as_it_is
-    active: Callable[[Node, bool], bool] = _always
-    tree: Collection[str] | None = None
-    trees: Mapping[str, Collection[str]] = field(default_factory=dict)
-    absent: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    expand_for: Callable[[Mapping[str, str]], Callable[[str], str]] = _nothing_more
-    holds: Holds = _holds
 
 
 @dataclass(frozen=True)
@@ -187,8 +146,10 @@ class _Closer:
     missing: list[Source] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
     read_before: Memo = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
 
     def entry(self, path: str) -> Mapping_ | None:
+        self.seen.add(path)
         given = Given(strings(self.options.inputs), Span(path))
         return self.merged(_File(path, Home(), Reading(given, self.options.expand)), ())
 
@@ -203,12 +164,34 @@ class _Closer:
     def included(self, root: Mapping_, home: Home, chain: tuple[_File, ...]) -> Mapping_ | None:
         """All that `root`, a file of `home`, includes."""
         merged: Mapping_ | None = None
-        for wanted in Items(home, self.options.expand, self.options.active, self.findings).wanted(root):
-            for each in self.found(wanted, home, chain):
+        for wanted, sources in self.listed(root, home):
+            for each in self.found((wanted, sources), home, chain):
                 included = self.merged(each, chain)
                 if included is not None:
                     merged = merge_mappings(merged, included) if merged else included
         return merged
+
+    def listed(self, root: Mapping_, home: Home) -> list[tuple[Wanted, list[Source]]]:
+        """All sources that one file includes, before any of them is read: wildcards leave out what was listed before.
+
+        Source: GitLab's ``External::Mapper::LocationExpander``.
+        """
+        listed = [(wanted, self.sources(wanted)) for wanted in self.items(home).wanted(root)]
+        self.seen.update(source.key for _, sources in listed for source in sources)
+        return listed
+
+    def items(self, home: Home) -> Items:
+        """Reads the includes of a file of `home`."""
+        return Items(home, self.options.expand, partial(self.lets_in, home), self.findings)
+
+    def lets_in(self, home: Home, rules: Node) -> bool:
+        """Whether the rules of an include let it in: `exists` asks for files of where the including file is."""
+        if home.project is None:
+            return self.options.active(rules, home.outside, ())
+        tree = Tree(home.project, home.ref, home.public)
+        if tree.key not in self.options.trees and _asks_for_files(rules):
+            self.missing.append(tree)
+        return self.options.active(rules, True, self.options.trees.get(tree.key))
 
     def read(self, file: _File) -> Mapping_ | None:
         text = self.files[file.key]
@@ -235,7 +218,7 @@ class _Closer:
             return None
         before, found = len(self.findings.items), dict[str, Entry]()
         root = Mapping_({"include": include}, include.span)
-        for wanted in Items(home, self.options.expand, self.options.active, self.findings).shared(root):
+        for wanted in self.items(home).shared(root):
             for source in self.sources(wanted):
                 file = None if self.too_many(wanted.span) else self.file(source, wanted, home)
                 if file is not None and self.intact(file, wanted) and not self.too_large(file, wanted.span):
@@ -243,10 +226,11 @@ class _Closer:
                     found.update(inputs.entries if inputs else {})
         return Mapping_(found, include.span) if len(self.findings.items) == before else None
 
-    def found(self, wanted: Wanted, home: Home, chain: tuple[_File, ...]) -> list[_File]:
+    def found(self, listed: tuple[Wanted, list[Source]], home: Home, chain: tuple[_File, ...]) -> list[_File]:
         """The files an include leads to, as far as they are there and the limits allow."""
         files: list[_File] = []
-        for source in self.sources(wanted):
+        wanted, sources = listed
+        for source in sources:
             if self.too_many(wanted.span):
                 return files
             file = self.file(source, wanted, home)
@@ -280,9 +264,18 @@ class _Closer:
             return [source]
         paths = sorted(include_matches(source.path, self.names(source)))
         if not paths:
-            message = f"`include:local`: no file matches `{source.path[:200]}`."
-            self.findings.add("include-missing", message, wanted.span)
-        return [replace(source, path=path) for path in paths]
+            self.report_none(source, wanted.span)
+        found = [replace(source, path=path) for path in paths]
+        return [each for each in found if each.key not in self.seen]
+
+    def report_none(self, source: Local | Project, span: Span) -> None:
+        """GitLab includes nothing then, and says nothing."""
+        if isinstance(source, Local):
+            known = self.options.tree
+        else:
+            known = self.options.trees.get(Tree(source.project, source.ref).key)
+        code, rest = ("include-missing", "") if known is None else ("include-nothing", ", so nothing is included")
+        self.findings.add(code, f"`include:local`: no file matches `{source.path[:200]}`{rest}.", span)
 
     def names(self, source: Local | Project) -> list[str]:
         """The paths a wildcard may mean."""
@@ -366,9 +359,16 @@ class _Children:
 
     def child(self, trigger: Mapping_, variables: Mapping[str, str]) -> Mapping_ | None:
         closer = self.closer
-        options = replace(closer.options, active=_always, expand=closer.options.expand_for(variables))
-        own = replace(closer, findings=Findings(), options=options, count=0, total=0)  # the lists of what is missing
+        options = replace(closer.options, active=always, expand=closer.options.expand_for(variables))
+        own = replace(
+            closer, findings=Findings(), options=options, count=0, total=0, seen=set()
+        )  # the lists of what is missing
         return own.included(child_includes(trigger), Home(), ())  # are the same
+
+
+def _asks_for_files(rules: Node) -> bool:
+    listed = rules.items if isinstance(rules, Sequence) else ()
+    return any(isinstance(rule, Mapping_) and rule.get("exists") is not None for rule in listed)
 
 
 def _plain(node: Node | None) -> dict[str, str]:

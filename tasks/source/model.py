@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +65,7 @@ class Snapshot:
         generated: True when the project had no pipeline definition and a minimal one was put in its place.
         absent: Why an included source could not be read, by its key.
         tree: All paths of the commit, where wildcards or `exists` need them; None = not read, or too many.
+        trees: The same of other projects, by the key of their `Tree`, for what their files include.
     """
 
     commit: Commit
@@ -74,3 +75,4 @@ class Snapshot:
     generated: bool = False
     absent: Mapping[str, str] = field(default_factory=dict)
     tree: tuple[str, ...] | None = None
+    trees: Mapping[str, Collection[str]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from errors import NotFoundError
 from tasks.source.ci_location import ci_location
 from tasks.source.elsewhere import Elsewhere
 from tasks.source.gathering import Fetchers, Gathered, gather
-from tasks.source.includes import IncludeOptions
+from tasks.source.include_options import IncludeOptions
 from tasks.source.model import DESCRIPTOR_FILE, DOCKERFILE, Commit, Snapshot
 from tasks.source.remote import fetch_remote
 from tasks.source.repository import GitLab
@@ -62,7 +62,8 @@ def read_snapshot(
     options = includes or IncludeOptions(expand=_expander(commit))
     found = gather(files, ci_path, options, fetchers(gitlab, commit))
     tree = _tree(gitlab, commit, found)
-    return Snapshot(commit, ci_path, found.files, DOCKERFILE in main, definition is None, found.absent, tree)
+    generated, docker = definition is None, DOCKERFILE in main
+    return Snapshot(commit, ci_path, found.files, docker, generated, found.absent, tree, found.trees)
 
 
 def _tree(gitlab: GitLab, commit: Commit, found: Gathered) -> tuple[str, ...] | None:

@@ -11,7 +11,7 @@ from blocks.gitlab_server import GitLabServer
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 from tasks.source.ci_variables import CIVariables
-from tasks.source.includes import IncludeOptions
+from tasks.source.include_options import IncludeOptions
 from tasks.source.model import Commit, Snapshot
 from tasks.source.repository import GitLab
 from tasks.source.snapshot import read_snapshot

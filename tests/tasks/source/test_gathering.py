@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from errors import NotFoundError, UnavailableError
-from tasks.interpretation.compiler import include_options
+from tasks.interpretation.compiler import include_options, interpret
 from tasks.interpretation.context import Context
 from tasks.source.diagnostics import Findings
 from tasks.source.gathering import Fetchers, gather
-from tasks.source.includes import MAX_INCLUDES, IncludeOptions, close_includes
+from tasks.source.include_options import IncludeOptions
+from tasks.source.includes import MAX_INCLUDES, close_includes
 from tasks.source.sources import Component, ComponentAt, Local, Project, Remote, Template, Tree, looks_foreign
 
 ENTRY = ".gitlab-ci.yml"
@@ -137,6 +139,24 @@ def test_trees_are_asked_for_wildcards_only() -> None:
     assert trees == [Tree("g/p", "v1")]
     assert set(found.files) == {ENTRY, *texts}
     assert found.own_tree == ["own.yml", "none.txt"]
+
+
+def test_rules_of_an_include_ask_for_files_of_where_they_stand() -> None:
+    rules = "[{local: yes.yml, rules: [{exists: [a.yml]}]}, {local: no.yml, rules: [{exists: [Dockerfile]}]}]"
+    texts = {"g/p@HEAD:/a.yml": f"include: {rules}\n", "g/p@HEAD:/yes.yml": "x: {script: [a]}\n"}
+
+    def text(source: Any) -> Mapping[str, str]:
+        if source.key not in texts:
+            raise NotFoundError(f"No {source.key}.")
+        return {source.key: texts[source.key]}
+
+    context = Context({"CI_COMMIT_BRANCH": "main"}, tree=["Dockerfile"])
+    files = {ENTRY: "include: {project: g/p, file: a.yml}\n"}
+    fetchers = Fetchers({Project: text}, tree=lambda _source: ["a.yml", "yes.yml"])
+    found = gather(files, ENTRY, include_options(context, Findings()), fetchers)
+    assert set(found.files) == {ENTRY, *texts}
+    pipeline = interpret(found.files, replace(context, trees=found.trees, absent=found.absent))
+    assert ([job.name for job in pipeline.jobs], pipeline.diagnostics) == (["x"], ())
 
 
 def test_a_component_brings_its_file_along() -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tasks.source.diagnostics import Findings
-from tasks.source.includes import IncludeOptions, Needed, close_includes, further_files
+from tasks.source.include_options import IncludeOptions
+from tasks.source.includes import Needed, close_includes, further_files
 from tasks.source.sources import Local
 
 ENTRY = ".gitlab-ci.yml"
@@ -30,7 +31,7 @@ def test_wildcards_are_patterns_until_the_tree_is_known() -> None:
 
 def test_paths_are_expanded_and_rules_asked() -> None:
     there = {ENTRY: "include: [{local: $X.yml}, {local: no.yml, rules: [{if: $NO}]}]\n"}
-    options = IncludeOptions(expand=lambda text: text.replace("$X", "x"), active=lambda _rules, _elsewhere: False)
+    options = IncludeOptions(expand=lambda text: text.replace("$X", "x"), active=lambda *_: False)
     assert further_files(there, ENTRY, options) == Needed((Local("x.yml"),))
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.header import Reading, read_content
-from tasks.source.includes import IncludeOptions, close_includes
+from tasks.source.include_options import IncludeOptions
+from tasks.source.includes import close_includes
 from tasks.source.inputs import Given, input_values, plain
 from tasks.source.interpolation import Interpolation, PutIn, Value, posix_escaped
 from tasks.source.nodes import Entry, Mapping_, Scalar, Sequence
