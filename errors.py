@@ -20,7 +20,20 @@ Messages name the place; ``remedy`` says what to do. Neither ever contains a sec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+# All control characters but tab and line feed, and those that turn the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    r"""The text for a terminal, a log or a page: what would steer one is written out.
+
+    >>> printable("job \x1b[2J\n")
+    'job \\x1b[2J\n'
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class SmartClideError(Exception):
@@ -37,7 +50,7 @@ class SmartClideError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message} {self.remedy}" if self.remedy else self.message
+        return printable(f"{self.message} {self.remedy}" if self.remedy else self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with all attributes: Prefect persists exceptions of task runs."""

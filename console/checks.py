@@ -13,7 +13,7 @@ from blocks.image_registry import ImageRegistry
 from blocks.interpreter_server import InterpreterServer
 from blocks.jenkins_server import JenkinsServer
 from blocks.metrics_store import MetricsStore
-from errors import AccessError, InputError, NotFoundError, SmartClideError
+from errors import AccessError, InputError, NotFoundError, SmartClideError, printable
 from tasks.hiding import Hider
 from tasks.image.registry import Registry
 from tasks.jenkins_build.server import Jenkins
@@ -40,7 +40,7 @@ class Verdict:
     message: str
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.ok else 'FAIL'}  {self.system:<10} {self.message}"
+        return printable(f"{'ok  ' if self.ok else 'FAIL'}  {self.system:<10} {self.message}")
 
 
 def check_all(environment: Environment) -> list[Verdict]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from console.command_options import ENVIRONMENT, JSON, LOCAL, NO_WAIT, example
+from errors import printable
 
 
 @click.command(
@@ -130,7 +131,7 @@ def _answer(run: str, decision: str, by: tuple[str, str | None, Sequence[str]], 
     if as_json:
         click.echo(json.dumps({"flow_run_id": one.id, "question": one.question, "decision": decision}))
     else:
-        click.echo(f"{one.question} ({one.build}): {decision}")
+        click.echo(printable(f"{one.question} ({one.build}): {decision}"))
 
 
 COMMANDS: tuple[click.Command, ...] = (deploy, rollback, undeploy, approve, reject)

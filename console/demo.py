@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from console.sandboxing import STAND_INS
 from console.server import PrefectServer
-from errors import InputError
+from errors import InputError, printable
 from sandbox.launcher import EXAMPLE_PROJECT, SandboxState, start_background, stop_background
 
 ENVIRONMENT = "demo"
@@ -80,7 +81,7 @@ def _run_flows(console: Console, home: Path, state: SandboxState, server: Prefec
     save_environment(ENVIRONMENT, state, metrics_url=f"file://{home}/metrics")
     deploy = _run(console, "deploy", {"project": EXAMPLE_PROJECT, "ref": "main", "environment": ENVIRONMENT})
     if not deploy.ok:
-        console.print(f"[red]{deploy.message}[/]")
+        console.print(Text(printable(deploy.message), style="red"))
         return False
     monitor = _run(console, "monitor", {"environment": ENVIRONMENT, "samples": _SAMPLES, "interval": _INTERVAL})
     report = _run(console, "report", {"environment": ENVIRONMENT, "hours": 1.0, "output": str(home / "report")})

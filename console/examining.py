@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from console.interpret import InterpretOptions, examined_file
-from errors import InputError
+from errors import InputError, printable
 from tasks.interpretation.compiler import Examined
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.suggest import suggestion
@@ -58,8 +58,9 @@ def table(rows: list[Verdict]) -> str:
         needs = "stages before" if row.needs is None else ", ".join(need.job for need in row.needs) or "nothing"
         why = f"{row.reason} ({row.place})" if row.place else row.reason
         cells.append((row.name, row.stage, row.when or "undecided", "-" if row.when == "never" else needs, why))
-    widths = [max(len(line[i]) for line in cells) for i in range(4)]
-    return "\n".join("  ".join((*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[4])) for line in cells)
+    lines = [list(map(printable, line)) for line in cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+    return "\n".join("  ".join((*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[4])) for line in lines)
 
 
 def expanded_file(file: Path, options: InterpretOptions) -> str:

@@ -39,7 +39,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from errors import InputError, NotFoundError
+from errors import InputError, NotFoundError, printable
 from tasks.jenkins_build.mirrors import is_job
 
 DEPLOYMENT = "smartclide"
@@ -215,12 +215,12 @@ def _last_log(client: SyncPrefectClient, run_id: UUID) -> str:
     logs = client.read_logs(
         LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id])), limit=1, sort=LogSort.TIMESTAMP_DESC
     )
-    return logs[0].message.strip().splitlines()[-1] if logs and logs[0].message.strip() else ""
+    return printable(logs[0].message.strip().splitlines()[-1]) if logs and logs[0].message.strip() else ""
 
 
 def _step(run: TaskRun | FlowRun) -> str:
     """A task run's name without the suffix that makes it unique; a GitLab job's is its own, and has none."""
-    return run.name if _is_job(run) else re.sub(r"-[0-9a-f]{3}$", "", run.name)
+    return printable(run.name if _is_job(run) else re.sub(r"-[0-9a-f]{3}$", "", run.name))
 
 
 def _is_job(run: TaskRun | FlowRun) -> bool:

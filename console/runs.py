@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
 from console.follow import RunResult, follow, quiet_logging, start_local, start_remote
-from errors import InputError
+from errors import InputError, printable
 
 _BAD_INPUT = ("InputError: ", "InterpretationError: ")
 
@@ -75,7 +75,7 @@ def show_result(result: RunResult, as_json: bool) -> None:
         return
     if not result.ok:
         message = re.sub(r"^[A-Za-z]+Error: ", "", why(result))
-        click.echo(f"{result.state.capitalize()}: {message or 'see its log in the Prefect UI'}", err=True)
+        click.echo(printable(f"{result.state.capitalize()}: {message or 'see its log in the Prefect UI'}"), err=True)
     rows = result.data if isinstance(result.data, list) else []
     from console.views import print_record, print_rows
 

@@ -11,9 +11,10 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from blocks.environment import Environment, load_environment
-from errors import NotFoundError
+from errors import NotFoundError, printable
 from tasks.rollout import operations, services
 from tasks.rollout.cluster import ClusterClient
 from tasks.rollout.history import ReleaseRecord
@@ -79,7 +80,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for title in rows[0]:
         table.add_column(str(title), overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*(Text("" if value is None else printable(str(value))) for value in row.values()))
     console.print(table)
 
 
@@ -87,7 +88,7 @@ def print_record(row: Mapping[str, Any]) -> None:
     """Print one mapping, a line a key."""
     width = max(len(str(key)) for key in row)
     for key, value in row.items():
-        click.echo(f"{key:<{width}}  {value}")
+        click.echo(printable(f"{key:<{width}}  {value}"))
 
 
 def _statuses(place: Environment, environment: str, service: str | None) -> list[ServiceStatus]:

@@ -23,6 +23,7 @@ from prefect.states import Cancelled, Completed
 from pydantic import Field, create_model
 
 from errors import SmartClideError
+from tasks import markdown
 from tasks.jenkins_build.approvals import Decision, Ended, Question, Verdict, Way
 
 APPROVE = "approve"
@@ -88,7 +89,8 @@ async def approve(question: str, build: str, address: str, consequence: str, sec
         A state named Approved, Rejected, Expired, Answered in Jenkins or Cancelled.
     """
     wait = _waits.get()
-    wait.decision = decision = await _decide(wait, f"**{question}** ({build}, {address}) {consequence}", seconds)
+    asked, where = markdown.plain(question), markdown.plain(build)
+    wait.decision = decision = await _decide(wait, f"**{asked}** ({where}, {address}) {consequence}", seconds)
     if decision.way in ("withdrawn", "cancelled"):
         return Cancelled(message=str(decision))
     name = _NAMES.get((decision.way, decision.verdict), "Answered in Jenkins")

@@ -9,6 +9,7 @@ from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, 
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
+from tasks import markdown
 from tasks.interpretation.diagnostics import Diagnostic
 from tasks.jenkins_build.keeping import ListedFile
 from tasks.jenkins_build.outcome import BuildOutcome, BuildRef
@@ -17,9 +18,8 @@ from tasks.jenkins_build.outcome import BuildOutcome, BuildRef
 @task(name="publish Jenkinsfile", cache_policy=NO_CACHE)
 async def publish_jenkinsfile(jenkinsfile: str, diagnostics: Sequence[Diagnostic]) -> None:
     """The Jenkinsfile as Markdown, and what the interpreter has to say as a table."""
-    fence = "````" if "```" in jenkinsfile else "```"
     await acreate_markdown_artifact(
-        f"{fence}groovy\n{jenkinsfile}{fence}\n", key="jenkinsfile", description="What Jenkins runs."
+        markdown.block(jenkinsfile, "groovy"), key="jenkinsfile", description="What Jenkins runs."
     )
     rows = [{"place": str(d.span), "severity": d.severity, "code": d.code, "message": d.message} for d in diagnostics]
     await acreate_table_artifact(
@@ -65,7 +65,7 @@ async def publish_files(outcome: BuildOutcome, files: Sequence[ListedFile]) -> N
         return
     rows = [
         {
-            "file": f"[{file.path}]({file.url})",
+            "file": f"[{markdown.plain(file.path)}]({file.url})",
             "bytes": "" if file.size is None else file.size,
             "kept": file.kept.address if file.kept else file.problem,
         }
@@ -88,5 +88,5 @@ async def publish_build(outcome: BuildOutcome) -> None:
     await acreate_table_artifact(rows, key="build-stages", description=f"{outcome.ref}: {outcome.result}")
     await acreate_link_artifact(outcome.ref.url, key="jenkins-build", link_text=str(outcome.ref))
     if outcome.image and outcome.digest:
-        text = f"`{outcome.image}`\n\n`{outcome.digest}`\n"
+        text = f"{markdown.code(outcome.image)}\n\n{markdown.code(outcome.digest)}\n"
         await acreate_markdown_artifact(text, key="image", description="The image that was pushed.")

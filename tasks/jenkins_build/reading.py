@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from errors import printable
 from tasks.jenkins_build.agents import AgentWaits
 from tasks.jenkins_build.attribution import Owners
 from tasks.jenkins_build.console import Console, is_noise
@@ -134,7 +135,7 @@ class Reader:
             self._log.info("%s waits for an agent: %s", self._owners.stage_of(line.step) or "the build", why)
         elif change is not None:
             self._showing.flush()
-            self._log.info("%s: %s", change.name, change.status)
+            self._log.info("%s: %s", printable(change.name), change.status)
             self._changed(change.name, change.status, line)
         elif (over := self._owners.ended(line)) is not None:
             if self._open.get(over, "running") != "running":
@@ -151,7 +152,7 @@ class Reader:
         for stage in found:
             change = self.console.change(stage)
             if change is not None and not self._quiet:
-                self._log.info("%s: %s", change.name, change.status)
+                self._log.info("%s: %s", printable(change.name), change.status)
                 self._end(change.name)
 
     def _job(self, line: Line) -> str | None:

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from errors import printable
+
 BURST = 5000
 PER_SECOND = 20.0
 BATCH_LINES, BATCH_CHARACTERS = 200, 30_000
@@ -115,6 +117,7 @@ class Showing:
 
 
 def _shortened(line: str) -> str:
+    line = printable(line)
     if len(line) <= LINE_CHARACTERS:
         return line
     return f"{line[:LINE_CHARACTERS]}... ({len(line):,} characters)"

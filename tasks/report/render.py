@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 
+from tasks import markdown as markdown_text
 from tasks.report.plots import ReleaseMark, service_plots
 
 _TEMPLATES = Environment(
@@ -125,7 +126,7 @@ def markdown(report: Report) -> str:
             "",
             *_markdown_table([{k.capitalize(): str(v) for k, v in r.items()} for r in report.releases]),
         ]
-    lines += ["", *[f"- {note}" for note in report.notes]] if report.notes else []
+    lines += ["", *[f"- {markdown_text.plain(note)}" for note in report.notes]] if report.notes else []
     return "\n".join(lines) + "\n"
 
 
@@ -164,7 +165,5 @@ def _period(report: Report) -> str:
 def _markdown_table(table: Sequence[dict[str, str]]) -> list[str]:
     titles = list(table[0])
     lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
-    lines += [
-        "| " + " | ".join(row.get(t, "").replace("|", "\\|").replace("\n", " ") for t in titles) + " |" for row in table
-    ]
+    lines += ["| " + " | ".join(markdown_text.plain(row.get(t, "")) for t in titles) + " |" for row in table]
     return lines

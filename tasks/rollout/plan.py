@@ -9,7 +9,12 @@ from typing import Any, Literal
 from tasks.rollout.names import REVISION
 
 _OF_THE_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
-_ALWAYS_NEW = (REVISION, "smartclide.eu/flow-run-id", "deployment.kubernetes.io/revision")
+_ALWAYS_NEW = (
+    REVISION,
+    "kubectl.kubernetes.io/last-applied-configuration",  # a copy of all of it, of a Secret's values too
+    "smartclide.eu/flow-run-id",
+    "deployment.kubernetes.io/revision",
+)
 _SECRET = ("data", "stringData")
 _ABSENT = "(none)"
 

@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from blocks.cluster import Cluster
+from tasks import markdown
 from tasks.retrying import TRANSIENT
 from tasks.rollout import services
 from tasks.rollout.cluster import in_thread
@@ -108,14 +109,21 @@ def _results(found: Mapping[str, Any]) -> dict[str, str]:
         said["coverage"] = f"{found['coverage']:g} %"
     if kept := found.get("artifacts"):
         said["artifacts"] = "<br>".join(
-            f"`{file['path']}` ({file['size']:,} bytes): `{file['address']}`" for file in kept
+            f"{markdown.code(file['path'])} ({file['size']:,} bytes): {markdown.code(file['address'])}" for file in kept
         )
     return said
 
 
 def _summary(result: dict[str, Any], outcome: Outcome) -> str:
-    lines = [f"# {result['service']} in {result['environment']}", "", outcome.message, "", "| | |", "| --- | --- |"]
-    lines += [f"| {key} | `{value}` |" for key, value in result.items() if value != ""]
+    lines = [
+        f"# {result['service']} in {result['environment']}",
+        "",
+        markdown.plain(outcome.message),
+        "",
+        "| | |",
+        "| --- | --- |",
+    ]
+    lines += [f"| {key} | {markdown.code(str(value))} |" for key, value in result.items() if value != ""]
     lines += [f"| {key} | {value} |" for key, value in _results(outcome.record.results).items()]
     lines += ["", f"Back to an earlier one: `smartclide rollback {result['service']} -e {result['environment']}`"]
     return "\n".join(lines) + "\n"

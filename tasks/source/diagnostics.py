@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from errors import printable
 from tasks.source.codes import CODES
 
 Severity = Literal["error", "warning", "info"]
@@ -41,7 +42,7 @@ class Diagnostic:
     span: Span
 
     def __str__(self) -> str:
-        return f"{self.span}: {self.severity}: {self.message} [{self.code}]"
+        return printable(f"{self.span}: {self.severity}: {self.message} [{self.code}]")
 
 
 @dataclass

@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.gitlab_server import GitLabServer
+from errors import printable
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 from tasks.source.ci_variables import CIVariables
@@ -23,7 +24,7 @@ async def resolve_commit(gitlab: GitLabServer, project: str, ref: str = "") -> C
     """Find the commit a branch, tag or SHA of a project names. See `GitLab.commit`."""
     commit = await asyncio.to_thread(lambda: GitLab(gitlab).commit(project, ref))
     task_logger().info(
-        "%s at %s %s is %s: %s", commit.project_path, commit.ref_kind, commit.ref, commit.sha, commit.title
+        "%s at %s %s is %s: %s", commit.project_path, commit.ref_kind, commit.ref, commit.sha, printable(commit.title)
     )
     return commit
 
@@ -35,7 +36,9 @@ async def read_source(
     """Read what the later steps need of the commit's files, with all they include. See `read_snapshot`."""
     snapshot = await asyncio.to_thread(lambda: read_snapshot(GitLab(gitlab), commit, generate_pipeline, includes))
     origin = "generated, the project has none" if snapshot.generated else "read"
-    task_logger().info("pipeline definition %s %s; files: %s", snapshot.ci_path, origin, ", ".join(snapshot.files))
+    task_logger().info(
+        "pipeline definition %s %s; files: %s", snapshot.ci_path, origin, printable(", ".join(snapshot.files))
+    )
     return snapshot
 
 

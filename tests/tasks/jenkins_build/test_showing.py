@@ -30,6 +30,12 @@ def test_lines_go_to_their_job_in_records_of_many() -> None:
     assert log.shown("a") == [f"line {n}" for n in range(450)]
 
 
+def test_lines_steer_no_terminal() -> None:
+    log = Log()
+    log.take("job", "a\x1b]52;c;ZXZpbA==\x07b\tc")
+    assert log.shown("job") == [r"a\x1b]52;c;ZXZpbA==\x07b" + "\tc"]
+
+
 def test_a_flood_is_counted_and_ends_with_its_last_lines() -> None:
     log = Log(burst=10)
     log.take("a", *(f"line {n}" for n in range(100_000)))
