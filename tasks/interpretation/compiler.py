@@ -10,6 +10,7 @@ import gc
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from errors import InterpretationError
 from tasks.interpretation.checks import check_graph, check_jobs
@@ -19,7 +20,7 @@ from tasks.interpretation.condition_keywords import INCLUDE_RULES
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic, Findings, Span, errors_of
 from tasks.interpretation.evaluation import Scope
-from tasks.interpretation.expansion import expand
+from tasks.interpretation.expansion import expand, expand_all
 from tasks.interpretation.extends import resolve_extends
 from tasks.interpretation.fields import text_of
 from tasks.interpretation.ignored import note_jobs
@@ -184,7 +185,7 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
         trees=context.trees,
         absent=context.absent,
         inputs=context.inputs,
-        expand_for=lambda variables: lambda text: expand(text, {**child, **variables}),
+        expand_for=lambda variables: partial(expand, values=expand_all({**child, **variables}).values),
         holds=input_rule_holds,
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tasks.source.child_variables import candidates, rows
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import include_matches, is_wildcard
 from tasks.source.header import Reading, read_content, read_inputs
@@ -346,16 +347,20 @@ class _Children:
 
     def look(self, root: Mapping_, depth: int) -> None:
         """Note what is missing of the children of the jobs of `root`, and of their own children."""
-        wide = _plain(root.get("variables"))
+        bases = _extended(root)  # jobs that extend them may give their variables other values
+        everywhere = candidates((entry.key, entry.value) for entry in root)
         for entry in root:
             trigger = entry.value.get("trigger") if isinstance(entry.value, Mapping_) else None
-            if not isinstance(trigger, Mapping_) or not is_static(trigger) or self.count == MAX_PIPELINES:
+            if not isinstance(trigger, Mapping_) or not is_static(trigger):
                 continue
-            self.count += 1
-            own = entry.value.get("variables") if isinstance(entry.value, Mapping_) else None
-            child = self.child(trigger, {**wide, **_plain(own)})
-            if child is not None and depth > 1:
-                self.look(child, depth - 1)
+            own = {} if entry.key in bases else candidates([(entry.key, entry.value)])
+            for variables in rows(trigger, own, everywhere):
+                if self.count == MAX_PIPELINES:
+                    return
+                self.count += 1
+                child = self.child(trigger, variables)
+                if child is not None and depth > 1:
+                    self.look(child, depth - 1)
 
     def child(self, trigger: Mapping_, variables: Mapping[str, str]) -> Mapping_ | None:
         closer = self.closer
@@ -371,7 +376,8 @@ def _asks_for_files(rules: Node) -> bool:
     return any(isinstance(rule, Mapping_) and rule.get("exists") is not None for rule in listed)
 
 
-def _plain(node: Node | None) -> dict[str, str]:
-    """Variables that are just text."""
-    entries = node if isinstance(node, Mapping_) else ()
-    return {entry.key: entry.value.text for entry in entries if isinstance(entry.value, Scalar)}
+def _extended(root: Mapping_) -> set[str]:
+    """Names that a job `extends`."""
+    found = [entry.value.get("extends") for entry in root if isinstance(entry.value, Mapping_)]
+    nodes = [item for node in found for item in (node.items if isinstance(node, Sequence) else (node,))]
+    return {node.text for node in nodes if isinstance(node, Scalar)}

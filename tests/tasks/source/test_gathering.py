@@ -238,6 +238,26 @@ def test_the_files_of_child_pipelines_are_fetched_two_deep() -> None:
     assert "group/ci@HEAD:/child.yml" in found.files
 
 
+def test_the_files_of_child_pipelines_are_fetched_for_every_value_their_names_may_have() -> None:
+    asked: set[str] = set()
+
+    def local(source: Local) -> Mapping[str, str]:
+        asked.add(source.path)
+        return {source.path: "include: $DEEP.yml\n"} if source.path == "in-child.yml" else {}
+
+    text = (
+        "variables: {OTHER: never-asked}\n"
+        "matrix: {trigger: {include: $M.yml}, parallel: {matrix: [{M: [m1, m2]}, {M: m3}]}}\n"
+        ".base: {trigger: {include: $B.yml}, variables: {B: b1}}\n"
+        "derived: {extends: .base, variables: {B: b2}}\n"
+        "ruled: {trigger: {include: $FILE}, variables: {FILE: r/$R.yml},\n"
+        "  rules: [{variables: {R: r1}}, {variables: {R: r2}}]}\n"
+        "deep: {trigger: {include: in-child.yml}, variables: {DEEP: d1}}\n"
+    )
+    gather({ENTRY: text}, ENTRY, include_options(Context({}), Findings()), Fetchers({Local: local}))
+    assert asked == {f"{name}.yml" for name in ("m1", "m2", "m3", "b1", "b2", "r/r1", "r/r2", "in-child", "d1")}
+
+
 def test_children_of_children_without_end_are_bounded() -> None:
     many = "\n".join(f"j{n}: {{trigger: {{include: self.yml}}}}" for n in range(200))
     begin = time.monotonic()
