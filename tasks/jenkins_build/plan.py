@@ -28,6 +28,7 @@ COMMIT_PARAMETER = "COMMIT_SHA"
 BUILD_KEY_PARAMETER = "BUILD_KEY"
 URL_PARAMETER = "REPO_URL"
 USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")  # what most rules ask for
+_IMAGE = "CI_REGISTRY_IMAGE"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 FAIL_FAST = "failFast"  # an option among the branches of `parallel`, which no branch may be called
 DEFAULT_DEPTH = 20  # GitLab's own GIT_DEPTH
@@ -140,14 +141,21 @@ class Plan:
         )
 
     def uses_login(self, job: Job) -> bool:
-        """Whether the job's text refers to the registry's login, itself or through a variable."""
+        """Whether the job's text refers to the registry's login, itself or through a variable, or to the image there.
+
+        The tools of GitLab's own templates, Auto DevOps' build and container scanning, take the login unasked.
+        """
         names = set(job_script.LOGIN_VARIABLES)
         own = {bound.name for bound in self.settings.bound_variables}
         if names & self.pipeline.variables.keys() or names & job.variables.keys() or names & own:
             return False  # the project has a login of its own
-        values = (*job.variables.values(), *job.before_script, *job.script, *job.after_script)
+        if job.name == self.settings.registry_job or "container_scanning" in job.artifacts.reports:
+            return True
         names |= {name for name, value in self.pipeline.variables.items() if _mentions(value, names)}
-        return job.name == self.settings.registry_job or any(_mentions(value, names) for value in values)
+        shell = (*job.before_script, *job.script, *job.after_script)
+        return any(_mentions(text, {*names, _IMAGE}) for text in shell) or any(
+            _mentions(value, names) for value in job.variables.values()
+        )
 
 
 def _mentions(text: str, names: set[str]) -> bool:

@@ -61,8 +61,8 @@ class RenderSettings:
         manual: What becomes of an optional manual job. GitLab goes on at once and leaves it to be played later, but a
             Jenkins build cannot be re-entered: either somebody is asked for a while, or it is skipped straight away.
         manual_wait_seconds: How long ``ask`` waits for an answer before the job is skipped.
-        registry_credentials_id: Login of the image registry in Jenkins' store, for jobs that use CI_REGISTRY_USER or
-            CI_REGISTRY_PASSWORD; None = there is none, they are not set.
+        registry_credentials_id: Login of the image registry in Jenkins' store, for jobs that use it or
+            the image there (see `Plan.uses_login`); None = there is none, they are not set.
         registry_job: A job that gets the login although its text does not mention it.
         bound_variables: Secret variables, by reference to the credentials that hold them.
         rendering: ``stages``: declarative stages, which wait for each other. ``graph``: jobs as data with a fixed

@@ -253,11 +253,18 @@ def test_the_login_of_the_registry_is_for_jobs_that_use_it(runner: Runner) -> No
             unresolved_variables=frozenset({"LOGIN"}),
         ),
         job("named", "a", "env | grep ^CI_REGISTRY_USER"),
+        job("image", "a", ": $CI_REGISTRY_IMAGE; echo image ${#CI_REGISTRY_USER}"),
+        job(
+            "scan",
+            "a",
+            "eval 'echo scan ${#CI_REGISTRY_'USER}",
+            artifacts=Artifacts(reports={"container_scanning": ("c",)}),
+        ),
         registry_credentials_id="robot",
         registry_job="named",
     )
     assert set(states.values()) == {"success"}
-    for line in ("5 11\n", "after 5\n", "none of it\n", "as 5\n", "CI_REGISTRY_USER=****\n"):
+    for line in ("5 11\n", "after 5\n", "none of it\n", "as 5\n", "CI_REGISTRY_USER=****\n", "image 5\n", "scan 5\n"):
         assert line in console
     assert "s3cret-word" not in console
 
