@@ -95,6 +95,7 @@ def check_graph(state: State) -> State:
             if _check_need(draft, item, name, (drafts, rank), state.findings):
                 edges[draft.name].append(_written(name, drafts))
         _check_rule_needs(draft, drafts, state.findings)
+        _check_artifact_jobs(draft, drafts, state.findings)
         _check_dependencies(draft, drafts, rank, state.findings)
     for circle in _circles(edges):
         place = drafts[circle[0]].node.place("needs")
@@ -132,6 +133,18 @@ def _check_rule_needs(draft: JobDraft, drafts: Mapping[str, JobDraft], findings:
                 f"by its own name, such as `{made[0].name[:120]}`."
             )
             findings.add("unknown-job", message, item.span)
+
+
+def _check_artifact_jobs(draft: JobDraft, drafts: Mapping[str, JobDraft], findings: Findings) -> None:
+    """The jobs that make the files of a child pipeline (`trigger:include:artifact`)."""
+    trigger = draft.node.get("trigger")
+    include = trigger.get("include") if isinstance(trigger, Mapping_) else None
+    for item in include.items if isinstance(include, Sequence) else (include,):
+        name = text_of(item.get("job")) if isinstance(item, Mapping_) else None
+        if name is not None and isinstance(item, Mapping_) and _written(name, drafts) not in drafts:
+            hint = suggestion(name, drafts) or _hidden(name)
+            message = f"`trigger:include:job` names `{name[:120]}`, which is no job here.{hint}"
+            findings.add("unknown-job", message, item.place("job"))
 
 
 def need_name(item: Node) -> str | None:

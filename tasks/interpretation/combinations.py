@@ -90,6 +90,9 @@ def _check_alone(draft: JobDraft, written: Mapping_, findings: Findings) -> None
         input_values(inputs, Given(None, node.place("inputs")), findings)
     artifacts = written.get("artifacts")
     if isinstance(artifacts, Mapping_) and artifacts.get("expose_as") is not None:
+        if artifacts.get("paths") is not None and not texts_of(artifacts.get("paths")):
+            message = "`artifacts:expose_as` needs `paths` to show."
+            findings.add("missing-keyword", message, artifacts.place("expose_as"))
         for path in texts_of(artifacts.get("paths")):
             if "*" in path:
                 message = f"`artifacts:expose_as` cannot show `{path[:80]}`: a path there has no `*`."
