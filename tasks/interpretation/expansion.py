@@ -134,6 +134,8 @@ class _Expander:
                 return None
             if other in self.kept:
                 return f"${{{other}}}"
+            if other in self.raw and not is_predefined(other):
+                return None  # GitLab leaves these to the runner, which knows no percent signs
             inner = self.value(other, chain)
             return inner.replace("$", "$$") if other in self.raw else inner
 

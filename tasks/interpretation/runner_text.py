@@ -10,7 +10,7 @@ Sources: https://pkg.go.dev/os#Expand and ``common/spec/variables.go`` of GitLab
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Literal
 
 _TOKEN = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?P<broken>\{)|(?P<special>[*#$@!?0-9-])|(?P<plain>[A-Za-z0-9_]+))")
@@ -53,7 +53,7 @@ def resolved(text: str, value: Callable[[str], str | None]) -> tuple[str, bool]:
     """
     parts = list(_parts(text, value))
     if any(kind == "left" for _, kind in parts):
-        return "".join(part if kind == "left" else part.replace("$", "$$") for part, kind in parts), True
+        return _joined((part if kind == "left" else part.replace("$", "$$"), kind) for part, kind in parts), True
     return "".join(part for part, _ in parts), False
 
 
@@ -86,7 +86,18 @@ def run_text(text: str, values: Mapping[str, str], unresolved: Container[str] = 
             return None if may_be_set(name) else ""
         return found if name in unresolved else found.replace("$", "$$")
 
-    return "".join(part.replace("$", "$$") if kind == "text" else part for part, kind in _parts(text, known))
+    return _joined((part.replace("$", "$$") if kind == "text" else part, kind) for part, kind in _parts(text, known))
+
+
+def _joined(parts: Iterable[tuple[str, _Kind]]) -> str:
+    """One text: a reference that is left does not grow by what comes behind it."""
+    found = ""
+    left = False
+    for part, kind in parts:
+        if left and part and (part[0].isalnum() or part[0] == "_"):
+            found = f"{found[: found.rindex('$')]}${{{found[found.rindex('$') + 1 :]}}}"
+        found, left = found + part, (kind == "left" and not part.endswith("}")) or (left and not part)
+    return found
 
 
 def lost(text: str, own: str) -> list[str]:

@@ -66,6 +66,22 @@ def test_what_the_runner_makes_of_a_value_that_the_build_resolves() -> None:
     assert result.unresolved == {"V", "W", "U"}
 
 
+def test_a_reference_that_stays_does_not_grow() -> None:
+    result = expand_all({"V": "$THERE$12 $THERE${1}x ${THERE}2 $THERE$B", "B": ""})
+    assert result.values["V"] == "${THERE}2 ${THERE}x ${THERE}2 $THERE"
+
+
+def test_what_is_raw_is_put_in_by_the_runner() -> None:
+    values = {"R": "$1 ${B}", "V": "$R|${R}|%R%|%B%", "SELF": "$SELF-$R", "B": "b"}
+    result = expand_all(values, frozenset({"R"}))
+    assert result.values == {
+        "R": "$1 ${B}",
+        "V": "$1 ${B}|$1 ${B}|%R%|b",
+        "SELF": "$SELF-$R-$1 ${B}",
+        "B": "b",
+    }
+
+
 def test_a_variable_that_refers_to_itself_holds_its_own_text() -> None:
     result = expand_all(
         {"PATH": "/x:$PATH", "CI_REGISTRY": "$CI_REGISTRY/x", "FROM": "$FROM!"}, outer=frozenset({"FROM"})
