@@ -10,12 +10,11 @@ Sources: https://pkg.go.dev/os#Expand and ``common/spec/variables.go`` of GitLab
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Container, Mapping
 
-_TOKEN = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?P<broken>\{)|(?P<special>[*#$@!?0-9-])|(?P<plain>[A-Za-z0-9_]+))")
+_TOKEN = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|\{|(?P<special>[*#$@!?0-9-])|(?P<plain>[A-Za-z0-9_]+)|(?P<dollar>))")
+_GROWS = re.compile(r"[A-Za-z0-9_$]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_Kind = Literal["text", "value", "left"]
 # Set by GitLab, below the variables of the text: a variable of the text may refer to what it hides.
 _PREDEFINED = re.compile(r"(CI|GITLAB)(_|$)")
 # What every shell has, and no job of GitLab's as a variable.
@@ -51,24 +50,38 @@ def resolved(text: str, value: Callable[[str], str | None]) -> tuple[str, bool]:
     >>> resolved("$A $1 ${A:-x} $$ $(pwd)", {"A": "a", "1": "", "A:-x": ""}.get)
     ('a   $ $(pwd)', False)
     """
-    parts = list(_parts(text, value))
-    if any(kind == "left" for _, kind in parts):
-        return _joined((part if kind == "left" else part.replace("$", "$$"), kind) for part, kind in parts), True
-    return "".join(part for part, _ in parts), False
+    left = False
+
+    def known(name: str) -> str | None:
+        nonlocal left
+        found = value(name)
+        left = left or found is None
+        return None if found is None else found.replace("$", "$$")
+
+    made = _put(text, known)
+    return (made, True) if left else (made.replace("$$", "$"), False)
 
 
-def _parts(text: str, value: Callable[[str], str | None]) -> Iterator[tuple[str, _Kind]]:
-    at = 0
-    for match in _TOKEN.finditer(text):
-        yield text[at : match.start()], "text"
-        at = match.end()
+def _put(text: str, value: Callable[[str], str | None]) -> str:
+    """Put values in; in these, and in what comes of it, ``$$`` stands for a dollar."""
+
+    def one(match: re.Match[str]) -> str:
+        if _is_dollar(match):
+            return "$$"
         name = match["braced"] or match["plain"]
-        if match["special"] == "$" or name == "$":
-            yield "$", "text"
-        elif name:
-            known = value(name)
-            yield (match[0], "left") if known is None else (known, "value")
-    yield text[at:], "text"
+        found = value(name) if name else ""
+        return _apart(name, match) if found is None else found
+
+    return _TOKEN.sub(one, text)
+
+
+def _is_dollar(match: re.Match[str]) -> bool:
+    return match["dollar"] is not None or "$" in (match["special"], match["braced"])
+
+
+def _apart(name: str, match: re.Match[str]) -> str:
+    """A reference that stays, so that it does not grow by what comes behind it."""
+    return f"${{{name}}}" if _GROWS.match(match.string, match.end()) else match[0]
 
 
 def run_text(text: str, values: Mapping[str, str], unresolved: Container[str] = ()) -> str:
@@ -86,18 +99,7 @@ def run_text(text: str, values: Mapping[str, str], unresolved: Container[str] = 
             return None if may_be_set(name) else ""
         return found if name in unresolved else found.replace("$", "$$")
 
-    return _joined((part.replace("$", "$$") if kind == "text" else part, kind) for part, kind in _parts(text, known))
-
-
-def _joined(parts: Iterable[tuple[str, _Kind]]) -> str:
-    """One text: a reference that is left does not grow by what comes behind it."""
-    found = ""
-    left = False
-    for part, kind in parts:
-        if left and part and (part[0].isalnum() or part[0] == "_"):
-            found = f"{found[: found.rindex('$')]}${{{found[found.rindex('$') + 1 :]}}}"
-        found, left = found + part, (kind == "left" and not part.endswith("}")) or (left and not part)
-    return found
+    return _put(text, known)
 
 
 def lost(text: str, own: str) -> list[str]:
@@ -115,7 +117,7 @@ def lost(text: str, own: str) -> list[str]:
 
 def _is_lost(match: re.Match[str], own: str) -> bool:
     name = match["braced"] or match["plain"]
-    if match["special"] == "$" or name == "$":
+    if _is_dollar(match):
         return False
     return not name or not (may_be_set(name) or name == own)
 
