@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
@@ -35,10 +36,15 @@ class Hider:
     """
 
     def __init__(self, *secrets: str | None) -> None:
-        given = (*secrets, *_of_proxies(os.environ))
+        self._secrets = secrets
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        """Made when something is masked: that is seldom, and its many forms take milliseconds."""
+        given = (*self._secrets, *_of_proxies(os.environ))
         known = {form for secret in given if secret for form in _forms(secret) if len(form) >= _SHORTEST}
         longest_first = sorted(known, key=len, reverse=True)  # one secret may be a part of another
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if known else None
+        return re.compile("|".join(map(re.escape, longest_first))) if known else None
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""

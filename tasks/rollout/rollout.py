@@ -1,6 +1,6 @@
 """The order of the rollout's tasks, under one Lease: roll out (and back on failure), roll back, undeploy.
 
-Called by flows, in a flow run; every effect is a task of `task`.
+Called by flows; every effect is a task of `task`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
-from prefect import get_run_logger
 from prefect.exceptions import TerminationSignal
 
 from blocks.cluster import Cluster
 from blocks.image_registry import ImageRegistry
 from errors import ConflictError, RolloutFailedError, SmartClideError
+from tasks.logs import task_logger
 from tasks.rollout import history, operations
 from tasks.rollout.cluster import in_thread
 from tasks.rollout.history import ReleaseRecord
@@ -180,7 +180,7 @@ class Rollouts:
         try:
             await in_thread(self._cluster, lambda c: operations.record(c, self._identity, closed))
         except SmartClideError as error:
-            get_run_logger().warning("Revision %d stays recorded as pending: %s", record.revision, error.message)
+            task_logger().warning("Revision %d stays recorded as pending: %s", record.revision, error.message)
 
     async def _undo(
         self, failed: ReleaseRecord, good: ReleaseRecord | None, error: RolloutFailedError, held: Held
@@ -208,7 +208,7 @@ class Rollouts:
         try:
             await self._close(record, state, cause)
         except SmartClideError as error:
-            get_run_logger().warning("Revision %d stays recorded as pending: %s", record.revision, error.message)
+            task_logger().warning("Revision %d stays recorded as pending: %s", record.revision, error.message)
 
     async def _close(self, record: ReleaseRecord, state: history.State, cause: str = "") -> ReleaseRecord:
         return await record_release(

@@ -7,12 +7,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.cluster import Cluster
 from blocks.image_registry import ImageRegistry
 from errors import DeadlineError, RolloutFailedError, UnavailableError
+from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 from tasks.rollout import lease, operations
 from tasks.rollout.cluster import ClusterClient, in_thread
@@ -62,9 +63,9 @@ async def plan_release(
         cluster, lambda c: operations.plan(c, release.identity, release.manifests(revision), login)
     )
     for one in changes:
-        get_run_logger().info("%s %s: %s", one.kind, one.name, one.action)
+        task_logger().info("%s %s: %s", one.kind, one.name, one.action)
         for difference in one.differences:
-            get_run_logger().info("  %s: %s -> %s", difference.path, difference.before, difference.after)
+            task_logger().info("  %s: %s -> %s", difference.path, difference.before, difference.after)
     return changes
 
 
@@ -75,7 +76,7 @@ async def apply_release(
     """Apply one revision's objects (and the pull Secret, when the registry has a login) by server-side apply."""
     login = operations.login_of(registry)
     applied = await in_thread(cluster, lambda c: operations.apply(c, identity, manifests, login))
-    get_run_logger().info("Applied %s", ", ".join(f"{m['kind']} {m['metadata']['name']}" for m in applied))
+    task_logger().info("Applied %s", ", ".join(f"{m['kind']} {m['metadata']['name']}" for m in applied))
 
 
 @task(name="wait for rollout", cache_policy=NO_CACHE)
@@ -99,12 +100,12 @@ async def wait_for_rollout(cluster: Cluster, identity: Identity, revision: int, 
         else:
             message = f"{progress.message}. {cause.summary} {cause.detail}" if cause else progress.message
             if progress.state == "done":
-                get_run_logger().info("%s", message)
+                task_logger().info("%s", message)
                 return progress
             if progress.state != "failed":
                 well = time.monotonic()
         if message != said:
-            get_run_logger().info("%s", message)
+            task_logger().info("%s", message)
             said = message
         # "failed" may be the last generation's for a moment: believe it when it stays
         failed = time.monotonic() - well > POLL_SECONDS
@@ -132,7 +133,7 @@ async def _failure(
             _, cause = await in_thread(cluster, lambda c: operations.observe(c, identity, revision))
         cause = await in_thread(cluster, lambda c: operations.with_log(c, identity, cause))
     except UnavailableError:
-        get_run_logger().warning("The logs of %s cannot be read now", identity.service)
+        task_logger().warning("The logs of %s cannot be read now", identity.service)
     why = str(cause) if cause else said
     return RolloutFailedError(
         f"Revision {revision} of {identity.service} did not get running: {why}",
@@ -145,7 +146,7 @@ async def _failure(
 async def record_release(cluster: Cluster, identity: Identity, record: ReleaseRecord) -> ReleaseRecord:
     """Write a release's record into the cluster; a ``deployed`` one supersedes those before it."""
     await in_thread(cluster, lambda c: operations.record(c, identity, record))
-    get_run_logger().info("Revision %d of %s: %s", record.revision, identity.service, record.state)
+    task_logger().info("Revision %d of %s: %s", record.revision, identity.service, record.state)
     return record
 
 
@@ -170,7 +171,7 @@ async def delete_objects(cluster: Cluster, identity: Identity, *, purge: bool = 
     """
     deleted = await in_thread(cluster, lambda c: operations.remove(c, identity, purge=purge))
     await _until_gone(cluster, identity)
-    get_run_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
+    task_logger().info("Deleted %s", ", ".join(deleted) or "nothing")
     return deleted
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prefect import flow
+from prefect import Task, flow
 from prefect.context import FlowRunContext
 from prefect_docker import DockerRegistryCredentials
 from starlette.applications import Starlette
@@ -20,10 +20,11 @@ from starlette.routing import Route
 
 from blocks.cluster import Cluster
 from blocks.image_registry import ImageRegistry
+from errors import UnavailableError
 from sandbox.http import AppServer
 from sandbox.kubernetes.kubelet import Timing
 from sandbox.kubernetes.server import Kubernetes
-from tasks.rollout import operations
+from tasks.rollout import operations, rollout
 from tasks.rollout.cluster import ClusterClient
 from tasks.rollout.descriptor import resolve
 from tasks.rollout.lease import DEFAULT_TIMES
@@ -72,6 +73,7 @@ class Place:
     """One service in a namespace of its own, with what tests do to it."""
 
     usual = {}
+    plain = False
 
     def __init__(self, cluster, image, namespace=None):
         self.cluster, self.image = cluster, image
@@ -88,8 +90,8 @@ class Place:
         return Release(self.identity, resolved, image, Origin("a" * 40, "main", build, key, "run-1"), has_login)
 
     async def run(self, work):
-        """Run ``await work()`` inside a flow run: the one around it, else one of its own."""
-        if FlowRunContext.get():
+        """Run ``await work()`` in the flow run around it, else in one of its own; in none where tasks are plain."""
+        if self.plain or FlowRunContext.get():
             return await work()
 
         @flow
@@ -175,9 +177,10 @@ case = Cases()
 
 
 @pytest.fixture(scope="session")
-def results(request, prefect_server):
+def results(request):
     """Each selected case's exception, or None; by name."""
     needed("KUBECONFIG")
+    request.getfixturevalue("prefect_server")
     items = [item for item in request.session.items if getattr(item, "originalname", "") == "test_on_the_real_cluster"]
     return asyncio.run(case.run([item.callspec.params["name"] for item in items]))
 
@@ -237,12 +240,33 @@ def stand_in(tmp_path_factory):
     running.close()
 
 
+def plainly(task):
+    """A task as a plain function, tried again as its options say, at once."""
+
+    async def tried(*arguments, **keywords):
+        for _ in range(task.retries):
+            try:
+                return await task.fn(*arguments, **keywords)
+            except UnavailableError:
+                await asyncio.sleep(0.1)
+        return await task.fn(*arguments, **keywords)
+
+    return tried
+
+
 @pytest.fixture
-def away(prefect_server, stand_in, monkeypatch):
-    """A service in a namespace of its own on the stand-in, where everything goes quickly."""
+def away(stand_in, monkeypatch):
+    """A service in a namespace of its own on the stand-in, where everything goes quickly.
+
+    Its tasks are plain functions: Prefect's part is tested by tests/flows and on the real cluster, and costs the most.
+    """
+    for name, value in list(vars(rollout).items()):
+        if isinstance(value, Task):
+            monkeypatch.setattr(rollout, name, plainly(value))
     monkeypatch.setattr("tasks.rollout.task.FIRST_POLL_SECONDS", 0.1)
     monkeypatch.setattr("tasks.rollout.task.POLL_SECONDS", 0.3)
     place = Place(stand_in.cluster, stand_in.image)
+    place.plain = True
     yield place
     stand_in.server.faults.clear()
     stand_in.kubernetes.behave()

@@ -24,14 +24,14 @@ async def test_a_first_release_runs_and_the_same_again_changes_nothing(away):
     again = await away.roll_out()
     assert (again.action, again.record.revision) == ("already-deployed", 1)
     assert away.found("Deployment")["metadata"]["resourceVersion"] == before
-    found = await away.run(lambda: service_status(away.cluster, away.identity))
+    found = await away.run(lambda: service_status.fn(away.cluster, away.identity))
     assert (found.state, found.revision, found.ready, found.endpoint_ready) == ("running", 1, 1, True)
     assert found.pods[0].image_digest == away.image.split("@")[1]
 
 
 async def test_an_update_replaces_pods_and_supersedes(away):
     await away.roll_out()
-    changes = await away.run(lambda: plan_release(away.cluster, None, away.release(build="build-2", replicas=2), 2))
+    changes = await away.run(lambda: plan_release.fn(away.cluster, None, away.release(build="build-2", replicas=2), 2))
     assert [(c.kind, c.action) for c in changes] == [("Deployment", "update"), ("Service", "unchanged")]
     assert "spec.replicas" in [d.path for d in changes[0].differences]
     await away.roll_out(build="build-2", replicas=2)
@@ -117,7 +117,7 @@ async def test_undeploy_keeps_the_history_and_purge_leaves_nothing(away):
     await away.roll_out()
     deleted = await away.run(lambda: away.rollouts.undeploy("test run"))
     assert deleted == ("Deployment web", "Service web")
-    found = await away.run(lambda: service_status(away.cluster, away.identity))
+    found = await away.run(lambda: service_status.fn(away.cluster, away.identity))
     assert found.state == "absent"
     assert away.records() == [(1, "uninstalled")]
     assert away.holder() is None

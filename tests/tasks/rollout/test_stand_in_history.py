@@ -97,8 +97,9 @@ async def test_many_failures_do_not_push_the_good_ones_out(away):
     assert (await away.roll_back()).record.rollback_of == 2
 
 
-async def test_what_flows_publish(away):
+async def test_what_flows_publish(prefect_server, away):
     outcome = await away.roll_out()
+    away.plain = False
 
     async def publish():
         release = await publish_release("result-deploy", away.identity, outcome, "http://jenkins.example.com/job/1/")

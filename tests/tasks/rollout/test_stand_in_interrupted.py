@@ -54,7 +54,7 @@ def another_process(place, stand_in, folder, lease_seconds):
 
 
 @pytest.mark.slow
-async def test_a_killed_run_is_taken_over_when_its_lease_expires(away, stand_in, tmp_path):
+async def test_a_killed_run_is_taken_over_when_its_lease_expires(prefect_server, away, stand_in, tmp_path):
     slow(away, stand_in)
     run = another_process(away, stand_in, tmp_path, lease_seconds=3)
     await until(lambda: waiting(away) or run.poll() is not None, STARTS)
@@ -72,7 +72,7 @@ async def test_a_killed_run_is_taken_over_when_its_lease_expires(away, stand_in,
 
 
 @pytest.mark.slow
-async def test_a_terminated_process_says_so_and_gives_the_lease_back(away, stand_in, tmp_path):
+async def test_a_terminated_process_says_so_and_gives_the_lease_back(prefect_server, away, stand_in, tmp_path):
     slow(away, stand_in)
     run = another_process(away, stand_in, tmp_path, lease_seconds=60)
     await until(lambda: waiting(away) or run.poll() is not None, STARTS)
