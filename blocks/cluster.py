@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -66,6 +67,13 @@ class Cluster(SchemaOnce):
             raise InputError(
                 f"The cluster's kubeconfig cannot be used: {error}", remedy="Check its contexts."
             ) from error
+        except binascii.Error:
+            message = "A certificate or key of the cluster's kubeconfig is not base64."
+            raise InputError(message, remedy="Copy it again.") from None
+        keys = list(map(str, configuration.api_key.values()))
+        if not all(key.isascii() and key.isprintable() for key in keys):  # a client's own error would show it
+            message = "The token of the cluster's kubeconfig has characters that no token has."
+            raise InputError(message, remedy="Copy it again: it is one line.")
         if not (
             configuration.api_key.get("authorization")
             or configuration.api_key.get("BearerToken")

@@ -42,11 +42,12 @@ def deploy(project: str, ref: str, environment: str, settings: Sequence[str], **
     """Take PROJECT at REF (default: its default branch) to a running service in an Environment."""
     from console.runs import run
     from console.settings import parse_settings
+    from tasks.hiding import bare
 
     how = {name: options.pop(name) for name in ("local", "no_wait", "as_json")}
     options = {name: value for name, value in options.items() if value is not None}
     parameters = {
-        "project": project, "ref": ref, "environment": environment, "descriptor": parse_settings(settings),
+        "project": bare(project), "ref": ref, "environment": environment, "descriptor": parse_settings(settings),
         "options": options,
     }  # fmt: skip
     run("deploy", parameters, **how)

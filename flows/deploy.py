@@ -13,7 +13,7 @@ from prefect.states import Cancelled
 from blocks.environment import Environment, load_environment
 from errors import SupersededError
 from flows.approve import Approver
-from flows.parameters import AS_ENVIRONMENT, DeployOptions, DescriptorOverrides, Name
+from flows.parameters import AS_ENVIRONMENT, DeployOptions, DescriptorOverrides, Name, Project
 from tasks.claims import Claim
 from tasks.image.engine import EngineBuild
 from tasks.image.reference import ImageReference, parse
@@ -51,7 +51,7 @@ from tasks.turns import Turn, take_turn
 )
 async def deploy(
     *,
-    project: Name,
+    project: Project,
     ref: str = "",
     environment: Name,
     descriptor: DescriptorOverrides = {},  # noqa: B006 - the form shows it; never changed

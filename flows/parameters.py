@@ -8,6 +8,8 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1)]
+# A clone address with a login is refused before the run is made: Prefect keeps and shows what a run was given.
+Project = Annotated[str, Field(min_length=1, pattern=r"^(https?://[^/@]*(/.*)?|[^:]*|(ssh://)?[\w.-]+@.*)$")]
 DescriptorOverrides = dict[str, Any]
 AS_ENVIRONMENT: Literal["as the Environment says"] = "as the Environment says"
 

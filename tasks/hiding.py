@@ -73,6 +73,15 @@ def without_login(text: str) -> str:
     return _LOGIN.sub(f"{MASK}@", text)
 
 
+def bare(address: str) -> str:
+    """A web address without a login; any other text as it is.
+
+    >>> bare("https://oauth2:t0ken@gitlab.example.com/group/app.git"), bare("git@gitlab.example.com:group/app.git")
+    ('https://gitlab.example.com/group/app.git', 'git@gitlab.example.com:group/app.git')
+    """
+    return _LOGIN.sub("", address) if address.strip().lower().startswith(("http://", "https://")) else address
+
+
 def login_secrets(login: tuple[str, str] | None) -> tuple[str, ...]:
     """What of a user name and password is secret: the password, and both as Basic authentication joins them."""
     return (login[1], f"{login[0]}:{login[1]}") if login is not None and login[1] else ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 from errors import AccessError, InputError, NotFoundError, ProtocolError
+from tasks.hiding import without_login
 from tasks.source.ci_variables import CIVariable, read_variable
 from tasks.source.gitlab_fault import Translator
 from tasks.source.model import Commit
@@ -283,7 +284,7 @@ def _project_path(name: str, server_url: str) -> str:
         text = ssh["path"] if ssh else _below(urlsplit(text).path, server.path).partition("/-/")[0]
     path = text.strip("/").removesuffix(".git")
     if not path or any(part in ("", ".", "..") for part in path.split("/")):
-        raise InputError(f"{name!r} is no project.", remedy="Write its path: group/project.")
+        raise InputError(f"{without_login(name)!r} is no project.", remedy="Write its path: group/project.")
     return path
 
 

@@ -6,15 +6,19 @@ import traceback
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from prefect_docker import DockerRegistryCredentials
 from prefect_gitlab import GitLabCredentials
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from starlette.responses import Response
 
-from blocks import Cluster, GitLabServer, ImageRegistry, InterpreterServer, JenkinsServer
-from errors import SmartClideError
+from blocks import Cluster, GitLabServer, ImageRegistry, InterpreterServer, JenkinsServer, MetricsStore
+from cli import smartclide
+from console.checks import check_store
+from errors import InputError, SmartClideError
+from flows.parameters import Project
 from sandbox.http import AppServer
 from tasks.hiding import Hider, without_login
 from tasks.image.reference import parse
@@ -163,3 +167,62 @@ def test_the_password_of_a_proxy_is_not_told(monkeypatch, adapter, proxy):
         [call() for call in adapter("http://example.test")]
     shown = "".join(traceback.format_exception(caught.value))
     assert [part for part in ("pr0xy", "pw@") if part in shown] == [], shown
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://oauth2:glpat-x@gitlab.example.com/g/p.git", "https://gitlab.example.com/g/p.git"),
+        ("http://glpat-x@gitlab.example.com:8080/g/p", "http://gitlab.example.com:8080/g/p"),
+        ("git@gitlab.example.com:g/p.git", "git@gitlab.example.com:g/p.git"),
+        ("g/p", "g/p"),
+    ],
+)
+def test_a_run_is_not_given_the_login_of_a_clone_address(monkeypatch, given, kept):
+    runs = []
+    monkeypatch.setattr("console.runs.run", lambda flow, parameters, **_how: runs.append((flow, parameters["project"])))
+    done = CliRunner().invoke(smartclide, ["deploy", given, "-e", "staging"])
+    assert (done.exit_code, runs) == (0, [("deploy", kept)])
+    flow_takes(kept)
+    if given != kept:
+        with pytest.raises(ValidationError):
+            flow_takes(given)
+
+
+flow_takes = TypeAdapter(Project).validate_python
+
+
+@pytest.mark.parametrize("project", ["12", "https://h/g/p/-/tree/a@b", "ssh://git@h:22/g/p.git", "https://[::1]:8/g/p"])
+def test_addresses_without_a_login_are_taken(project):
+    assert flow_takes(project) == project
+
+
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [
+        ({"token": "t0ken\nx"}, "has characters that no token has"),
+        ({"client-key-data": "k3y!!", "client-certificate-data": "k3y"}, "is not base64"),
+    ],
+)
+def test_a_kubeconfig_with_a_broken_secret_is_told_without_it(user, told):
+    document = json.loads(kubeconfig("https://127.0.0.1:1"))
+    document["users"][0]["user"] = user
+    with pytest.raises(InputError, match=told) as caught:
+        Cluster(kubeconfig=SecretStr(json.dumps(document))).get_client()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert not any(secret in shown for secret in ("t0ken", "k3y"))
+
+
+def test_a_store_that_fails_is_told_without_its_options(tmp_path):
+    (tmp_path / "file").write_text("")
+    block = MetricsStore(url=f"file://{tmp_path}/file/x", storage_options={"secret": SecretStr(str(tmp_path))})
+    with pytest.raises(SmartClideError, match=r"The store file://.*/file/x failed: ") as caught:
+        check_store(block)
+    assert f"'{tmp_path}" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("url", ["ftp://u:pw@host/x", "s3://key:secret@bucket"])
+def test_a_stores_address_holds_no_password(url):
+    with pytest.raises(ValidationError):
+        MetricsStore(url=url)
+    assert MetricsStore(url="abfs://container@account.dfs.core.windows.net/x").url.startswith("abfs://container@")
