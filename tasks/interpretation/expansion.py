@@ -8,7 +8,7 @@ runner, which has rules of its own (see `runner_text`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tasks.interpretation.runner_text import is_predefined, may_be_set, resolved
@@ -24,7 +24,7 @@ class Expanded:
     """Variables with references to each other resolved, as the job has them.
 
     Attributes:
-        values: Final texts.
+        values: Final texts; those that refer to themselves come first.
         unresolved: Names whose text still holds a reference to something unknown; there, ``$$`` stands for a dollar.
         cycles: Circles of variables that refer to each other, by the name where the circle closes.
     """
@@ -32,6 +32,10 @@ class Expanded:
     values: Mapping[str, str]
     unresolved: frozenset[str] = frozenset()
     cycles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def first(self, names: Iterable[str]) -> list[str]:
+        """Those of the variables that refer to themselves."""
+        return [n for n in names if n in self.unresolved and n in references(self.values[n])]
 
 
 def references(text: str) -> list[str]:
@@ -84,10 +88,7 @@ def _replace(text: str, value: Callable[[str], str | None], dollar: str) -> str:
 
 
 def expand_all(
-    values: Mapping[str, str],
-    raw: frozenset[str] = frozenset(),
-    kept: frozenset[str] = frozenset(),
-    outer: frozenset[str] = frozenset(),
+    values: Mapping[str, str], raw: frozenset[str] = frozenset(), kept: frozenset[str] = frozenset()
 ) -> Expanded:
     """Return all variables with the references between them resolved.
 
@@ -95,10 +96,12 @@ def expand_all(
         values: Texts as written.
         raw: Names with ``expand: false``, taken as they are.
         kept: Names that the build may give other values: references to them stay, as ``${NAME}``.
-        outer: Names whose texts come from another pipeline: one that refers to itself means the variable there.
     """
-    worker = _Expander(values, raw, kept, outer)
-    handed = {name: worker.value(name, ()) for name in values}
+    itself = {n for n, text in values.items() if n in text and n not in raw and n in references(text)}
+    itself = {name for name in itself if may_be_set(name)}
+    worker = _Expander(values, raw, kept | itself)
+    names = sorted(values, key=lambda name: name not in itself) if itself else values  # others refer to them
+    handed = {name: worker.value(name, ()) for name in names}
     final = {name: worker.run(name, text) for name, text in handed.items()}
     unresolved = frozenset(name for name, (_, left) in final.items() if left)
     return Expanded({name: text for name, (text, _) in final.items()}, unresolved, worker.cycles)
@@ -109,7 +112,6 @@ class _Expander:
     values: Mapping[str, str]
     raw: frozenset[str]
     kept: frozenset[str] = frozenset()
-    outer: frozenset[str] = frozenset()
     done: dict[str, str] = field(default_factory=dict)
     cycles: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -149,8 +151,8 @@ class _Expander:
 
         def known(other: str) -> str | None:
             nonlocal size
-            if other == name and (name in self.outer or is_predefined(name)):
-                return None  # the value that this one hides
+            if other == name and may_be_set(name):
+                return None  # a stronger one, the value that this one hides, or its own text: the build finds out
             if other not in self.values:
                 return None if may_be_set(other) else ""
             found = self.done[other]

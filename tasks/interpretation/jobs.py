@@ -152,23 +152,16 @@ def forwarded(state: State, draft: JobDraft, instance: Instance) -> Variables:
     own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
     own = own.hiding(state.context.variables or {})
     names = {k: v for k, v in _job_names(draft, instance).items() if k not in own.values}
-    expanded = _bridged(own).over(Variables(names, frozenset(names))).over(wide).expanded()
+    expanded = own.over(Variables(names, frozenset(names))).over(wide).expanded()
     values = {name: expanded.values[name] for name in own.values}
     return Variables(values, frozenset(values.keys() - expanded.unresolved))
-
-
-def _bridged(own: Variables) -> Variables:
-    """The variables a job hands on: there one that refers to itself means what its reports say."""
-    return replace(own, outer=frozenset(own.values))
 
 
 def wide_variables(state: State) -> Variables:
     """What every job gets: predefined variables, the global ones, and overrides, in this order of strength."""
     context = state.context
     predefined = Variables(dict(context.variables or {}), frozenset(context.variables or ()))
-    given = context.overrides.keys()
-    outer = context.pipeline_variables if state.depth else frozenset[str]()
-    overrides = Variables(dict(context.overrides), context.raw_overrides & given, outer & given)
+    overrides = Variables(dict(context.overrides), context.raw_overrides & context.overrides.keys())
     return overrides.over(state.variables.hiding(predefined.values).over(predefined)).without(context.secrets)
 
 
@@ -188,7 +181,7 @@ class Builder:
     def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
         """The variables the job has from the text, those that its rule brings among them."""
         own = Variables({**instance.variables, **brought}).over(draft.variables)
-        own = own.hiding(self.state.context.variables or {})
+        own = own.hiding(self.state.context.variables or {}).replacing(self.state.variables)
         return own.without(self.state.context.overrides).without(self.state.context.secrets)
 
     def job(self, draft: JobDraft, instance: Instance) -> Job:
@@ -303,7 +296,7 @@ class Builder:
         """The job's variables that differ from what every job gets."""
         return {
             name: expanded.values[name]
-            for name in own.values
+            for name in (*expanded.first(own.values), *own.values)
             if expanded.values[name] != self.settled.values.get(name)
             or (name in expanded.unresolved) != (name in self.settled.unresolved)
         }

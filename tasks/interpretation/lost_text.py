@@ -26,10 +26,10 @@ def note_lost(state: State) -> State:
                     "called so. Write `$$` for a dollar; what a shell is to expand belongs in the script."
                 )
                 state.findings.add("variable-loses-text", message, place)
-            if refers_to_itself(text, name) and not bridge:
+            if refers_to_itself(text, name) and not bridge and not state.context.given(name):
                 message = (
-                    f"`{name[:80]}` refers to itself: GitLab knows no other value of it and puts in the text as it "
-                    "is written. Use another name, or set it in the script."
+                    f"`{name[:80]}` refers to itself: a CI/CD variable of this name counts instead of the text, and "
+                    "without one GitLab puts in the text as it is written. Use another name, or set it in the script."
                 )
                 state.findings.add("variable-loses-text", message, place)
     return state

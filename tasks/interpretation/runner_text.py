@@ -123,5 +123,9 @@ def _is_lost(match: re.Match[str], own: str) -> bool:
 
 
 def refers_to_itself(text: str, own: str) -> bool:
-    """Whether a value holds a reference to its own variable, which hides no other one that GitLab sets."""
-    return not is_predefined(own) and any(own in (m["braced"], m["plain"]) for m in _TOKEN.finditer(text))
+    """Whether a value holds a reference to its own variable, which hides no other one that GitLab sets.
+
+    One that is nothing else only says that there is a CI/CD variable of the name.
+    """
+    mine = [m for m in _TOKEN.finditer(text) if own in (m["braced"], m["plain"])]
+    return bool(mine) and mine[0][0] != text and not is_predefined(own)

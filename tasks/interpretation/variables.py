@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from tasks.interpretation.expansion import Expanded, expand_all, put
+from tasks.interpretation.runner_text import is_predefined
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
 
@@ -16,18 +17,14 @@ class Variables:
     Attributes:
         values: Texts by name.
         raw: Those with ``expand: false``.
-        outer: Those of which the pipeline around this one made a text.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     raw: frozenset[str] = frozenset()
-    outer: frozenset[str] = frozenset()
 
     def over(self, other: Variables) -> Variables:
         """These on top of `other`."""
-        mine = self.values.keys()
-        raw, outer = (other.raw - mine) | self.raw, (other.outer - mine) | self.outer
-        return Variables({**other.values, **self.values}, raw, outer)
+        return Variables({**other.values, **self.values}, (other.raw - self.values.keys()) | self.raw)
 
     def without(self, names: Container[str]) -> Variables:
         """These but those."""
@@ -38,9 +35,16 @@ class Variables:
         hidden = {k: predefined[k].replace("$", "$$") for k in self.values if k in predefined and k not in self.raw}
         return replace(self, values={k: _with(v, k, hidden) for k, v in self.values.items()}) if hidden else self
 
+    def replacing(self, weaker: Variables) -> Variables:
+        """The same: one that refers to itself, and replaces another one of the text, means its own text."""
+        other = weaker.values
+        own = {k: v.replace("$", "$$") for k, v in self.values.items() if "$" in v and other.get(k, v) != v}
+        own = {k: v for k, v in own.items() if k not in self.raw and not is_predefined(k)}
+        return replace(self, values={k: _with(v, k, own) for k, v in self.values.items()}) if own else self
+
     def expanded(self, kept: frozenset[str] = frozenset()) -> Expanded:
         """With the references between them resolved; those to names in `kept` stay."""
-        return expand_all(self.values, self.raw, kept, self.outer)
+        return expand_all(self.values, self.raw, kept)
 
 
 def _with(text: str, name: str, hidden: Mapping[str, str]) -> str:

@@ -72,23 +72,29 @@ def test_a_reference_that_stays_does_not_grow() -> None:
 
 
 def test_what_is_raw_is_put_in_by_the_runner() -> None:
-    values = {"R": "$1 ${B}", "V": "$R|${R}|%R%|%B%", "SELF": "$SELF-$R", "B": "b"}
+    values = {"R": "$1 ${B}", "V": "$R|${R}|%R%|%B%", "B": "b"}
     result = expand_all(values, frozenset({"R"}))
     assert result.values == {
         "R": "$1 ${B}",
         "V": "$1 ${B}|$1 ${B}|%R%|b",
-        "SELF": "$SELF-$R-$1 ${B}",
         "B": "b",
     }
 
 
-def test_a_variable_that_refers_to_itself_holds_its_own_text() -> None:
-    result = expand_all(
-        {"PATH": "/x:$PATH", "CI_REGISTRY": "$CI_REGISTRY/x", "FROM": "$FROM!"}, outer=frozenset({"FROM"})
-    )
-    assert (result.values["PATH"], result.cycles) == ("/x:/x:$PATH", {})
-    assert (result.values["CI_REGISTRY"], result.values["FROM"]) == ("$CI_REGISTRY/x", "$FROM!")
-    assert result.unresolved == {"CI_REGISTRY", "FROM"}
+def test_what_a_variable_that_refers_to_itself_means_is_left_to_the_build() -> None:
+    result = expand_all({"CI_REGISTRY": "$CI_REGISTRY/x", "OWN": "$OWN! $$1 $1", "USES": "<$OWN>"})
+    assert result.values == {
+        "CI_REGISTRY": "$CI_REGISTRY/x",
+        "OWN": "$OWN! $$1 ",
+        "USES": "<${OWN}>",
+    }
+    assert (result.unresolved, result.cycles) == ({"CI_REGISTRY", "OWN", "USES"}, {})
+    assert list(expand_all({"USES": "$OWN", "OWN": "$OWN"}).values) == ["OWN", "USES"]
+
+
+def test_no_build_has_another_value_of_what_every_shell_sets() -> None:
+    result = expand_all({"PATH": "/x:$PATH"})
+    assert (result.values, result.unresolved) == ({"PATH": "/x:/x:$PATH"}, frozenset())
 
 
 def test_circles_are_found() -> None:

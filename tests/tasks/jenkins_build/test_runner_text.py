@@ -18,6 +18,9 @@ PIPELINE = r"""
 variables:
   TOKENS: "$1 ${TOKENS_:-x}'$$1'\"$(pwd)\" ${"
   OPEN: "$CI_COMMIT_BRANCH $$1 $1$HOME"
+  USES: "<$THERE $ABSENT>"
+  THERE: "$THERE!"
+  ABSENT: "$ABSENT:$CI_COMMIT_BRANCH 'x'"
 report:
   stage: build
   script:
@@ -26,7 +29,8 @@ report:
 plain:
   stage: test
   needs: []
-  script: ['printf "%s\n" "$TOKENS" "$OPEN"']
+  script: ['printf "%s\n" "$TOKENS" "$OPEN" "$THERE" "$ABSENT" "$USES" "$OWN"']
+  variables: {OWN: "$OWN."}
 told:
   stage: test
   variables: {A: mine, LATE: "<$C $D>"}
@@ -40,9 +44,13 @@ def test_values_with_dollars(tmp_path: Path, rendering: Literal["stages", "graph
     commit = project(tmp_path / "repository", {"file": "x"})
     jenkinsfile = render(interpret({".gitlab-ci.yml": text}, Context()), RenderSettings(rendering=rendering))
     given = {"COMMIT_SHA": commit.sha, "REPO_URL": commit.clone_url, "CI_COMMIT_BRANCH": "main"}
-    host = Listening(tmp_path, jenkinsfile, {"PATH": os.environ["PATH"], "HOME": "/home/agent"}, **given)
+    host = Listening(
+        tmp_path, jenkinsfile, {"PATH": os.environ["PATH"], "HOME": "/home/agent", "THERE": "outside"}, **given
+    )
     ran = host.ran(executor.run(host))
     assert ran.states == {"report": "success", "plain": "success", "told": "success"}, ran.console
-    assert ran.lines["plain"] == [" '$1'\"$(pwd)\" ", "main $1 "]
+    absent = "$ABSENT:$CI_COMMIT_BRANCH 'x':main 'x'"
+    lines = [" '$1'\"$(pwd)\" ", "main $1 ", "outside", absent, f"<outside {absent}>", "$OWN.."]
+    assert ran.lines["plain"] == lines
     dollars, named = "  5$ $B $(pwd)", "it's main $1  %%B% %Y"
     assert ran.lines["told"] == ["main $1 /main $1 ", "main $1 ", dollars, named, "main $1   b", f"<{dollars} {named}>"]
