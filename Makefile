@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 5
 # How often a failed test is tried again; what was is listed.
 RERUNS ?= 0
-# 1: also the tests that kill processes or run very many jobs, as continuous integration does.
+# 1: also the tests that take long (kills, outages, variants of whole deployments, very many jobs), as CI does.
 SLOW ?= 0
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Compiled once, instead of by each of the processes that are started.

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -72,8 +73,8 @@ class PrefectServer:
             "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
         }
 
-    def start(self) -> PrefectServer:
-        """Start it; `wait` says when it answers."""
+    def start(self, further: Mapping[str, str] | None = None) -> PrefectServer:
+        """Start it, with `further` settings of Prefect; `wait` says when it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         settings = {
@@ -86,7 +87,7 @@ class PrefectServer:
         }
         log = (self.home / "server.log").open("ab")
         self._process = subprocess.Popen(
-            command, env={**os.environ, **self.environment(), **settings},
+            command, env={**os.environ, **self.environment(), **settings, **(further or {})},
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         log.close()

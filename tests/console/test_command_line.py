@@ -267,6 +267,7 @@ def test_an_output_that_cannot_be_written_is_bad_input(project):
     assert "cannot be written" in done.stderr
 
 
+@pytest.mark.slow
 def test_bad_input_found_by_a_run_exits_2(sandbox, prefect_server):
     from console.sandboxing import save_environment
     from sandbox.launcher import EXAMPLE_PROJECT

@@ -172,6 +172,7 @@ def test_a_no_to_a_manual_job_that_must_run_ends_the_deployment_and_says_who_sai
     assert house.found("Deployment", "said-no") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "said"), [("proceedEmpty", "approved"), ("abort", "rejected")])
 def test_an_answer_in_jenkins_ends_the_question(house, how, said):
     path = house.project(f"approvals/in-jenkins-{how.lower()}", **{".gitlab-ci.yml": BLOCKING})
@@ -190,6 +191,7 @@ def test_an_answer_in_jenkins_ends_the_question(house, how, said):
     assert message == f"'Run the job go live?' was {said} in Jenkins by {house.sandbox.state().jenkins_user}"
 
 
+@pytest.mark.slow
 def test_without_an_answer_in_time_an_optional_job_is_skipped(house):
     from blocks.environment import Environment
 
@@ -204,6 +206,7 @@ def test_without_an_answer_in_time_an_optional_job_is_skipped(house):
     assert (name, message) == ("Expired", "'Run the job play?' was rejected: nobody answered in time")
 
 
+@pytest.mark.slow
 def test_cancelling_the_deployment_ends_its_questions_and_the_build(house):
     path = house.project("approvals/cancelled", **{".gitlab-ci.yml": BLOCKING})
 
@@ -219,6 +222,7 @@ def test_cancelling_the_deployment_ends_its_questions_and_the_build(house):
     assert console(house, path).rstrip().endswith("Finished: ABORTED")
 
 
+@pytest.mark.slow
 def test_withdrawing_only_the_question_is_a_no(house):
     from prefect.states import Cancelling
 
@@ -237,6 +241,7 @@ def test_withdrawing_only_the_question_is_a_no(house):
     assert (name, "cancelled in Prefect" in message) == ("Cancelled", True)
 
 
+@pytest.mark.slow
 def test_a_question_that_does_not_wait_is_named(house, prefect_server):
     from errors import NotFoundError
 

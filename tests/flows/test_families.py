@@ -3,6 +3,7 @@
 import hashlib
 
 import httpx
+import pytest
 
 from flows.deploy import deploy
 
@@ -53,6 +54,7 @@ def keep_secret(house, folders, credentials_id):
         jenkins.post(url, content=xml).raise_for_status()
 
 
+@pytest.mark.slow
 def test_a_child_pipeline_with_a_secret_of_jenkins(run, house):
     files = {".gitlab-ci.yml": PARENT.encode(), "ci/child.yml": CHILD.encode()}
     project = house.project("families/parent", **files)

@@ -9,6 +9,7 @@ from flows.deploy import deploy
 SERVERS = ["gitlab_server", "jenkins_server", "registry_server", "kubernetes_server"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_fault_of_each_kind_in_between_is_survived(house, run, server):
     path = house.project(f"faults/{server.replace('_server', '')}")
@@ -26,6 +27,7 @@ def test_a_fault_of_each_kind_in_between_is_survived(house, run, server):
     assert house.builds(path) == [1]
 
 
+@pytest.mark.slow
 def test_jenkins_restarting_during_a_build_is_survived(house):
     path = house.project("faults/restart", **{
         "tests/test_unit.py": b"import time, unittest\nclass T(unittest.TestCase):\n  def test(self): time.sleep(4)\n"

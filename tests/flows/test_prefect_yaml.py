@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -47,6 +48,7 @@ def test_the_entrypoints_load_from_another_folder_with_readable_forms(tmp_path):
             assert field.get("description"), (flow["name"], name)
 
 
+@pytest.mark.slow
 def test_an_entrypoint_needs_none_that_was_loaded_before(tmp_path):
     assert [flow["name"] for flow in loaded(["flows/undeploy.py:undeploy"], tmp_path)] == ["undeploy"]
 

@@ -61,6 +61,7 @@ def artifact(house, state, key):
     return told(state.state_details.flow_run_id)[1][key].data
 
 
+@pytest.mark.slow
 def test_our_own_service_deploys_what_the_embedded_interpreter_would(house, run, place, ours):
     name = place("ours", ours.url)
     state = run(deploy, project=EXAMPLE, ref="main", environment=name)

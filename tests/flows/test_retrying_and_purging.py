@@ -54,6 +54,7 @@ def test_what_passed_before_the_failed_stage_does_not_run_again(house, run, tmp_
     assert house.builds(path) == [2, 1]
 
 
+@pytest.mark.slow
 def test_a_second_failure_is_taken_up_once_more(house, run, tmp_path):
     path = house.project("again/twice", **{".gitlab-ci.yml": pipeline(tmp_path / "flag")})
     assert run(deploy, project=path).is_failed()
@@ -65,6 +66,7 @@ def test_a_second_failure_is_taken_up_once_more(house, run, tmp_path):
     assert "\nmade\n" in console(house, path, 3)
 
 
+@pytest.mark.slow
 def test_where_it_cannot_be_right_a_fresh_build_is_made(house, run, tmp_path):
     """dotenv variables of jobs that do not run again would be missing."""
     text = pipeline(tmp_path / "flag", artifacts=", reports: {dotenv: made.env}").replace(
@@ -78,6 +80,7 @@ def test_where_it_cannot_be_right_a_fresh_build_is_made(house, run, tmp_path):
     assert not any("Restarted" in cause for cause in causes(house, path, 2))
 
 
+@pytest.mark.slow
 def test_without_the_wish_a_fresh_build_is_made(house, run, tmp_path):
     path = house.project("again/unasked", **{".gitlab-ci.yml": pipeline(tmp_path / "flag")})
     assert run(deploy, project=path).is_failed()

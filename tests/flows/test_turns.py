@@ -229,6 +229,7 @@ quick: {interruptible: true, script: [echo quick]}
 """
 
 
+@pytest.mark.slow
 def test_a_newer_deployment_stops_the_build_of_the_older_as_its_pipeline_says(house):
     path = house.project("turns/newest", **{".gitlab-ci.yml": INTERRUPTIBLE})
     job = "job/smartclide/job/turns/job/newest"

@@ -130,6 +130,7 @@ def test_a_tree_of_child_pipelines_ends_at_gitlabs_limit() -> None:
     assert "and the job fails: one pipeline and its children are at most 1000." in " ".join(refused)
 
 
+@pytest.mark.slow
 def test_child_pipelines_of_too_many_jobs_are_an_error() -> None:
     many = "".join(f"j{n}: {{script: a}}\n" for n in range(3000))
     with pytest.raises(InterpretationError, match="more than 20000 jobs"):
