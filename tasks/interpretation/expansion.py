@@ -135,6 +135,7 @@ class _Expander:
             if other not in self.values:
                 return None
             if other in self.kept:
+                self.value(other, chain)  # which finds circles
                 return f"${{{other}}}"
             if other in self.raw and not is_predefined(other):
                 return None  # GitLab leaves these to the runner, which knows no percent signs

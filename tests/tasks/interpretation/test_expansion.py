@@ -101,6 +101,11 @@ def test_circles_are_found() -> None:
     assert list(expand_all({"A": "$B", "B": "$C", "C": "$A"}).cycles.values()) == [("A", "B", "C", "A")]
 
 
+def test_circles_through_one_that_refers_to_itself_are_found() -> None:
+    assert list(expand_all({"A": "$A-$B", "B": "$A"}).cycles.values()) == [("A", "B", "A")]
+    assert expand_all({"A": "$A", "B": "$A"}).cycles == {}
+
+
 def test_texts_cannot_grow_without_bound() -> None:
     bomb = {f"V{i}": f"$V{i + 1}$V{i + 1}$V{i + 1}$V{i + 1}" for i in range(30)} | {"V30": "x" * 100}
     assert max(len(v) for v in expand_all(bomb).values.values()) < 500_000
