@@ -131,8 +131,8 @@ _JOBS = {
 }
 _WARNINGS = {
     "variable-loses-text": _warning(
-        "A variable of the text does not reach the job as it reads: GitLab's runner drops what it takes for references "
-        "to nothing (`$1`, `${A:-x}`, `$HOME`), or the variable refers to itself. Here as there.",
+        "A variable, or the name of an image, does not reach the job as it reads: GitLab's runner drops what it takes "
+        "for references to nothing (`$1`, `${A:-x}`, `$HOME`), or the variable refers to itself. Here as there.",
         "Write `$$` for a dollar, or `expand: false`; let the script expand what a shell is to expand.",
     ),
     "variable-not-set": _warning(
