@@ -10,7 +10,7 @@ import asyncio
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -49,7 +49,7 @@ class ServiceOptions:
 
     files: Path | None = None
     gitlab_url: str | None = None
-    gitlab_token: str | None = None
+    gitlab_token: str | None = field(default=None, repr=False)
     templates: Path | None = None
     allow_remote: bool = False
     max_bytes: int = 2**20

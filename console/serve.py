@@ -25,6 +25,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from console.command_options import EXIT_FAILED
 from console.stopping import Worker, stop
 from errors import SmartClideError
+from tasks.hiding import Hider
 
 WORK_POOL = "smartclide"
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,7 +58,8 @@ def deploy_all() -> str:
     done = _prefect(["--no-prompt", "deploy", "--all"])
     if done.returncode != 0:
         raise SmartClideError(
-            f"`prefect deploy --all` failed: {done.stdout[-800:].strip()}", remedy="Check the Prefect server's address."
+            f"`prefect deploy --all` failed: {Hider()(done.stdout[-800:]).strip()}",
+            remedy="Check the Prefect server's address.",
         )
     refuse_unknown_parameters()
     return done.stdout

@@ -22,7 +22,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 from pydantic import Field, create_model
 
-from errors import SmartClideError
+from errors import SmartClideError, printable
 from tasks import markdown
 from tasks.jenkins_build.approvals import Decision, Ended, Question, Verdict, Way
 
@@ -172,7 +172,7 @@ class Approver:
         late = f"No answer within {question.seconds:.0f} s counts as a no."
         get_run_logger().warning(
             "waits for approval: %s %s %s Answer in the UI (the paused run %r), by `smartclide approve`, or at %s",
-            question.text, no, late, APPROVE, question.address,
+            printable(question.text), no, late, APPROVE, question.address,
         )  # fmt: skip
         wait = _Wait(question, ended)
         token = _waits.set(wait)
