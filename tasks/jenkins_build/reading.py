@@ -5,7 +5,8 @@ Consumes the pieces of the console in order; no request is made here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from errors import printable
@@ -46,6 +47,7 @@ class Reader:
         quiet: Only read: it was all shown before.
         coverage: Reads percentages out of jobs' lines.
         stages: Finds the stages of a Jenkinsfile that is not ours; they are then what jobs are else.
+        mask: Takes out of a line what Jenkins leaves in it of the project's secrets.
     """
 
     def __init__(
@@ -57,12 +59,13 @@ class Reader:
         quiet: bool = False,
         coverage: Coverage | None = None,
         stages: Stages | None = None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self.console = Console()
         self.agents = AgentWaits()
         self.coverage = coverage or Coverage({})
         self.stages = stages
-        self._quiet = quiet
+        self._quiet, self._mask = quiet, mask
         self._display, self._log = display, log
         self._page, self._owners = PageReader(), Owners()
         self._showing = Showing(display.send, whole)
@@ -91,11 +94,17 @@ class Reader:
         """The console has ended; returns its last line, if that has no line end."""
         return self._take(self._page.finish())
 
-    def _take(self, lines: list[Line]) -> str:
+    def _take(self, found: list[Line]) -> str:
+        lines = list(map(self._masked, found))
         for line in lines:
             self._read(line)
         self._showing.flush()
         return "".join(f"{line.text}\n" for line in lines)
+
+    def _masked(self, line: Line) -> Line:
+        text = self._mask(line.text)
+        same = text == line.text or "gl-job name=" in line.text  # a job may be called like a secret
+        return line if same else replace(line, text=text)
 
     def ended(self, succeeded: bool, aborted: bool = False) -> None:
         """The build is over, with this result."""

@@ -283,7 +283,8 @@ async def run_build(
     The job of a project holds one Jenkinsfile. When another run rewrote it for another commit before our build began,
     the guard in the Jenkinsfile stops our build; and a restart of Jenkins may lose a queue item.
     """
-    watch = Watch(spec.jobs, spec.coverage, wishes.store, spec.foreign, wishes.seen)
+    unmasked = spec.variables.unmasked if spec.variables is not None else ()
+    watch = Watch(spec.jobs, spec.coverage, wishes.store, spec.foreign, wishes.seen, unmasked)
     with mirrors_here():
         try:
             outcome = await _run_build(jenkins, spec, limits, wishes, watch)

@@ -50,6 +50,12 @@ class VariableStore:
     known: tuple[CIVariable, ...] | None = None
 
     @property
+    def unmasked(self) -> tuple[str, ...]:
+        """Values that Jenkins does not mask in its log: of files, whose path it masks, and of several lines."""
+        values = [(one.value.get_secret_value(), one.bound.is_file) for one in self.stored]
+        return tuple(value for value, is_file in values if is_file or "\n" in value)
+
+    @property
     def folder(self) -> str:
         """The project's own folder, below the JenkinsServer's."""
         return f"{self.project_path}.git"

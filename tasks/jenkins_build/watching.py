@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tasks.hiding import masking
 from tasks.jenkins_build.console import Console
 from tasks.jenkins_build.log_file import LogFile
 from tasks.jenkins_build.mirrors import MOST, Plain, display
@@ -34,6 +35,7 @@ class Watch:
         store: Where its whole log is kept; None = nowhere.
         foreign: Its Jenkinsfile is not ours: its stages are shown in the place of jobs.
         seen: Where what is known of its jobs is written for others.
+        unmasked: Secrets of the project that Jenkins does not mask in its log.
     """
 
     jobs: int = 0
@@ -41,6 +43,7 @@ class Watch:
     store: Store | None = None
     foreign: bool = False
     seen: Seen = field(default_factory=Seen)
+    unmasked: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Watching:
@@ -66,6 +69,7 @@ class Watching:
             quiet=ref.reused,
             coverage=Coverage(watch.coverage),
             stages=Stages() if watch.foreign else None,
+            mask=masking(watch.unmasked) if watch.unmasked else str,
         )
         self._name, self._log, self._seen, self._jobs = str(ref), log, watch.seen, watch.jobs
         self._progress = None if ref.reused else Progress(log, watch.jobs, table=watch.jobs > MOST)
