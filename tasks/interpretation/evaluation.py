@@ -59,6 +59,13 @@ class Scope:
         """The same scope with the secrets among what is known: only for what cannot leave a text behind."""
         return replace(self, known={**self.known, **self.secrets}, unknown=self.unknown - self.secrets.keys())
 
+    def supposing(self, term: bool | Expression) -> Scope:
+        """The same scope where `term` holds: variables that it says are equal to a text are known, if they were not."""
+        terms = term.terms if isinstance(term, And) else (term,)
+        equal = [(one.left, one.right) for one in terms if isinstance(one, Equal)]
+        told = {a.name: b.value for a, b in equal if self.value(a) == a and isinstance(a, Var) and isinstance(b, Text)}
+        return self.over(told) if told else self
+
     def concealed(self) -> Scope:
         """The same scope with the secrets unknown."""
         known = {name: value for name, value in self.known.items() if name not in self.secrets}

@@ -63,7 +63,8 @@ def _decision(draft: JobDraft, scope: Scope, state: State, judge: Judge) -> Deci
         wide = inherited(Variables(workflow.outcome.variables), given).values
         own = {name: text for name, text in wide.items() if name not in stronger}
         never = workflow.outcome.when == "never"
-        found = Decision(()) if never else decide_job(draft.node, scope.over(own), judge, state.governed)
+        there = scope.over(own).supposing(workflow.condition)
+        found = Decision(()) if never else decide_job(draft.node, there, judge, state.governed)
         for choice in found.choices:
             outcome = replace(choice.outcome, variables={**own, **choice.outcome.variables})
             choices.append(Choice(_together(workflow, choice), outcome, choice.span))

@@ -61,10 +61,24 @@ Object copied(Object value) {
   return value
 }
 
+// Many jobs have the same rules: they are kept once.
+@Field List sharedRules = []
+
+@NonCPS
+void listRules(String text) {
+  for (list in new groovy.json.JsonSlurper().parseText(text)) {
+    sharedRules.add(copied(list))
+  }
+}
+
 @NonCPS
 void listJobs(String text) {
   for (pair in new groovy.json.JsonSlurper().parseText(text)) {
-    jobs[pair[0]] = copied(pair[1])
+    Map job = copied(pair[1])
+    if (job.rules != null) {
+      job.rules = sharedRules[job.rules]
+    }
+    jobs[pair[0]] = job
   }
 }
 
@@ -155,14 +169,18 @@ def _texts_in(node: Expression) -> Iterator[str]:
 def _packed(jobs: list[Listed]) -> Listing:
     found = Listing([[_READ]])
     early: list[str] = []
+    shared: dict[str, int] = {}
     cases: list[Statement] = []
     for number, part in enumerate(_chunks([json.dumps(_late(job)) for job in jobs])):
         here = jobs[len(early) : len(early) + len(part)]
-        early += [json.dumps([job.mark, _early(job, number, place)]) for place, job in enumerate(here)]
+        early += [json.dumps([job.mark, _early(job, shared, [number, place])]) for place, job in enumerate(here)]
         comment = Comment(f"{here[0].place} to {here[-1].place}")
         found.paragraphs.append([comment, _text(f"details{number}", part)])
         cases.append(Source(f"case {number}: return details{number}()"))
     found.paragraphs.append([Block("@NonCPS\nString details(int part)", (Block("switch (part)", tuple(cases)),))])
+    for number, part in enumerate(_chunks(list(shared))):
+        found.paragraphs.append([_text(f"rules{number}", part)])
+        found.calls.append(Source(f"listRules(rules{number}())"))
     for number, part in enumerate(_chunks(early)):
         found.paragraphs.append([_text(f"jobs{number}", part)])
         found.calls.append(Source(f"listJobs(jobs{number}())"))
@@ -185,8 +203,12 @@ def _chunks(items: list[str]) -> Iterator[list[str]]:
     yield part
 
 
-def _early(job: Listed, number: int, place: int) -> dict[str, object]:
-    return {**{key: _plain(v) for key, v in job.value.entries if key not in _LATE}, "place": [number, place]}
+def _early(job: Listed, shared: dict[str, int], place: list[int]) -> dict[str, object]:
+    """What decides when the job starts; its rules by their number in `shared`, which gets those that are new."""
+    found = {key: _plain(v) for key, v in job.value.entries if key not in _LATE}
+    if "rules" in found:
+        found["rules"] = shared.setdefault(json.dumps(found["rules"]), len(shared))
+    return {**found, "place": place}
 
 
 def _late(job: Listed) -> dict[str, object]:

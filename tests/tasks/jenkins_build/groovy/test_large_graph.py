@@ -73,6 +73,13 @@ def test_jobs_of_a_group_exclude_each_other_among_very_many() -> None:
     assert '"script": ' not in index
 
 
+def test_the_same_rules_of_very_many_jobs_are_written_once() -> None:
+    rules = (Undecided(Equal(Var("RUN"), Text("the only mention"))),)
+    jobs = tuple(Job(f"job {number}", "a", ("true",), rules=rules) for number in range(1_100))
+    text = render(Pipeline(None, ("a",), jobs, decided=False), RenderSettings())
+    assert text.count("the only mention") == 1
+
+
 @pytest.mark.slow
 def test_very_many_jobs_run_on_the_stand_in(tmp_path: Path) -> None:
     url, sha = repository(tmp_path / "origin.git")
