@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from console.including import checked_address
 from errors import InputError
-from tasks.interpretation.predefined import project_names, slug
+from tasks.interpretation.predefined import project_names, server_names, slug
 from tasks.interpretation.predefined_table import GIVEN_BY_GITLAB
 
 # What a merge request has, whichever it is: rules that ask whether it is set are decided, and no text is made of it.
@@ -47,6 +48,10 @@ class Options(Protocol):
         """``--var``."""
 
     @property
+    def gitlab_url(self) -> str | None:
+        """``--gitlab-url``."""
+
+    @property
     def inputs(self) -> Sequence[str]:
         """``--input``."""
 
@@ -73,7 +78,8 @@ def decided_by(options: Options) -> dict[str, Any]:
         raise InputError(f"{' and '.join(named)} are for different pipelines.", remedy="Give one of them.")
     if not named:
         return {"variables": None, **given}
-    known = {**_of_ref(options), **_of_project(overrides)}
+    server = server_names(checked_address(options.gitlab_url)) if options.gitlab_url else {}
+    known = {**_of_ref(options), **_of_project(overrides), **server}
     if options.merge_request is not None:
         given["secrets"] = {name: value for name, value in _SET.items() if name not in overrides}
     unknown = GIVEN_BY_GITLAB if options.merge_request is None else GIVEN_BY_GITLAB | _OF_ONE

@@ -5,6 +5,7 @@ The GitLab client and the HTTP client are imported only when they are needed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,8 @@ def checked_address(url: str) -> str:
         InputError: It is none, or holds credentials.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    odd = parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None
+    if odd or not re.fullmatch(r"(\[[^\]]*\]|[^:]*)(:[0-9]{1,5})?", parts.netloc):
         raise InputError("--gitlab-url is no address.", remedy="Write it as https://gitlab.example.com.")
     return url.rstrip("/")
 

@@ -54,7 +54,7 @@ def predefined_variables(
         "CI_PIPELINE_SOURCE": source,
         **_of_commit(commit),
         **_of_project(commit),
-        **_of_server(commit.server_url),
+        **server_names(commit.server_url),
     }
     if environment_name is not None:
         known |= {"CI_ENVIRONMENT_NAME": environment_name, "CI_ENVIRONMENT_SLUG": environment_slug(environment_name)}
@@ -107,7 +107,8 @@ def project_names(path: str) -> dict[str, str]:
     }
 
 
-def _of_server(url: str) -> dict[str, str]:
+def server_names(url: str) -> dict[str, str]:
+    """The predefined variables that are made of GitLab's address."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return {

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from errors import printable
 from tasks.source.codes import CODES
+
+_OFTEN = frozenset(("deploy-job", "trigger"))  # they name the job first
+_NAME = re.compile(r"`[^`]*`")
+_SHOWN = 8
 
 Severity = Literal["error", "warning", "info"]
 
@@ -66,12 +71,27 @@ class Findings:
 
 
 def told(diagnostics: Iterable[Diagnostic]) -> list[str]:
-    """One line for each; an info that says the same in several places is one line at the first of them."""
-    lines: dict[tuple[str, str], list[Diagnostic]] = {}
+    """One line for each; what is the same in several places, or for several jobs, is one line at the first of them."""
+    lines: dict[object, list[Diagnostic]] = {}
     for count, item in enumerate(diagnostics):
-        lines.setdefault((item.code, item.message) if item.severity == "info" else ("", str(count)), []).append(item)
-    more = (f" (and {len(same) - 1} more)" if len(same) > 1 else "" for same in lines.values())
-    return [f"{same[0]}{rest}" for same, rest in zip(lines.values(), more, strict=True)]
+        key: object = (item.code, item.message) if item.severity == "info" else count
+        lines.setdefault(_of_any_job(item) or key, []).append(item)
+    return [f"{same[0]}{_others(same)}" for same in lines.values()]
+
+
+def _of_any_job(item: Diagnostic) -> str | None:
+    """The message without the job's name, where a pipeline often has many such jobs."""
+    return _NAME.sub("", item.message, count=1) if item.code in _OFTEN else None
+
+
+def _others(same: list[Diagnostic]) -> str:
+    if len(same) == 1:
+        return ""
+    if same[0].code not in _OFTEN:
+        return f" (and {len(same) - 1} more)"
+    names = [printable(found[0]) for item in same[1:] if (found := _NAME.search(item.message))]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f" (likewise {', '.join(names[:_SHOWN])}{more})"
 
 
 def errors_of(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from console.examining import listed
 from console.interpret import InterpretOptions, interpret_file
+from errors import InputError
 
 
 @pytest.fixture
@@ -53,6 +54,15 @@ def test_what_nobody_told_is_not_taken_for_another_value(when, name):
 def test_the_projects_path_tells_its_parts(when):
     condition = '$CI_PROJECT_ROOT_NAMESPACE == "a" && $CI_PROJECT_NAMESPACE == "a/b" && $CI_PROJECT_NAME == "c"'
     assert when(condition, branch="main", variables=["CI_PROJECT_PATH=a/b/c"]) == "on_success"
+
+
+def test_the_address_of_gitlab_is_known_where_it_is_given(when):
+    condition = '$CI_SERVER_HOST == "gitlab.example.com"'
+    assert when(condition, branch="main") is None
+    assert when(condition, branch="main", gitlab_url="https://gitlab.example.com") == "on_success"
+    assert when(condition, branch="main", gitlab_url="https://other.example.com") == "never"
+    with pytest.raises(InputError, match="--gitlab-url is no address"):
+        when(condition, branch="main", gitlab_url="https://gitlab.example.com:port")
 
 
 def test_no_text_is_made_of_a_merge_request_that_is_any(tmp_path):
