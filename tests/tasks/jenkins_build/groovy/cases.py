@@ -246,7 +246,7 @@ CASES: dict[str, Case] = {
             job(
                 "make",
                 "a",
-                'mkdir dist; echo it > dist/app; echo no > dist/x.tmp; echo "V=it\'s \\$5 = x" > b.env; echo u > u,n',
+                'mkdir dist; echo it > dist/app; echo no > dist/x.tmp; echo "V=it\'s \\$\\$5 = x" > b.env; echo u >u,n',
                 after_script=("echo out:status=$CI_JOB_STATUS; echo more > dist/more; exit 5",),
                 artifacts=Artifacts(
                     ("dist/",), untracked=True, exclude=("dist/*.tmp",), reports={"dotenv": ("b.env",)}
