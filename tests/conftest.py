@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -44,6 +45,11 @@ def in_flows(path):
 
 def runs_flows(item):
     return in_flows(item.path)
+
+
+# How fast a busy machine makes up examples says nothing of the code.
+settings.register_profile("suite", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("suite")
 
 
 # Files in the order in which workers take them: what waits for a real cluster first, while others keep the processors

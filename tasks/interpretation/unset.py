@@ -11,19 +11,20 @@ from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
 _USED = re.compile(r"\$\{?([A-Z][A-Z0-9_]{4,})")
 _DECIDE = ("rules", "only", "except")
-_OF_THE_BUILD = frozenset(("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA"))  # a Jenkinsfile to keep makes them of a parameter
+# A Jenkinsfile to keep makes these of a parameter.
+_KEPT = GIVEN_BY_GITLAB - {"CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA"}
+_Places = dict[str, tuple[Scalar, list[str]]]
 
 
 def note_unset(state: State) -> State:
     """One finding a variable, where it is used first; and one for all that a deployment would have from GitLab."""
-    later = state.context.variables is None  # rules ask the build's parameters
-    for name, (text, users) in _uses(state, MISSED, decided=not later).items():
+    missed, kept = _uses(state)
+    for name, (text, users) in missed.items():
         message = (
             f"`{name}` is not set ({_some(users)}): {MISSED[name]}. Use something else, such as a CI/CD variable of "
             "the project, masked where it is secret."
         )
         state.findings.add("variable-not-set", message, text.span)
-    kept = _uses(state, GIVEN_BY_GITLAB - _OF_THE_BUILD, decided=False)
     if kept:
         users = [user for _, found in kept.values() for user in found]
         message = (
@@ -34,17 +35,23 @@ def note_unset(state: State) -> State:
     return state
 
 
-def _uses(state: State, names: Container[str], *, decided: bool) -> dict[str, tuple[Scalar, list[str]]]:
-    """Where these names are used first and by whom, but where they are set; in rules too, if they are `decided`."""
+def _uses(state: State) -> tuple[_Places, _Places]:
+    """Where the two kinds of names are used first and by whom, but where they are set.
+
+    What GitLab alone has counts in rules too, unless these ask the build's parameters.
+    """
     context = state.context
     given = {*(context.variables or ()), *context.overrides, *context.secrets}
-    places: dict[str, tuple[Scalar, list[str]]] = {}
+    missed: _Places = {}
+    kept: _Places = {}
     for where, node, own in _parts(state):
-        texts = list(_texts(node if decided else node.without(*_DECIDE)))
-        for name, text in _used(texts, names):
-            if name not in given and name not in own and not any(f"{name}=" in other.text for other in texts):
-                places.setdefault(name, (text, []))[1].append(where)
-    return places
+        rest = _texts(node.without(*_DECIDE))
+        decide = [] if context.variables is None else [x for key in _DECIDE for x in _texts(node.get(key))]
+        for texts, names, places in ((decide + rest, MISSED, missed), (rest, _KEPT, kept)):
+            for name, text in _used(texts, names):
+                if name not in given and name not in own and not any(f"{name}=" in other.text for other in texts):
+                    places.setdefault(name, (text, []))[1].append(where)
+    return missed, kept
 
 
 def _some(users: list[str]) -> str:
@@ -78,12 +85,15 @@ def _mappings(node: Node | None) -> Iterator[Mapping_]:
             yield from _mappings(item)
 
 
-def _texts(node: Node) -> Iterator[Scalar]:
-    if isinstance(node, Scalar):
-        yield node
-    elif isinstance(node, Mapping_):
-        for entry in node:
-            yield from _texts(entry.value)
-    elif isinstance(node, Sequence):
-        for item in node.items:
-            yield from _texts(item)
+def _texts(node: Node | None) -> list[Scalar]:
+    """All texts inside, in their order."""
+    found, left = [], [node]
+    while left:
+        node = left.pop()
+        if isinstance(node, Scalar):
+            found.append(node)
+        elif isinstance(node, Mapping_):
+            left.extend(entry.value for entry in reversed(list(node)))
+        elif isinstance(node, Sequence):
+            left.extend(reversed(node.items))
+    return found
