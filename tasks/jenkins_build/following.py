@@ -6,6 +6,7 @@ Talks to Jenkins through `tasks.jenkins_build.polling` only; every wait has a de
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -216,7 +217,8 @@ class Follower:
                     remedy="Raise the Environment's build timeout, or make the pipeline faster.",
                 )
             followers = self.poller.followers
-            await asyncio.sleep(next_look(age, self._estimate, self.limits.poll, followers, to_come=watching.to_come))
+            pause = next_look(age, self._estimate, self.limits.poll, followers, to_come=watching.to_come)
+            await asyncio.sleep(pause if followers == 1 else pause * random.uniform(0.8, 1.0))  # noqa: S311 - no secret
 
     async def _judge(self, watching: Watching, number: int) -> None:
         """Find out how the stages of a Jenkinsfile that is not ours ended, of those that are over."""
