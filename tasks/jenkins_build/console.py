@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from tasks.jenkins_build.outcome import Failure, StageOutcome, StageStatus
+from tasks.jenkins_build.settings import IMAGE_STAGE
 
-IMAGE_STAGE = "image"
 TAIL_LINES = 40
 _ANNOTATION = re.compile(r"\x1b\[8mha:.*?\x1b\[0m")  # hidden console notes of Jenkins
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

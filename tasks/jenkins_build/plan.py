@@ -21,9 +21,8 @@ from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, with_variables
 from tasks.jenkins_build.names import JobNames, Unique, job_names
-from tasks.jenkins_build.settings import RenderSettings
+from tasks.jenkins_build.settings import IMAGE_STAGE, RenderSettings
 
-IMAGE_STAGE = "image"
 COMMIT_PARAMETER = "COMMIT_SHA"
 BUILD_KEY_PARAMETER = "BUILD_KEY"
 URL_PARAMETER = "REPO_URL"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tasks.interpretation.pipeline import Job
 from tasks.jenkins_build.artifacts import has_stash
-from tasks.jenkins_build.console import IMAGE_STAGE
+from tasks.jenkins_build.settings import IMAGE_STAGE
 
 if TYPE_CHECKING:
     from tasks.jenkins_build.plan import Plan

@@ -9,6 +9,7 @@ from typing import Literal
 from tasks.source.model import CI_FILE, DOCKERFILE
 
 HOUR_SECONDS = 3600
+IMAGE_STAGE = "image"  # as builds announce it
 
 
 @dataclass(frozen=True)
