@@ -241,14 +241,14 @@ def stand_in(tmp_path_factory):
 
 
 def plainly(task):
-    """A task as a plain function, tried again as its options say, at once."""
+    """A task as a plain function, tried again as its options say."""
 
     async def tried(*arguments, **keywords):
-        for _ in range(task.retries):
+        for pause in task.retry_delay_seconds if task.retries else ():
             try:
                 return await task.fn(*arguments, **keywords)
             except UnavailableError:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(pause)
         return await task.fn(*arguments, **keywords)
 
     return tried
