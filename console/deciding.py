@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from console.including import checked_address
 from errors import InputError
 from tasks.interpretation.predefined import project_names, server_names, slug
 from tasks.interpretation.predefined_table import GIVEN_BY_GITLAB
+
+if TYPE_CHECKING:
+    from console.interpret import InterpretOptions
 
 # What a merge request has, whichever it is: rules that ask whether it is set are decided, and no text is made of it.
 _SET = {f"CI_{name}": "1" for name in ("MERGE_REQUEST_ID", "MERGE_REQUEST_IID", "OPEN_MERGE_REQUESTS")}
@@ -24,43 +27,7 @@ _OF_ONE = frozenset(
 )
 
 
-class Options(Protocol):
-    """`console.interpret.InterpretOptions`, as far as it says something of the pipeline."""
-
-    @property
-    def branch(self) -> str | None:
-        """``--branch``."""
-
-    @property
-    def tag(self) -> str | None:
-        """``--tag``."""
-
-    @property
-    def merge_request(self) -> str | None:
-        """``--merge-request``."""
-
-    @property
-    def default_branch(self) -> str:
-        """``--default-branch``."""
-
-    @property
-    def variables(self) -> Sequence[str]:
-        """``--var``."""
-
-    @property
-    def gitlab_url(self) -> str | None:
-        """``--gitlab-url``."""
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """``--input``."""
-
-    @property
-    def changed(self) -> Sequence[str]:
-        """``--changed``."""
-
-
-def decided_by(options: Options) -> dict[str, Any]:
+def decided_by(options: InterpretOptions) -> dict[str, Any]:
     """Fields of a `tasks.interpretation.context.Context`.
 
     With a ref, what GitLab gives every pipeline and nobody told us is unknown, so that a rule that asks for it is left
@@ -86,7 +53,7 @@ def decided_by(options: Options) -> dict[str, Any]:
     return {"variables": known, "unknown": unknown - known.keys() - overrides.keys(), **given}
 
 
-def _of_ref(options: Options) -> dict[str, str]:
+def _of_ref(options: InterpretOptions) -> dict[str, str]:
     name = options.merge_request or options.tag or options.branch or ""
     known = {
         "CI": "true",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tasks.interpretation.runner_text import lost, refers_to_itself
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import State
+from tasks.interpretation.suggest import few
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Span
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
@@ -39,8 +40,8 @@ def _note_variables(node: Mapping_, bridge: bool, state: State) -> None:
 
 
 def _note_parts(what: str, parts: list[str], place: Span, state: State) -> None:
-    if gone := list(dict.fromkeys(parts)):
-        shown = ", ".join(f"`{part[:40]}`" for part in gone[:3]) + (", ..." if len(gone) > 3 else "")
+    if parts:
+        shown = few(f"`{part[:40]}`" for part in parts)
         message = (
             f"{what} is not as it reads: GitLab's runner drops {shown}, as no variable of a job is called so. Write "
             "`$$` for a dollar; what a shell is to expand belongs in the script."

@@ -139,18 +139,18 @@ class _Linker:
         """Those jobs of a `parallel` that an item of `needs` means: their names, made of its matrix, must be theirs."""
         matrix = item.get("parallel") if isinstance(item, Mapping_) else None
         every = list(self.state.instances[name])
-        if not isinstance(matrix, Mapping_) or not self.parallel(name):
+        made = self.parallel(name) if isinstance(matrix, Mapping_) else ()
+        if not isinstance(matrix, Mapping_) or not made:
             return every  # of a job that is no several GitLab does not look at the matrix
         wanted = [instance_name(name, filled(row, self.matrix)) for row in matrix_rows(matrix)]
         if not (isinstance(item, Mapping_) and flag_of(item.get("optional"))):
             for one in dict.fromkeys(wanted):
-                self.check_one(draft, one, item)
+                self.check_one(draft, one, item, made)
         return [i for i in every if i.name in wanted]
 
-    def check_one(self, draft: JobDraft, name: str, item: Node) -> None:
-        """An error where no job is called so, or, by its rules, none in this pipeline."""
+    def check_one(self, draft: JobDraft, name: str, item: Node, made: tuple[str, ...]) -> None:
+        """An error where none of the jobs `made` is called so, or, by its rules, none in this pipeline."""
         base = need_name(item) or ""
-        made = self.parallel(base)
         if name not in made:
             message = (
                 f"`needs:parallel:matrix` means the job `{name[:120]}`, and there is none: `parallel` makes others of "

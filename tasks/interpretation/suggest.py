@@ -1,4 +1,4 @@
-"""Did you mean: the nearest of the words that would have been right."""
+"""Words in messages: the nearest of those that would have been right, and a few of many."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
     pool = [c for _, c in zip(range(_MAX_CANDIDATES), candidates, strict=False) if abs(len(c) - len(word)) <= 4]
     near = difflib.get_close_matches(word, pool, n=1, cutoff=0.72)
     return f" Did you mean `{near[0]}`?" if near else ""
+
+
+def few(names: Iterable[str]) -> str:
+    """The first three of them, each once, for a message.
+
+    >>> few(["a", "b", "a", "c", "d"])
+    'a, b, c, ...'
+    """
+    known = list(dict.fromkeys(names))
+    return ", ".join(known[:3]) + (", ..." if len(known) > 3 else "")

@@ -7,7 +7,8 @@ from collections.abc import Container, Iterator
 
 from tasks.interpretation.predefined_table import GIVEN_BY_GITLAB, MISSED
 from tasks.interpretation.state import State
-from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+from tasks.interpretation.suggest import few
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, scalars
 
 _USED = re.compile(r"\$\{?([A-Z][A-Z0-9_]{4,})")
 _DECIDE = ("rules", "only", "except")
@@ -21,14 +22,14 @@ def note_unset(state: State) -> State:
     missed, kept = _uses(state)
     for name, (text, users) in missed.items():
         message = (
-            f"`{name}` is not set ({_some(users)}): {MISSED[name]}. Use something else, such as a CI/CD variable of "
+            f"`{name}` is not set ({few(users)}): {MISSED[name]}. Use something else, such as a CI/CD variable of "
             "the project, masked where it is secret."
         )
         state.findings.add("variable-not-set", message, text.span)
     if kept:
         users = [user for _, found in kept.values() for user in found]
         message = (
-            f"Not set: {', '.join(f'`{name}`' for name in kept)} ({_some(users)}). A deployment has them from GitLab "
+            f"Not set: {', '.join(f'`{name}`' for name in kept)} ({few(users)}). A deployment has them from GitLab "
             "and its Environment, a Jenkinsfile to keep has not: give each with `--var NAME=VALUE`."
         )
         state.findings.add("variable-not-set", message, min(text.span for text, _ in kept.values()))
@@ -45,18 +46,13 @@ def _uses(state: State) -> tuple[_Places, _Places]:
     missed: _Places = {}
     kept: _Places = {}
     for where, node, own in _parts(state):
-        rest = _texts(node.without(*_DECIDE))
-        decide = [] if context.variables is None else [x for key in _DECIDE for x in _texts(node.get(key))]
+        rest = scalars(node.without(*_DECIDE))
+        decide = [] if context.variables is None else [x for key in _DECIDE for x in scalars(node.get(key))]
         for texts, names, places in ((decide + rest, MISSED, missed), (rest, _KEPT, kept)):
             for name, text in _used(texts, names):
                 if name not in given and name not in own and not any(f"{name}=" in other.text for other in texts):
                     places.setdefault(name, (text, []))[1].append(where)
     return missed, kept
-
-
-def _some(users: list[str]) -> str:
-    names = list(dict.fromkeys(users))
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _used(texts: list[Scalar], names: Container[str]) -> Iterator[tuple[str, Scalar]]:
@@ -83,17 +79,3 @@ def _mappings(node: Node | None) -> Iterator[Mapping_]:
     elif isinstance(node, Sequence):
         for item in node.items:
             yield from _mappings(item)
-
-
-def _texts(node: Node | None) -> list[Scalar]:
-    """All texts inside, in their order."""
-    found, left = [], [node]
-    while left:
-        node = left.pop()
-        if isinstance(node, Scalar):
-            found.append(node)
-        elif isinstance(node, Mapping_):
-            left.extend(entry.value for entry in reversed(list(node)))
-        elif isinstance(node, Sequence):
-            left.extend(reversed(node.items))
-    return found

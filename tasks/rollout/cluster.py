@@ -322,9 +322,10 @@ def _plain(answer: Any) -> Manifest:
 
 
 def _object(answer: Any) -> Manifest:
-    if not isinstance(_plain(answer).get("metadata"), dict):
+    plain = _plain(answer)
+    if not isinstance(plain.get("metadata"), dict):
         raise ValueError("no object of Kubernetes")
-    return _plain(answer)
+    return plain
 
 
 def _json(_client: Any, plain: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, product
 
-from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, scalars
 
 MAX_ROWS = 200  # GitLab's limit of jobs that one `parallel:matrix` makes
 _REFERENCE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
@@ -38,7 +38,7 @@ def rows(include: Node, own: Mapping[str, list[str]], others: Mapping[str, list[
     [{'A': 'x', 'B': 'b'}, {'A': 'y', 'B': 'b'}]
     """
     every = {**others, **own}
-    pending = [name for text in _texts(include) for name in _REFERENCE.findall(text)]
+    pending = [name for text in scalars(include) for name in _REFERENCE.findall(text.text)]
     pending += [name for name, texts in own.items() if len(texts) > 1]
     asked: _Values = {}
     while pending:
@@ -68,14 +68,3 @@ def _givers(key: str, node: Node) -> Iterator[Mapping_]:
 
 def _mappings(node: Node | None) -> list[Mapping_]:
     return [item for item in node.items if isinstance(item, Mapping_)] if isinstance(node, Sequence) else []
-
-
-def _texts(node: Node) -> Iterator[str]:
-    if isinstance(node, Scalar):
-        yield node.text
-    elif isinstance(node, Mapping_):
-        for entry in node:
-            yield from _texts(entry.value)
-    elif isinstance(node, Sequence):
-        for item in node.items:
-            yield from _texts(item)

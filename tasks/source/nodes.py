@@ -83,6 +83,20 @@ class Reference:
 Node = Scalar | Sequence | Mapping_ | Reference
 
 
+def scalars(node: Node | None) -> list[Scalar]:
+    """All scalars inside, in their order."""
+    found, left = [], [node]
+    while left:
+        node = left.pop()
+        if isinstance(node, Scalar):
+            found.append(node)
+        elif isinstance(node, Mapping_):
+            left.extend(entry.value for entry in reversed(list(node)))
+        elif isinstance(node, Sequence):
+            left.extend(reversed(node.items))
+    return found
+
+
 def is_null(node: Node) -> bool:
     """Whether it is YAML's null (or nothing at all behind the colon)."""
     return isinstance(node, Scalar) and node.kind == "null"
