@@ -8,10 +8,7 @@ from pydantic import Field, field_validator
 
 from blocks.addresses import trusted, unusable_proxy
 from blocks.schema_once import SchemaOnce
-
-DOCKER_HUB = "docker.io"
-_HUB_NAMES = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com")
-_HUB_API = "registry-1.docker.io"
+from docker_hub import DOCKER_HUB, api_host, registry_name
 
 
 class ImageRegistry(SchemaOnce):
@@ -40,7 +37,7 @@ class ImageRegistry(SchemaOnce):
     def _host_only(cls, address: str) -> str:
         if "://" in address or "/" in address or "@" in address:
             raise ValueError("give host and port only, without scheme, path or credentials")
-        return DOCKER_HUB if address.lower() in _HUB_NAMES else address
+        return registry_name(address)
 
     def repository(self, project_path: str) -> str:
         """Repository of a project in this registry, in lower case as registries demand.
@@ -75,8 +72,9 @@ class ImageRegistry(SchemaOnce):
         """An HTTP client for the registry's API, without authentication: see `tasks.image.registry`."""
         scheme = "http" if self.plain_http else "https"
         verify = trusted(self.ca_file, self.verify_tls)
-        host = _HUB_API if self.address == DOCKER_HUB else self.address  # docker.io itself is a web site
         try:
-            return httpx.Client(base_url=f"{scheme}://{host}", timeout=self.timeout_seconds, verify=verify)
+            return httpx.Client(
+                base_url=f"{scheme}://{api_host(self.address)}", timeout=self.timeout_seconds, verify=verify
+            )
         except (ValueError, ImportError, httpx.InvalidURL):  # ImportError: what SOCKS needs
             raise unusable_proxy() from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import requests
@@ -18,6 +20,7 @@ _UNRESOLVED = (
     "Temporary failure in name resolution",
     "getaddrinfo",
 )
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -31,14 +34,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After") or headers.get("retry-after")
     if not text:
         return None
+    if _SECONDS.fullmatch(text):
+        return float(text)
     try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        when = parsedate_to_datetime(text)
     except ValueError:
         return None
+    return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
 
 
 def requests_fault(error: requests.RequestException, server: str) -> SmartClideError:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from docker_hub import DOCKER_HUB, registry_name
 from errors import InputError
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
-DOCKER_HUB = "docker.io"
-_HUB_NAMES = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io")
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def parse(text: str) -> ImageReference:
     rest, _, digest = text.partition("@")
     first, slash, remainder = rest.partition("/")
     has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    registry, path = (first, remainder) if has_registry else (DOCKER_HUB, rest)
-    registry = DOCKER_HUB if registry in _HUB_NAMES else registry
+    registry, path = (registry_name(first), remainder) if has_registry else (DOCKER_HUB, rest)
     repository, _, tag = path.partition(":")
     if registry == DOCKER_HUB and "/" not in repository:
         repository = f"library/{repository}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from docker_hub import DOCKER_HUB
 from tasks.jenkins_build.groovy import Block, Code, Lines, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.settings import ImageBuild
 
 PUSH_FUNCTION = "pushImage"
-_DOCKER_HUB = "docker.io"
 
 
 def script_lines(image: ImageBuild, commit: str) -> list[str]:
@@ -45,7 +45,7 @@ def script_lines(image: ImageBuild, commit: str) -> list[str]:
 def _of_repository(repository: str) -> str:
     """The command that keeps the digests of the repository; Docker leaves out Docker Hub's name, podman does not."""
     host, _, path = repository.partition("/")
-    if host != _DOCKER_HUB:
+    if host != DOCKER_HUB:
         return 'grep -F "${IMAGE%:*}@"'
     return f"grep -E {word(f'^(docker[.]io/)?{path}@')}"
 

@@ -156,7 +156,7 @@ async def _start(poller: Poller, ref: BuildRef, parameters: Mapping[str, str]) -
         except UnavailableError as error:  # it may have arrived all the same: look before sending it again
             if time.monotonic() > deadline:
                 raise
-            pause = error.retry_after or pause
+            pause = min(error.retry_after or pause, max(0.0, deadline - time.monotonic()))
         await asyncio.sleep(pause)
         pause = min(pause * 2, 8.0)
         if found := await _confirmed(poller, ref):

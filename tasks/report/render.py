@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from tasks import markdown as markdown_text
 from tasks.report.plots import ReleaseMark, service_plots
@@ -21,6 +22,7 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(["html", "j2"]), trim_blocks=True
 )
 NO_DATA = "no data"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the last as Excel for Japanese takes them
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,26 @@ def markdown(report: Report) -> str:
 
 def csv(report: Report) -> str:
     """The summary, unrounded, as CSV."""
-    return report.summary.to_csv(index=False)
+    return as_csv(report.summary)
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as CSV that no spreadsheet program calculates with: text that begins as a formula gets an apostrophe.
+
+    Numbers and times stay as they are. Source: owasp.org/www-community/attacks/CSV_Injection.
+
+    >>> as_csv(pd.DataFrame({"service": ["=1+1", "web"], "slope": [-0.5, 2.0]})).splitlines()
+    ['service,slope', "'=1+1,-0.5", 'web,2.0']
+    """
+    safe = table.apply(_without_formulas) if len(table) else table
+    return safe.to_csv(index=False, lineterminator="\r\n")  # RFC 4180's; with "\n" a carriage return is not quoted
+
+
+def _without_formulas(column: pd.Series[Any]) -> pd.Series[Any]:
+    if is_numeric_dtype(column) or is_datetime64_any_dtype(column):
+        return column
+    found = [text for text in column.unique() if isinstance(text, str) and text.startswith(_FORMULA)]
+    return column.replace({text: f"'{text}" for text in found}) if found else column
 
 
 def as_json(report: Report) -> str:

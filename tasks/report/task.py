@@ -108,7 +108,7 @@ def _written(report: render.Report, filesystem: Any, folder: str) -> dict[str, s
         "report.html": render.html(report),
         "report.md": render.markdown(report),
         "services.csv": render.csv(report),
-        "samples.csv": report.samples.to_csv(index=False),
+        "samples.csv": render.as_csv(report.samples),
         "report.json": render.as_json(report),
     }
     for name, text in texts.items():

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from docker_hub import login_key
 from tasks.rollout.descriptor import Descriptor, Probe, SecretKey
 from tasks.rollout.names import PROJECT_PATH, REVISION, Identity
 
 Manifest = dict[str, Any]
 _OWN = "smartclide.eu/"
 _PULL_TYPE = "kubernetes.io/dockerconfigjson"
-_PULL_KEYS = {"docker.io": "https://index.docker.io/v1/"}  # as docker login and kubectl create secret write it
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def pull_secret(identity: Identity, login: RegistryLogin) -> Manifest:
     """The Secret the kubelet pulls with, named ``<service>-pull``."""
     token = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
     entry = {"username": login.username, "password": login.password, "auth": token}
-    text = json.dumps({"auths": {_PULL_KEYS.get(login.address, login.address): entry}}, sort_keys=True)
+    text = json.dumps({"auths": {login_key(login.address): entry}}, sort_keys=True)
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -19,7 +19,7 @@ from errors import (
     UnavailableError,
 )
 from tasks.hiding import Hider
-from tasks.transport import tls_fault
+from tasks.transport import retry_after, tls_fault
 
 _POLICY = re.compile(
     r"admission webhook .* denied the request|ValidatingAdmissionPolicy .* denied request|violates PodSecurity"
@@ -48,10 +48,7 @@ def refusal(error: ApiException, what: str, host: str, hide: Hider) -> SmartClid
     if code == 409:
         return ConflictError(f"{what}: {_conflict(message, status)}.", remedy=_conflict_remedy(status))
     if code == 429 or (code >= 500 and code != 501):
-        retry_after = (error.headers or {}).get("Retry-After", "")
-        return UnavailableError(
-            f"{what}: {message}.", retry_after=float(retry_after) if retry_after.isdigit() else None
-        )
+        return UnavailableError(f"{what}: {message}.", retry_after=retry_after(error.headers or {}))
     if code in {400, 413, 422}:
         return InputError(f"{what}: {message}.", remedy="Correct the deploy descriptor.")
     return ProtocolError(f"{what}: the cluster answered {code}: {message}.")

@@ -12,8 +12,8 @@ from console import reference
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for top in ("tasks", "blocks", "console", "sandbox")
-    for path in (ROOT / top).rglob("*.py")
+    for found in (ROOT.glob("*.py"), *((ROOT / top).rglob("*.py") for top in ("tasks", "blocks", "console", "sandbox")))
+    for path in found
     if not path.name.startswith("__") and re.search(r"^\s+>>> ", path.read_text(encoding="utf-8"), re.M)
 )
 

@@ -1,5 +1,7 @@
 """Numbers of the report, from planted series whose answers are known."""
 
+import csv
+import io
 import json
 import math
 import re
@@ -137,6 +139,18 @@ def test_markdown_csv_and_json_agree(planted):
     assert content["releases"] == [{"service": "hello", "revision": 7}]
     assert render.csv(made).splitlines()[0].startswith("environment,service,samples,available_share")
     assert len(render.csv(made).splitlines()) == 2
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+def test_no_text_of_the_tables_is_a_formula_of_a_spreadsheet_and_numbers_stay(planted, start):
+    evil = f"{start}cmd|' /C calc'!A0"
+    made = report(planted.assign(service=evil, pod=evil, gap=evil, cpu_cores=-0.5))
+    for text, texts in ((render.csv(made), ["service"]), (render.as_csv(made.samples), ["service", "pod", "gap"])):
+        first = next(csv.DictReader(io.StringIO(text, newline="")))
+        assert [first[name] for name in texts] == [f"'{evil}"] * len(texts)
+        assert first["environment"] == "staging"
+        assert "-0.5" in first.values()
+    assert made.samples["service"].tolist() == [evil] * 20
 
 
 def test_a_report_of_nothing_says_so():

@@ -30,6 +30,7 @@ CONFLICT = {
 def server():
     class Handler(BaseHTTPRequestHandler):
         answer = (200, b"{}")
+        patience = "7"
         asked = []
 
         def do_PATCH(self):
@@ -41,7 +42,7 @@ def server():
             status, body = Handler.answer
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("Retry-After", "7")
+            self.send_header("Retry-After", Handler.patience)
             self.end_headers()
             self.wfile.write(body)
 
@@ -107,6 +108,13 @@ def test_statuses_become_our_errors_once(client, server, status, error, message)
     assert "t0ken" not in repr(caught.value)
     assert len(server[1].asked) == asked + 1
     assert getattr(caught.value, "retry_after", 7.0) == 7.0
+
+
+def test_patience_may_be_asked_for_by_a_date(client, server):
+    server[1].answer, server[1].patience = (503, b""), "Fri, 31 Dec 2199 23:59:59 GMT"
+    with pytest.raises(UnavailableError) as caught:
+        client.apply(DEPLOYMENT)
+    assert (caught.value.retry_after or 0) > 1_000_000
 
 
 @pytest.mark.parametrize(
