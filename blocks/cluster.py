@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,6 +14,7 @@ from kubernetes import client, config
 from pydantic import Field, SecretStr, field_validator
 
 from blocks.addresses import unusable_proxy
+from blocks.kubeconfig_pair import take_out
 from blocks.schema_once import SchemaOnce
 from errors import AccessError, InputError
 
@@ -57,19 +57,18 @@ class Cluster(SchemaOnce):
             AccessError: A credential plugin failed (the client itself would go on without credentials), or waits for a
                 person where there is none.
         """
-        configuration = client.Configuration()
+        configuration, held = client.Configuration(), None
         try:
             if self.kubeconfig is None:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                self._load(yaml.safe_load(self.kubeconfig.get_secret_value()), configuration)
+                document = yaml.safe_load(self.kubeconfig.get_secret_value())
+                held = take_out(document, self.context)
+                self._load(document, configuration)
         except config.ConfigException as error:
             raise InputError(
                 f"The cluster's kubeconfig cannot be used: {error}", remedy="Check its contexts."
             ) from error
-        except binascii.Error:
-            message = "A certificate or key of the cluster's kubeconfig is not base64."
-            raise InputError(message, remedy="Copy it again.") from None
         keys = list(map(str, configuration.api_key.values()))
         if not all(key.isascii() and key.isprintable() for key in keys):  # a client's own error would show it
             message = "The token of the cluster's kubeconfig has characters that no token has."
@@ -78,6 +77,7 @@ class Cluster(SchemaOnce):
             configuration.api_key.get("authorization")
             or configuration.api_key.get("BearerToken")
             or configuration.cert_file
+            or (held and held.certificate)
             or configuration.username
         ):
             raise AccessError(
@@ -86,9 +86,13 @@ class Cluster(SchemaOnce):
             )
         configuration.retries = False
         try:
-            return client.ApiClient(configuration)
+            made = client.ApiClient(configuration)
         except (ValueError, urllib3.exceptions.HTTPError):
             raise unusable_proxy() from None
+        if held:
+            own = held.context(verify=configuration.verify_ssl, own_authority=bool(configuration.ssl_ca_cert))
+            made.rest_client.pool_manager.connection_pool_kw["ssl_context"] = own
+        return made
 
     def _load(self, document: dict[str, Any], configuration: client.Configuration) -> None:
         def load() -> None:

@@ -20,6 +20,13 @@ _UNRESOLVED = (
     "Temporary failure in name resolution",
     "getaddrinfo",
 )
+_CERTIFICATE_FAULTS = {
+    ("has expired", "not yet valid"): ("is not valid at this time", "Renew it there; check this machine's clock."),
+    ("mismatch", "is not valid for", "doesn't match"): (
+        "is another host's",
+        "Write the address with a name that the certificate holds.",
+    ),
+}
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?")
 
 
@@ -67,21 +74,43 @@ def unreached(server: str, text: str) -> UnavailableError:
     return UnavailableError(f"{server} {_manner(text)}.", remedy="Check that it is up and its address is right.")
 
 
-def tls_fault(server: str, text: str) -> InputError:
-    """What is wrong with TLS, by the client's own `text`: never retried, as it does not pass."""
-    return untrusted(server) if "CERTIFICATE" in text.upper() else without_tls(server)
+def tls_fault(server: str, text: str, authority: str = "the block's CA file") -> InputError:
+    """What is wrong with TLS, by the client's own `text`: never retried, as it does not pass.
+
+    Args:
+        server: What was talked to.
+        text: The client's words, and OpenSSL's in them.
+        authority: Where a certificate authority is named for this server.
+    """
+    words = text.lower().replace("_", " ")
+    if "certificate verify failed" in words or "certificate is not valid" in words:
+        return untrusted(server, words, authority)
+    if "alert" in words and ("certificate" in words or "unknown ca" in words):
+        remedy = "Only a cluster's kubeconfig can name one; for other servers use an address that wants none."
+        return InputError(f"{server} wants a certificate of this client, or refuses its own.", remedy=remedy)
+    return without_tls(server)
 
 
-def untrusted(server: str) -> InputError:
+def untrusted(server: str, words: str, authority: str) -> InputError:
     """A TLS certificate that cannot be verified: a matter of configuration, so never retried."""
-    remedy = "Name its certificate authority in the block's CA file."
-    return InputError(f"The TLS certificate of {server} is not trusted.", remedy=remedy)
+    remedy = f"Name its certificate authority in {authority}."
+    for signs, what in _CERTIFICATE_FAULTS.items():
+        if any(sign in words for sign in signs):
+            reason, remedy = what
+            break
+    else:
+        reason = "is not trusted"
+    return InputError(f"The TLS certificate of {_within(server)} {reason}.", remedy=remedy)
 
 
 def without_tls(server: str) -> InputError:
     """No TLS at all, or a version of it that is refused: configuration too."""
     remedy = "Check whether its address is to begin with http:// or https://."
     return InputError(f"{server} and this client find no TLS that both speak.", remedy=remedy)
+
+
+def _within(server: str) -> str:
+    return server[:1].lower() + server[1:] if server.startswith("The ") else server
 
 
 def _manner(text: str) -> str:

@@ -20,7 +20,7 @@ from blocks.image_registry import ImageRegistry
 from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
 from tasks.hiding import Hider, login_secrets
 from tasks.image.reference import ImageReference
-from tasks.transport import retry_after, unreached, untrusted
+from tasks.transport import retry_after, tls_fault, unreached
 
 MANIFEST_TYPES = ", ".join(
     [
@@ -171,8 +171,8 @@ class Registry:
 
     def _fault(self, error: httpx.HTTPError) -> SmartClideError:
         server = f"The {self}"
-        if _is_certificate(error):
-            return untrusted(f"the {self}")
+        if words := _of_certificates(error):
+            return tls_fault(server, words)
         if isinstance(error, httpx.TimeoutException):
             return UnavailableError(f"{server} did not answer in time.", remedy="Check that it is up.")
         if isinstance(error, httpx.ConnectError) and "SSL" in str(error):
@@ -289,10 +289,11 @@ def _is_attestation(entry: Mapping[str, Any]) -> bool:
     return (entry.get("platform") or {}).get("architecture") == "unknown"  # BuildKit's provenance
 
 
-def _is_certificate(error: BaseException) -> bool:
+def _of_certificates(error: BaseException) -> str | None:
+    """OpenSSL's words on a certificate, where it is about one."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(cause):
-            return True
+        if isinstance(cause, ssl.SSLError) and "CERTIFICATE" in str(cause).upper():
+            return str(cause)
         cause = cause.__cause__ or cause.__context__
-    return False
+    return None

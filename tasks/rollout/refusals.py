@@ -33,7 +33,8 @@ def refusal(error: ApiException, what: str, host: str, hide: Hider) -> SmartClid
     message = str(status.get("message") or hide(error.reason or "") or "no reason given").rstrip(".")
     code = int(error.status or 0)
     if code == 0:  # the client's own way to tell of TLS
-        return tls_fault(f"The cluster at {host}", str(error.reason))
+        where = "the kubeconfig (certificate-authority-data)"
+        return tls_fault(f"The cluster at {host}", str(error.reason), where)
     if code == 401:
         return AccessError(f"The cluster at {host} refuses the credentials.", remedy="Renew the kubeconfig's token.")
     if code == 403:
