@@ -13,6 +13,7 @@ from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
+_WORKS = ("script", "trigger", "run")
 _Known = tuple[dict[str, JobDraft], dict[str, int]]
 
 
@@ -35,17 +36,15 @@ def _check_work(draft: JobDraft, state: State) -> None:
     if _incomplete(node):
         return
     written = state.root.entries[draft.name].value
-    works = [k for k in ("script", "trigger", "run") if isinstance(written, Mapping_) and not _blank(written.get(k))]
-    if not works and not mirrors(node):
+    keys = written.entries if isinstance(written, Mapping_) else {}
+    works = [key for key in _WORKS if key in keys]  # GitLab refuses two of them even where one has no value
+    if all(_blank(written.get(key)) for key in works if isinstance(written, Mapping_)) and not mirrors(node):
         message = f"The job `{draft.name}` does nothing: it needs a `script` (or `trigger`, or `run`)."
         hint = " Begin its name with a dot if it is only a template." if "script" not in node.entries else ""
         findings.add("missing-script", message + hint, draft.span)
-    elif "trigger" in works and "script" in works:
-        message = f"The job `{draft.name}` has both `script` and `trigger`: a job does one of them."
-        findings.add("script-and-trigger", message, node.place("trigger"))
-    elif "run" in works and "script" in works:
-        message = f"The job `{draft.name}` has both `script` and `run`: a job does one of them."
-        findings.add("script-and-trigger", message, node.place("run"))
+    elif len(works) > 1:
+        message = f"The job `{draft.name}` has both `{works[0]}` and `{works[1]}`: a job does one of them."
+        findings.add("script-and-trigger", message, node.place(works[1]))
 
 
 def _blank(node: Node | None) -> bool:
@@ -80,7 +79,7 @@ def _check_start(draft: JobDraft, state: State) -> None:
     for rule in flattened(rules) if isinstance(rules, Sequence) else ():
         if isinstance(rule, Mapping_):
             late = text_of(rule.get("when")) == "delayed"
-            if late != (rule.get("start_in") is not None):
+            if late != (rule.get("start_in") is not None) or (not late and "start_in" in rule.entries):
                 findings.add("delayed", "`when: delayed` and `start_in` belong together in a rule.", rule.span)
 
 

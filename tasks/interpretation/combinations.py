@@ -5,6 +5,7 @@ The rules are those of GitLab's own validation (``lib/gitlab/ci/config/entry`` a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -14,7 +15,7 @@ from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
 from tasks.source.inputs import Given, input_values
-from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 from tasks.source.regex import RegexError, compile_regex
 
 # https://docs.gitlab.com/ci/yaml/#trigger: what a job that starts a pipeline may have
@@ -22,6 +23,7 @@ _TRIGGER_KEYS = (
     *("trigger", "parallel", "extends", "stage", "variables", "inherit", "needs", "resource_group", "environment"),
     *("only", "except", "rules", "when", "allow_failure", "interruptible"),
 )
+_REGEX = re.compile(r"^/(.*)/([ismU]*)$", re.MULTILINE)
 _NOT_WITH_RUN = ("before_script", "after_script")
 
 
@@ -51,7 +53,7 @@ def mirrors(node: Mapping_) -> bool:
 
 def _check_trigger(written: Mapping_, findings: Findings) -> None:
     for entry in written:
-        if entry.key not in _TRIGGER_KEYS and entry.key != "script" and not is_null(entry.value):
+        if entry.key not in (*_TRIGGER_KEYS, "script", "run"):
             message = f"`{entry.key[:80]}` cannot be in a job with `trigger`, which runs no commands of its own."
             findings.add("keyword-not-here", message, entry.span)
     if isinstance(written.get("parallel"), Scalar):
@@ -67,7 +69,7 @@ def _check_trigger(written: Mapping_, findings: Findings) -> None:
 
 def _check_run(written: Mapping_, findings: Findings) -> None:
     for key in _NOT_WITH_RUN:
-        if written.get(key) is not None:
+        if key in written.entries:
             message = f"`{key}` cannot be in a job with `run`: make it a step."
             findings.add("keyword-not-here", message, written.place(key))
 
@@ -100,10 +102,24 @@ def _check_alone(draft: JobDraft, written: Mapping_, findings: Findings) -> None
 
 
 def _check_regex(coverage: Scalar, findings: Findings) -> None:
+    """GitLab looks at the expression between the slashes, with flags; what it then searches for has no flags."""
+    written = _REGEX.search(coverage.text)
+    if written is None:
+        return
+    shown, searched = coverage.text[:80].replace("\n", "\\n"), coverage.text[1:-1]
     try:
-        compile_regex(coverage.text[1:-1])
+        compile_regex(written[1], written[2])
     except RegexError as error:
-        findings.add("bad-expression", f"`coverage`: `{coverage.text[:80]}`: {error}.", coverage.span)
+        findings.add("bad-expression", f"`coverage`: `{shown}`: {error}.", coverage.span)
+        return
+    if not searched.strip():
+        findings.add("odd-value", f"`coverage`: `{shown}` looks for nothing, so that it finds nothing.", coverage.span)
+    elif searched != written[1]:
+        message = (
+            f"`coverage`: GitLab takes off the first and the last character of `{shown}` and searches for what is "
+            f"left, `{searched[:80]}`: write the flag into the expression, such as `/(?i)total/`."
+        )
+        findings.add("odd-value", message, coverage.span)
 
 
 def _check_options(variables: Node | None, findings: Findings) -> None:

@@ -154,7 +154,7 @@ def _reports(node: Node | None, expand: Expand) -> Mapping[str, tuple[str, ...]]
 
 def caches_of(node: Node | None, expand: Expand) -> tuple[Cache, ...]:
     """The value of `cache`: one, or several. One that names no files keeps nothing and is left out."""
-    listed = [item for item in flattened(node) if isinstance(item, Mapping_)] if isinstance(node, Sequence) else [node]
+    listed = flattened(node) if isinstance(node, Sequence) else [node]
     caches = (_cache(item, index, expand) for index, item in enumerate(listed) if isinstance(item, Mapping_))
     return tuple(cache for cache in caches if cache.paths or cache.untracked)
 

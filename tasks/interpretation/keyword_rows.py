@@ -186,7 +186,11 @@ _WORK = {
     "identity": _none("Likewise.", "id-tokens"),
     "inputs": _none("`${{ job.inputs.x }}` stays as it is. Use `variables`.", "keyword-ignored"),
     "inputs:*": _none("Likewise.", "keyword-ignored"),
-    "coverage": _near("A deployment reads it from the job's log; Jenkins does not show it.", "coverage"),
+    "coverage": _near(
+        "A deployment reads it from the job's log; Jenkins does not show it. As on GitLab, flags behind the second "
+        "slash are searched for as text: write `/(?i)total/`.",
+        "coverage",
+    ),
     "timeout": _exact(),
     "tags": _near("The labels an agent must have. Label one, or the job waits.", "tags"),
     "artifacts": _exact("Stashed for later jobs, archived for people."),

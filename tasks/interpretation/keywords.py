@@ -177,7 +177,7 @@ _CACHE = Keys(
         "fallback_keys": Items(HOLLOW, most=5),
     }
 )
-CACHE = either(_CACHE, Items(_CACHE, most=4, nested=True))
+CACHE = either(_CACHE, Items(_CACHE, most=4, nested=True, blanks=True))
 
 RETRY_REASONS = [
     "always",
@@ -226,7 +226,7 @@ RETRY = either(
         }
     ),
 )
-ALLOW_FAILURE = either(Flag(), Keys({"exit_codes": _CODES}, required=("exit_codes",)))
+ALLOW_FAILURE = either(Flag(), Keys({"exit_codes": _CODES}, filled=("exit_codes",)))
 
 _NEED = Keys(
     {
@@ -242,6 +242,7 @@ _NEED = Keys(
     some_of=("job", "pipeline", "project"),
     together=(("project", "job"), ("project", "ref"), ("ref", "project")),
     apart=(("project", "pipeline"), ("project", "parallel"), ("pipeline", "parallel")),
+    told=("project", "ref", "pipeline"),
     least=1,
 )
 NEEDS = either(Items(either(TEXT, _NEED), nested=True, blanks=True), _NEED)
@@ -323,7 +324,7 @@ DEFAULT_KEYS: dict[str, Shape] = {
 JOB_KEYS: dict[str, Shape] = {
     **DEFAULT_KEYS,
     "allow_failure": ALLOW_FAILURE,
-    "coverage": Text(pattern=r"^/.+/$", hint="Write a regular expression between slashes."),
+    "coverage": Text(pattern=r"(?m)^/.*/[ismU]*$", hint="Write a regular expression between slashes."),
     "dast_configuration": Keys({"site_profile": EMPTY_TEXT, "scanner_profile": EMPTY_TEXT}),
     "dependencies": TEXTS,
     "environment": ENVIRONMENT,

@@ -71,7 +71,7 @@ class _Resolver:
         for entry in node:
             value = self.node(entry.value, chain)
             if value is not entry.value:
-                changed[entry.key] = Entry(entry.key, entry.span, value)
+                changed[entry.key] = Entry(entry.key, entry.span, value, entry.kind)
         return Mapping_({**node.entries, **changed}, node.span) if changed else node
 
     def reference(self, ref: Reference, chain: tuple[Reference, ...]) -> Node:
@@ -108,10 +108,7 @@ class _Resolver:
         for step in ref.path:
             if isinstance(here, Reference):
                 here = self.reference(here, (*chain, ref))
-            if isinstance(here, Sequence) and step.isdigit() and int(step) < len(here.items):
-                here = here.items[int(step)]
-                continue
-            if not isinstance(here, Mapping_) or step not in here.entries:
+            if not isinstance(here, Mapping_) or step not in here.entries or here.entries[step].kind != "string":
                 hint = suggestion(step, here.entries) if isinstance(here, Mapping_) else ""
                 self.findings.add("reference-unknown", f"`{shown}`: there is no `{step}`.{hint}", ref.span)
                 return None

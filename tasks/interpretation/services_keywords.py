@@ -30,7 +30,7 @@ _PROVIDERS: dict[str, Shape] = {
 SECRET = Keys(
     {**_PROVIDERS, "file": Flag(), "token": TEXT}, one_of=tuple(_PROVIDERS), together=(("gcp_secret_manager", "token"),)
 )
-ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1))}, required=("aud",)))
+ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1))}, required=("aud",)), loose=True)
 INPUTS = Entries(Anything(), r"^[a-zA-Z0-9_-]+$")
 JOB_INPUTS = Entries(
     Keys(
@@ -60,7 +60,7 @@ _CHILD = Keys(
     one_of=_CHILD_FILES,
     together=(("project", "file"), ("file", "project"), ("artifact", "job")),
 )
-CHILD = either(TEXT, Items(either(TEXT, _CHILD), least=1, most=3))
+CHILD = either(TEXT, Items(either(TEXT, _CHILD), least=1, most=3, blanks=True))
 _GIT = Keys({"url": TEXT, "dir": TEXT, "rev": TEXT, "file": TEXT}, required=("url", "rev"))
 _OCI_KEYS = ("registry", "repository", "tag", "dir", "file")
 _OCI = Keys(dict.fromkeys(_OCI_KEYS, TEXT), required=("registry", "repository", "tag"))

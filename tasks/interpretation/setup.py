@@ -16,7 +16,7 @@ from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
 from tasks.interpretation.variables import Variables, inherited, read_variables
 from tasks.source.diagnostics import Findings
-from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe, is_null
+from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe, is_null, no_name
 
 FIRST, LAST = ".pre", ".post"
 DEFAULT_STAGES = ("build", "test", "deploy")
@@ -127,6 +127,9 @@ def list_jobs(state: State) -> State:
     """Every visible job with what it inherits, checked."""
     drafts = []
     for entry in state.root:
+        if entry.kind != "string":
+            state.findings.add("job-name", no_name(entry), entry.span)
+            continue
         if entry.key in GLOBAL_KEYS or entry.key.startswith(".") or entry.key == "$schema":
             continue
         if entry.key == "spec" and not (isinstance(entry.value, Mapping_) and entry.value.get("script") is not None):

@@ -77,10 +77,10 @@ class Items:
 class Keys:
     """A mapping of known keywords.
 
-    `one_of`: exactly one of these is there. `together`: where the first is, the second must be. `apart`: never both.
-    `filled`: a null is odd there; GitLab takes a null as if the keyword were not there. `least`: how
-    many keywords there must be. `some_of`: at least one of these is there. `idle`: GitLab takes these and does nothing
-    with them.
+    `one_of`: exactly one of these is there. `together`: where the first is, the second must be. `apart`: never both,
+    not even without a value. `filled`: a null is odd there; GitLab takes a null as if the keyword were not there.
+    `told`: a null is refused there. `least`: how many keywords there must be. `some_of`: at least one of these is
+    there. `idle`: GitLab takes these and does nothing with them.
     """
 
     table: Mapping[str, Shape]
@@ -89,6 +89,7 @@ class Keys:
     together: tuple[tuple[str, str], ...] = ()
     apart: tuple[tuple[str, str], ...] = ()
     filled: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     least: int = 0
     some_of: tuple[str, ...] = ()
     idle: tuple[str, ...] = ()
@@ -96,12 +97,16 @@ class Keys:
 
 @dataclass(frozen=True)
 class Entries:
-    """A mapping of at least `least` free names to values of one shape; `nullable`: or nothing at all."""
+    """A mapping of at least `least` free names to values of one shape; `nullable`: or nothing at all.
+
+    A name is a text or a whole number to YAML; `loose`: or any other scalar.
+    """
 
     value: Shape
     name: str = ""
     nullable: bool = False
     least: int = 0
+    loose: bool = False
 
 
 @dataclass(frozen=True)

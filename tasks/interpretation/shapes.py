@@ -25,7 +25,7 @@ from tasks.interpretation.shape_kinds import (
 )
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
-from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
+from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, describe, is_null, no_name
 
 MAX_LIST_NESTING = 10  # GitLab flattens scripts and rules up to ten lists in each other
 _SHOWN = 12
@@ -218,7 +218,7 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
             where = f" in `{name}`" if name else ""
             findings.add("unknown-keyword", f"`{entry.key}` is not a keyword{where}.{hint}", entry.span)
             good = False
-        elif not is_null(entry.value):
+        elif not is_null(entry.value) or entry.key in shape.told:
             good = check(entry.value, inner, path, findings) and good
         elif entry.key in shape.filled:
             findings.add("odd-value", f"`{path}` has no value: it is as if it were not there.", entry.value.span)
@@ -232,8 +232,9 @@ def _keys(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
 def _combined(node: Mapping_, shape: Keys, name: str, findings: Findings) -> bool:
     """Whether the keywords that are there go together."""
     messages = [f"with `{a}`, it also needs `{b}`." for a, b in shape.together if _has(node, a) and not _has(node, b)]
-    messages += [f"`{b}` cannot be there with `{a}`." for a, b in shape.apart if _has(node, a) and _has(node, b)]
-    if shape.one_of and sum(_has(node, key) for key in shape.one_of) != 1:
+    keys = node.entries.keys()
+    messages += [f"`{b}` cannot be there with `{a}`." for a, b in shape.apart if keys >= {a, b}]
+    if shape.one_of and (len(keys & set(shape.one_of)) != 1 or not any(_has(node, key) for key in shape.one_of)):
         messages.append(f"it needs exactly one of {', '.join(shape.one_of)}.")
     if shape.some_of and not any(_has(node, key) for key in shape.some_of):
         messages.append(f"it needs one of {', '.join(shape.some_of)}.")
@@ -254,7 +255,10 @@ def _entries(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
     if not good:
         findings.add("wrong-value", f"`{name}` must have at least {shape.least} name with its value(s).", node.span)
     for entry in node:
-        if shape.name and not re.search(shape.name, entry.key):
+        if entry.kind not in ("string", "integer") and not shape.loose:
+            findings.add("wrong-value", f"`{name}`: {no_name(entry)}", entry.span)
+            good = False
+        elif shape.name and not re.search(shape.name, entry.key):
             findings.add("wrong-value", f"`{name}`: `{entry.key[:80]}` is not a valid name.", entry.span)
             good = False
         if not (shape.nullable and is_null(entry.value)):

@@ -76,9 +76,10 @@ class Coverage:
         self.problems: list[str] = []
         self._regexes: dict[str, Regex] = {}
         for job, pattern in patterns.items():
-            source = pattern[1:-1] if len(pattern) > 1 and pattern[0] == pattern[-1] == "/" else pattern
+            source = pattern[1:-1]  # GitLab's `Entry::Coverage#value`: of flags it makes text
             try:
-                self._regexes[job] = Regex(source)
+                if source.strip():
+                    self._regexes[job] = Regex(source)
             except RegexError as error:
                 self.problems.append(
                     f"coverage of job {job!r} is not read: {pattern} is no expression of RE2: {error}."

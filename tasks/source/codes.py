@@ -103,7 +103,9 @@ _SHAPES = {
 }
 _JOBS = {
     "no-jobs": _error("There is no visible job.", "Write at least one job with a `script`."),
-    "job-name": _error("A job's name is empty or too long.", "Use between 1 and 255 characters."),
+    "job-name": _error(
+        "A job's name is empty or too long, or no text: `1`, `yes`.", "Use between 1 and 255 characters, or quotes."
+    ),
     "missing-script": _error(
         "A job has neither `script` nor `trigger` nor `run`.", "Add a script, or begin its name with a dot."
     ),

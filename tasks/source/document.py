@@ -165,9 +165,11 @@ class _Reader:
         return Sequence(tuple(items), span), weight
 
     def reference(self, items: list[Node], span: Span) -> Node:
-        if items and all(isinstance(i, Scalar) and i.kind != "null" for i in items):
+        if items and all(isinstance(i, Scalar) and i.kind == "string" for i in items):
             return Reference(tuple(i.text for i in items if isinstance(i, Scalar)), span)
-        self.findings.add("reference-invalid", "`!reference` takes a list of names: [job, keyword, ...].", span)
+        self.findings.add(
+            "reference-invalid", "`!reference` takes a list of names, numbers in quotes: [job, keyword, ...].", span
+        )
         return Scalar("", "null", span)
 
     def mapping(self, event: Any, events: Iterator[Any]) -> tuple[Node, int]:
@@ -187,7 +189,7 @@ class _Reader:
                 if key.text in own:
                     self.duplicate(entries[key.text], key)
                 own.add(key.text)
-                entries[key.text] = Entry(key.text, key.span, value)
+                entries[key.text] = Entry(key.text, key.span, value, key.kind)
         return Mapping_(entries, self.span(event)), weight
 
     def duplicate(self, first: Entry, key: Scalar) -> None:

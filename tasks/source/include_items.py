@@ -13,7 +13,7 @@ from tasks.source.globs import is_wildcard
 from tasks.source.header import Reading
 from tasks.source.inputs import Given, too_large
 from tasks.source.interpolation import Value
-from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, describe
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, describe, is_null
 from tasks.source.sources import OWN_HOST, Component, Local, Project, Remote, Source, Template, looks_foreign
 
 KINDS = ("local", "project", "remote", "template", "component", "artifact")
@@ -72,7 +72,9 @@ class Items:
         """All sources that are included, in order; what is wrong is noted."""
         node = root.get("include")
         items = [] if node is None else list(node.items) if isinstance(node, Sequence) else [node]
-        return [wanted for item in items for wanted in self.of(item)]
+        for blank in filter(is_null, items):
+            self.error("odd-value", "An item of `include` has no value: it is as if it were not there.", blank.span)
+        return [wanted for item in items if not is_null(item) for wanted in self.of(item)]
 
     def shared(self, root: Mapping_) -> list[Wanted]:
         """The same of a header's `include`, which leads to inputs only."""

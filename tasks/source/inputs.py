@@ -14,7 +14,7 @@ from functools import cached_property
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.interpolation import ReferenceText, Value, shown
-from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence, describe, is_null
+from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence, describe, is_null, no_name
 from tasks.source.regex import RegexError, compile_regex
 
 MAX_VALUE = 1_000_000  # characters and nodes of one include's inputs, or of one default: GitLab's 1 MB
@@ -69,6 +69,8 @@ def input_values(
         spec = entry.value if isinstance(entry.value, Mapping_) else Mapping_({}, entry.span)
         if not isinstance(entry.value, Mapping_) and not is_null(entry.value):
             findings.add("input-spec", f"The input `{entry.key}` is described by a mapping.", entry.value.span)
+        elif entry.kind not in ("string", "integer"):
+            findings.add("input-spec", no_name(entry), entry.span)
         elif _usable(entry.key, spec, findings, holds is not None):
             known = {**values, **{one.key: plain(one.value) for one in given.inputs or ()}}
             values[entry.key] = _value(entry.key, _ruled(spec, known, holds, findings), given, findings)

@@ -85,9 +85,9 @@ class Interpolation:
     def _mapping(self, node: Mapping_) -> Mapping_:
         entries: dict[str, Entry] = {}
         for entry in node:
-            key = self._scalar(Scalar(entry.key, "string", entry.span))
-            name = key.text if isinstance(key, Scalar) else entry.key
-            entries[name] = Entry(name, entry.span, self.node(entry.value))
+            key = self._scalar(Scalar(entry.key, entry.kind, entry.span))
+            name, kind = (key.text, key.kind) if isinstance(key, Scalar) else (entry.key, entry.kind)
+            entries[name] = Entry(name, entry.span, self.node(entry.value), kind)
         return Mapping_(entries, node.span)
 
     def _sequence(self, node: Sequence) -> Sequence:

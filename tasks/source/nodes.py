@@ -34,11 +34,12 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key of a mapping, the key's place, and its value."""
+    """One key of a mapping, the key's place, and its value; `kind` is what YAML takes the key for."""
 
     key: str
     span: Span
     value: Node
+    kind: ScalarKind = "string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,12 @@ def scalars(node: Node | None) -> list[Scalar]:
 def is_null(node: Node) -> bool:
     """Whether it is YAML's null (or nothing at all behind the colon)."""
     return isinstance(node, Scalar) and node.kind == "null"
+
+
+def no_name(entry: Entry) -> str:
+    """That a key without quotes is no name to GitLab, in a sentence."""
+    kind = describe(Scalar(entry.key, entry.kind, entry.span))
+    return f"`{entry.key[:80] or '~'}` is {kind} to YAML, not a name: put it in quotes."
 
 
 def describe(node: Node) -> str:

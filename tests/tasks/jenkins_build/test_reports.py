@@ -29,6 +29,9 @@ def test_the_report_of_a_real_jenkins() -> None:
         (r"/(\d+)%|(\d+) percent/", ["75 percent"], 75.0),
         (r"/Total/", ["Total 80"], None),
         (r"/\d+%/", ["nothing"], None),
+        (r"/\d+%/i", ["Total: 70%/100% and 9%"], 70.0),
+        ("//", ["Total 80"], None),
+        ("/ /", ["Total 80"], None),
     ],
 )
 def test_coverage_is_the_last_match_of_the_last_line(pattern: str, lines: list[str], percent: float | None) -> None:
