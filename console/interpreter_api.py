@@ -6,7 +6,7 @@ from html import escape
 from importlib.metadata import version
 from typing import Any
 
-from console.interpreter_requests import OPTIONS
+from console.interpreter_requests import FLAGS, LISTS, OPTIONS
 
 PATH = "/api/v1/pipeline/jenkins"
 _TEXT = {"type": "string"}
@@ -44,9 +44,10 @@ def describe(max_bytes: int, max_seconds: float) -> dict[str, Any]:
 def _operation(max_bytes: int, max_seconds: float) -> dict[str, Any]:
     fields: dict[str, dict[str, Any]] = {n: {**_TEXT, "description": text} for n, text in OPTIONS.items()}
     fields["rendering"] = {**fields["rendering"], "enum": ["auto", "stages", "graph"]}
-    strict = {"type": "boolean", "description": "Warnings are errors."}
+    fields |= {n: {"type": "array", "items": _TEXT, "description": f"{t} Repeatable."} for n, t in LISTS.items()}
+    fields |= {n: {"type": "boolean", "description": text} for n, text in FLAGS.items()}
     file = {**_TEXT, "contentMediaType": "application/yaml", "description": "The .gitlab-ci.yml, UTF-8."}
-    form = {"type": "object", "required": ["file"], "properties": {"file": file, **fields, "strict": strict}}
+    form = {"type": "object", "required": ["file"], "properties": {"file": file, **fields}}
     diagnostics = {
         "name": "diagnostics", "in": "query", "schema": {**_TEXT, "enum": ["text", "json"], "default": "text"},
         "description": "json: the answer is JSON with the Jenkinsfile and all diagnostics.",
@@ -111,6 +112,7 @@ def page(document: dict[str, Any]) -> str:
 <h3>Try it</h3>
 <form method="post" enctype="multipart/form-data" action="{PATH.lstrip("/")}">
 <label>.gitlab-ci.yml <input type="file" name="file" required></label>
+<label>branch <input name="branch"></label> <label>var <input name="var" placeholder="KEY=VALUE"></label>
 <label>diagnostics <select name="diagnostics"><option>text<option>json</select></label>
 <button>Interpret</button></form>
 <h2><code>GET /healthz</code></h2><p>{escape(document["paths"]["/healthz"]["get"]["summary"])}</p>

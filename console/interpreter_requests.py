@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
@@ -15,14 +15,26 @@ from errors import InputError
 from tasks.remote_interpretation.exchange import ORDER_FIELD, Order, read_order
 
 OPTIONS = {
-    "branch": "Decide rules for this branch; without it undecided rules become `when` conditions.",
+    "branch": "Decide rules for this branch; without a ref undecided rules become `when` conditions.",
+    "ref": "The same as `branch`.",
     "tag": "Decide rules for this tag.",
+    "merge_request": "Decide rules for a merge request of this branch into the default branch.",
     "default_branch": "CI_DEFAULT_BRANCH; `main`.",
     "image": "`registry/repository`: end with a stage that builds and pushes the Dockerfile.",
     "image_credentials": "Id of the registry's login in Jenkins' credentials store.",
     "git_credentials": "Id of GitLab's token in Jenkins' credentials store.",
     "rendering": "`auto`, `stages` or `graph`.",
 }
+LISTS = {
+    "var": "`KEY=VALUE`: a variable's value.",
+    "input": "`NAME=VALUE`: a value of the file's own `spec:inputs`.",
+    "changed": "A file that changed, for `rules:changes`; without one it is not known what changed.",
+}
+FLAGS = {
+    "run_deploy_jobs": "Keep jobs that deploy by themselves (`environment:`).",
+    "strict": "Warnings are errors.",
+}
+_NAMES = {"ref": "branch", "var": "variables", "input": "inputs"}  # what `InterpretOptions` calls them
 _RENDERINGS = ("auto", "stages", "graph")
 _TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
 
@@ -47,7 +59,7 @@ class Posted:
 
     Attributes:
         text: The .gitlab-ci.yml.
-        options: Those of `OPTIONS` that were given.
+        options: What was given of `OPTIONS`, `LISTS` and `FLAGS`, as `InterpretOptions` has it.
         strict: Warnings are errors.
         as_json: The answer is to be JSON, with the diagnostics.
         order: A deployment's, which says all there is to say; its answer is always JSON.
@@ -79,28 +91,49 @@ async def read_body(request: Request, max_bytes: int, max_seconds: float) -> byt
     return bytes(body)
 
 
-def read_request(content_type: str, body: bytes, query: Mapping[str, str]) -> Posted:
-    """Read the form and the query; a field of the form is stronger.
+def read_request(content_type: str, body: bytes, query: Sequence[tuple[str, str]]) -> Posted:
+    """Read the form and the query; a field of the form is stronger, one of `LISTS` is added to those of the query.
 
     Raises:
         RefusedError: Something is missing, unknown or malformed.
     """
-    fields = {**query, **_fields(content_type, body)}
+    form = _fields(content_type, body)
+    fields = {**_single(query), **_single(form)}
     text = fields.pop("file", None)
     if text is None:
         raise RefusedError(400, "There is no field `file`.")
-    order = fields.pop(ORDER_FIELD, None)
-    strict, form = fields.pop("strict", ""), fields.pop("diagnostics", "text")
-    if unknown := sorted(fields.keys() - OPTIONS.keys()):
-        known = sorted({*OPTIONS, "diagnostics", "file", "strict"})
+    order, answer = fields.pop(ORDER_FIELD, None), fields.pop("diagnostics", "text")
+    lists = {name: [value for key, value in (*query, *form) if key == name and value] for name in LISTS}
+    if unknown := sorted(fields.keys() - OPTIONS.keys() - FLAGS.keys()):
+        known = sorted({*OPTIONS, *LISTS, *FLAGS, "diagnostics", "file"})
         raise RefusedError(400, f"Unknown fields {unknown}; there are {known}.")
     if fields.get("rendering", "auto") not in _RENDERINGS:
         raise RefusedError(400, "`rendering` is auto, stages or graph.")
-    if form not in ("text", "json"):
+    if answer not in ("text", "json"):
         raise RefusedError(400, "`diagnostics` is text or json.")
-    if strict.lower() not in _TRUE | _FALSE:
-        raise RefusedError(400, "`strict` is true or false.")
-    return Posted(text, fields, strict.lower() in _TRUE, form == "json", _order(order) if order is not None else None)
+    if "ref" in fields and "branch" in fields:
+        raise RefusedError(400, "`branch` and `ref` are the same: give one of them.")
+    flags = {name: _flag(name, fields.pop(name, "")) for name in FLAGS}
+    strict = flags.pop("strict")
+    options = {_NAMES.get(name, name): value for name, value in (fields | flags | lists).items()}
+    return Posted(text, options, strict, answer == "json", _order(order) if order is not None else None)
+
+
+def _single(given: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """What is no list, once each; a field left empty says nothing."""
+    fields: dict[str, str] = {}
+    for name, value in given:
+        if name in fields:
+            raise RefusedError(400, f"The field `{name}` is there twice; only {', '.join(LISTS)} may be.")
+        if name not in LISTS and (value or name == "file"):
+            fields[name] = value
+    return fields
+
+
+def _flag(name: str, value: str) -> bool:
+    if value.lower() not in _TRUE | _FALSE:
+        raise RefusedError(400, f"`{name}` is true or false.")
+    return value.lower() in _TRUE
 
 
 def _order(text: str) -> Order:
@@ -110,21 +143,21 @@ def _order(text: str) -> Order:
         raise RefusedError(400, str(error)) from error
 
 
-def _fields(content_type: str, body: bytes) -> dict[str, str]:
+def _fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
     if not content_type.lower().startswith("multipart/form-data") or "\n" in content_type:
         raise RefusedError(400, "Send multipart/form-data with the .gitlab-ci.yml in the field `file`.")
     try:
         message = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     except RecursionError:
         raise RefusedError(400, "The parts of the form nest too deeply.") from None
-    fields = {}
+    fields = []
     for part in message.get_payload() if message.is_multipart() else ():
         if not isinstance(part, Message):
             continue
         name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(content, bytes):
             try:
-                fields[name] = content.decode("utf-8-sig")
+                fields.append((name, content.decode("utf-8-sig")))
             except UnicodeDecodeError as error:
                 raise RefusedError(400, f"The field {name!r} is not UTF-8 text (byte {error.start}).") from error
     return fields

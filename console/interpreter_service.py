@@ -108,7 +108,7 @@ class _Service:
         as_json = request.query_params.get("diagnostics") == "json"
         try:
             body = await read_body(request, self.options.max_bytes, self.options.max_seconds)
-            posted = read_request(request.headers.get("content-type", ""), body, dict(request.query_params))
+            posted = read_request(request.headers.get("content-type", ""), body, request.query_params.multi_items())
             if posted.order is not None:
                 return await self.work(partial(_carried_out, posted.order))
             return _answer(await self.work(lambda: _interpret(posted, self.options)), posted)

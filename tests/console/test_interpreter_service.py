@@ -36,7 +36,7 @@ def url() -> Iterator[str]:
         yield server.url
 
 
-def send(url: str, text: str | bytes, query: str = "", **fields: str) -> httpx.Response:
+def send(url: str, text: str | bytes, query: str = "", **fields: str | list[str]) -> httpx.Response:
     return httpx.post(f"{url}{PATH}{query}", files={"file": ("ci.yml", text)}, data=fields, timeout=30)
 
 
@@ -54,6 +54,38 @@ def test_fields_decide_rules_and_add_the_image(url: str) -> None:
     assert "stage('build')" in send(url, RULED, branch="main").text
     assert "stage('image')" in send(url, GOOD, image="registry.example/app").text
     assert "stage('build')" not in send(url, RULED, "?branch=other").text
+
+
+DECIDED = """spec: {inputs: {job: {default: named}}}
+---
+always: {script: a}
+"$[[ inputs.job ]]": {script: a, rules: [{if: $CI_COMMIT_TAG}]}
+branch: {script: a, rules: [{if: $CI_COMMIT_BRANCH == "topic"}]}
+merge: {script: a, rules: [{if: $CI_MERGE_REQUEST_SOURCE_BRANCH_NAME == "topic"}]}
+told: {script: a, rules: [{if: $A == "1=2" && $B == "b"}]}
+touched: {script: a, rules: [{if: $CI_COMMIT_TAG == null, changes: [src/*, docs/*]}]}
+live: {script: a, environment: live}
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "jobs"),
+    [
+        ("", {"ref": "topic", "changed": "x"}, ["always", "branch"]),
+        ("", {"branch": "topic", "changed": ["a", "src/a"]}, ["always", "branch", "touched"]),
+        ("?changed=docs/a&changed=b", {"branch": "main", "changed": "a"}, ["always", "touched"]),
+        ("", {"tag": "v1", "input": "job=given"}, ["always", "given"]),
+        ("", {"merge_request": "topic", "changed": "a", "tag": ""}, ["merge"]),
+        ("", {"ref": "main", "changed": "a", "var": ["A=1=2", "B=b"]}, ["always", "told"]),
+        ("?var=A%3D0&var=B%3Db", {"tag": "v1", "var": "A=1=2"}, ["always", "named", "told"]),
+        ("?ref=other", {"branch": "", "ref": "main", "run_deploy_jobs": "true", "changed": "a"}, ["always", "live"]),
+    ],
+)  # fmt: skip
+def test_what_decides_the_command_s_pipelines_decides_these(
+    url: str, query: str, fields: dict[str, str | list[str]], jobs: list[str]
+) -> None:
+    answer = send(url, DECIDED, query, diagnostics="json", **fields)
+    assert [job["name"] for job in answer.json()["jobs"]] == jobs
 
 
 def test_json_has_the_diagnostics_and_the_jenkinsfile(url: str) -> None:
@@ -104,10 +136,16 @@ def test_strict_makes_warnings_errors(url: str) -> None:
         (GOOD, "", {"rendering": "x"}, "`rendering` is"),
         (GOOD, "", {"strict": "maybe"}, "`strict` is"),
         (GOOD, "?diagnostics=xml", {}, "`diagnostics` is"),
+        (GOOD, "", {"run_deploy_jobs": "some"}, "`run_deploy_jobs` is true or false."),
+        (GOOD, "", {"tag": ["a", "b"]}, "The field `tag` is there twice; only var, input, changed may be."),
+        (GOOD, "?ref=a", {"branch": "a"}, "`branch` and `ref` are the same: give one of them."),
+        (GOOD, "", {"branch": "a", "tag": "b"}, "--branch and --tag are for different pipelines. Give one of them."),
+        (GOOD, "", {"var": "A"}, "--var 'A' is not KEY=VALUE. For example: --var DEPLOY=yes"),
+        (GOOD, "", {"input": ["a=b", "=c"]}, "--input '=c' is not KEY=VALUE."),
     ],
 )
 def test_bad_requests_say_what_is_wrong(
-    url: str, text: str | bytes, query: str, fields: dict[str, str], reason: str
+    url: str, text: str | bytes, query: str, fields: dict[str, str | list[str]], reason: str
 ) -> None:
     answer = send(url, text, query, **fields)
     assert (answer.status_code, reason in answer.text) == (400, True), answer.text
@@ -182,6 +220,7 @@ def test_the_openapi_document_tells_every_field_and_every_answer(url: str) -> No
     fields = post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     refused = send(url, GOOD, colour="red").text
     assert set(re.findall(r"'(\w+)'", refused.partition(";")[2])) == {*fields, "diagnostics"}
+    assert [name for name, field in fields.items() if field["type"] == "array"] == ["var", "input", "changed"]
     assert set(post["responses"]) == {"200", "400", "408", "413", "422", "503"}
     assert set(post["responses"]["400"]["content"]) == {"text/plain", "application/json"}
 
