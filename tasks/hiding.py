@@ -12,15 +12,12 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
-JENKINS_MASK = "****"
-_TELLING = 12  # characters of a line of a file that is taken for secret: shorter ones are in many texts
-_SOUGHT = 200  # lines looked for within a line of a log; all are known as whole lines
 _SHORTEST = 3  # characters: what is shorter is in every text, and masking it tells what it is
 _SHORTEST_LINE = 8  # characters of one line of a longer secret that say something of it
 # The second half is for addresses that are malformed, as their password holds a slash; a port is none.
@@ -65,27 +62,6 @@ class Hider:
     def cause(self, error: BaseException) -> Exception:
         """What can stand in the place of a foreign exception as a cause: Prefect logs causes, and theirs, whole."""
         return RuntimeError(f"{type(error).__name__}: {self(str(error))}")
-
-
-def masking(secrets: Iterable[str]) -> Callable[[str], str]:
-    r"""What masks lines of secrets in a line of a log, cheaply: Jenkins masks no file's content, nor several lines.
-
-    >>> masking(["user: me\npassword: very-secret"])("+ password: very-secret")
-    '+ ****'
-    """
-    lines = dict.fromkeys(line.strip() for secret in secrets for line in secret.splitlines())
-    telling = frozenset(line for line in lines if len(line) >= _TELLING)
-    sought = sorted(telling, key=len, reverse=True)[:_SOUGHT]
-
-    def mask(text: str) -> str:
-        if text.strip() in telling:
-            return JENKINS_MASK
-        for line in sought:
-            if line in text:
-                text = text.replace(line, JENKINS_MASK)
-        return text
-
-    return mask
 
 
 def without_login(text: str) -> str:

@@ -20,6 +20,7 @@ from tasks.jenkins_build.job_config import secret_file_xml, secret_text_xml
 from tasks.jenkins_build.jobs import is_folder, store_of, upsert_xml
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.settings import BoundVariable
+from tasks.masking import written_otherwise
 from tasks.source.ci_variables import EVERYWHERE, CIVariable, CIVariables
 
 _ID = re.compile(r"gitlab-(?P<protected>protected-)?(?P<kind>var|file)-(?P<project>\d+)-(?P<key>\w+)(?P<scope>-.+)?")
@@ -51,9 +52,10 @@ class VariableStore:
 
     @property
     def unmasked(self) -> tuple[str, ...]:
-        """Values that Jenkins does not mask in its log: of files, whose path it masks, and of several lines."""
+        """What Jenkins does not mask in its log: of files, whose path it masks, and of several lines; other forms."""
         values = [(one.value.get_secret_value(), one.bound.is_file) for one in self.stored]
-        return tuple(value for value, is_file in values if is_file or "\n" in value)
+        parts = ((value,) if is_file or "\n" in value else written_otherwise(value) for value, is_file in values)
+        return tuple(part for some in parts for part in some)
 
     @property
     def folder(self) -> str:

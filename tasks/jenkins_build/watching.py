@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.hiding import masking
 from tasks.jenkins_build.console import Console
 from tasks.jenkins_build.log_file import LogFile
 from tasks.jenkins_build.mirrors import MOST, Plain, display
@@ -22,6 +21,7 @@ from tasks.jenkins_build.server import LogChunk
 from tasks.jenkins_build.stages import Stages
 from tasks.jenkins_build.superseding import Seen
 from tasks.logs import Logger
+from tasks.masking import masking
 from tasks.storing import Store
 
 

@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from sandbox.jenkins import executor
 from sandbox.jenkins.console import Console
-from tasks.hiding import masking
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
 from tasks.interpretation.predefined import predefined_variables
@@ -19,6 +18,7 @@ from tasks.jenkins_build.outcome import Failure, StageStatus
 from tasks.jenkins_build.reading import Reader
 from tasks.jenkins_build.settings import BoundVariable
 from tasks.jenkins_build.variables import StoredVariable, VariableStore
+from tasks.masking import masking
 
 from .running import Listening, project
 
@@ -204,11 +204,11 @@ def test_a_job_whose_agent_is_out_of_reach_is_told_until_it_is_back() -> None:
 def test_what_jenkins_does_not_mask_is_masked_here() -> None:
     """The content of a secret file, and of a value of several lines; nothing that steers the reading."""
     file = SecretStr("apiVersion: v1\ntoken: s3cret-of-a-file\nx\n")
-    several, plain = SecretStr("-----BEGIN KEY-----\nMIIEvQIBADAN"), SecretStr("one-line-which-jenkins-masks")
+    several, plain = SecretStr("-----BEGIN KEY-----\nMIIEvQIBADAN"), SecretStr("one@line-which-jenkins-masks")
     bound = [BoundVariable("F", "f", is_file=True), BoundVariable("K", "k"), BoundVariable("P", "p")]
     stored = tuple(map(StoredVariable, bound, (file, several, plain)))
     unmasked = VariableStore("group/app", 7, stored).unmasked
-    assert unmasked == (file.get_secret_value(), several.get_secret_value())
+    assert unmasked == (file.get_secret_value(), several.get_secret_value(), "one%40line-which-jenkins-masks")
     shown = Shown()
     reader = Reader(shown, LOG, mask=masking(unmasked))
     text = "gl-job name=MIIEvQIBADAN state=running\n  token: s3cret-of-a-file\nkey MIIEvQIBADAN, x\n"
