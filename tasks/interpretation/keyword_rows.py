@@ -194,7 +194,10 @@ _WORK = {
     "timeout": _exact(),
     "tags": _near("The labels an agent must have. Label one, or the job waits.", "tags"),
     "artifacts": _exact("Stashed for later jobs, archived for people."),
-    "artifacts:paths": _near("Empty folders are not handed on; a link to a folder becomes a folder."),
+    "artifacts:paths": _near(
+        "A link to a folder becomes a folder. Empty folders are handed on to jobs (and not archived) where the script "
+        "comes to its end, without `exit` or a failure, in a shell with `find`; with a cache always."
+    ),
     "artifacts:exclude": _exact(),
     "artifacts:untracked": _exact(),
     "artifacts:when": _exact(),

@@ -42,6 +42,11 @@ def other_reports(job: Job) -> tuple[str, ...]:
     return tuple(path for kind, paths in job.artifacts.reports.items() if kind not in SHOWN for path in paths)
 
 
+def plain_paths(paths: Iterable[str]) -> list[str]:
+    """The patterns as they stand in the project's folder, one for each choice of braces."""
+    return [plain for path in paths for plain in _plain(path)]
+
+
 def _patterns(path: str) -> list[str]:
     return [found for plain in _plain(path) for found in _with_folder(plain)]
 

@@ -23,6 +23,7 @@ from tasks.jenkins_build.artifacts import (
     sources_of,
 )
 from tasks.jenkins_build.cloning import refspec
+from tasks.jenkins_build.folders import folders_of
 from tasks.jenkins_build.graph_data import Listed, listing
 from tasks.jenkins_build.groovy import (
     Assign,
@@ -35,7 +36,16 @@ from tasks.jenkins_build.groovy import (
     Statement,
     Text,
 )
-from tasks.jenkins_build.job_functions import common, docker_of, late_lines, own_lines, rule_values, service_variables
+from tasks.jenkins_build.job_functions import (
+    common,
+    docker_of,
+    late_lines,
+    own_lines,
+    rule_values,
+    save_lines,
+    script_lines,
+    service_variables,
+)
 from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, secrets_list, with_variables
 from tasks.jenkins_build.names import label
 from tasks.jenkins_build.plan import (
@@ -237,12 +247,12 @@ def _shell(plan: Plan, job: Job) -> Entries:
         yield "checkout", _text(rest)
     if job.secrets:
         yield "secrets", secrets_list(job)
-    yield "script", _text(job_script.commands((*job.before_script, *job.script)))
+    yield "script", _text(script_lines(job))
     if job.after_script:
         yield "afterScript", _text(job_script.commands(job.after_script))
     if job.caches:
         yield "restore", _text(caches.restore(job))
-        yield "save", _text(caches.save(job))
+        yield "save", _text(save_lines(job))
     if job.image is not None:
         docker = docker_of(plan, job, job.image)
         yield "run", _text(docker.start(service_variables(plan, job)))
@@ -265,6 +275,8 @@ def _kept(plan: Plan, job: Job) -> Entries:
             yield "excludes", Text(exclude_patterns(artifacts.exclude))
         if artifacts.untracked:
             yield "untracked", Code("true")
+        if folders := folders_of(job):
+            yield "folders", Text(folders)
     if artifacts.reports.get("junit"):
         yield "junit", Text(file_patterns(artifacts.reports["junit"]))
     if others := other_reports(job):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from docker_hub import DOCKER_HUB
 from tasks.jenkins_build.groovy import Block, Code, Lines, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.job_script import word
@@ -10,8 +12,8 @@ from tasks.jenkins_build.settings import ImageBuild
 PUSH_FUNCTION = "pushImage"
 
 
-def script_lines(image: ImageBuild, commit: str) -> list[str]:
-    """The stage's shell text; `commit` is a shell word."""
+def script_lines(image: ImageBuild, commit: str, before: Iterable[str] = ()) -> list[str]:
+    """The stage's shell text; `commit` is a shell word, `before` comes first."""
     reference = word(image.repository) + ":" + (word(image.tag) if image.tag else commit)
     arguments = [
         f'--label "org.opencontainers.image.revision=$COMMIT" -f {word(f"./{image.dockerfile}")}',
@@ -20,6 +22,7 @@ def script_lines(image: ImageBuild, commit: str) -> list[str]:
     return [
         "#!/bin/sh",
         "set -e",
+        *before,
         f"IMAGE={reference}",
         f"COMMIT={commit}",
         'PLUGINS="${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins"',
@@ -57,9 +60,10 @@ def _login(image: ImageBuild) -> list[str]:
     return [f'printf %s "$REGISTRY_PASSWORD" | docker login -u "$REGISTRY_USER" --password-stdin {registry}']
 
 
-def function(image: ImageBuild, commit: str) -> Block:
+def function(image: ImageBuild, commit: str, before: Iterable[str] = ()) -> Block:
     """The function that holds the shell text."""
-    return Block(f"@NonCPS\nString {PUSH_FUNCTION}()", (Lines(tuple(Text(x) for x in script_lines(image, commit))),))
+    lines = tuple(map(Text, script_lines(image, commit, before)))
+    return Block(f"@NonCPS\nString {PUSH_FUNCTION}()", (Lines(lines),))
 
 
 def steps(image: ImageBuild) -> tuple[Statement, ...]:

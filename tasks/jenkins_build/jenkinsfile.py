@@ -15,6 +15,7 @@ from tasks.interpretation.compiler import collector_paused
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build import file_questions, graph, helpers, image_stage
 from tasks.jenkins_build.artifacts import givers_of
+from tasks.jenkins_build.folders import unmarked
 from tasks.jenkins_build.groovy import Block, Code, Comment, Source, Statement, Step, Text, literal
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
@@ -154,7 +155,7 @@ def guarded(jenkinsfile: str, sha: str) -> str:
 
 def _image_function(plan: Plan) -> list[list[Statement]]:
     image = plan.settings.image
-    return [] if image is None else [[image_stage.function(image, plan.commit_word)]]
+    return [] if image is None else [[image_stage.function(image, plan.commit_word, unmarked(plan.pipeline.jobs))]]
 
 
 def _image_stage(plan: Plan) -> list[Statement]:

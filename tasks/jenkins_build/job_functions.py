@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from tasks.interpretation.pipeline import Image, Job, Undecided
 from tasks.interpretation.pipeline import Secret as JobSecret
-from tasks.jenkins_build import caches, checkouts, conditions, containers, dotenv, helpers, job_script
+from tasks.jenkins_build import caches, checkouts, conditions, containers, dotenv, folders, helpers, job_script
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -43,6 +43,7 @@ def common(plan: Plan, *, always: bool = False) -> list[list[Statement]]:
     """What the shell text of all jobs begins with; `always`: also a function of no variables."""
     setup = [*job_script.START, *job_script.agent_exports(plan.agent_variables)]
     setup += job_script.exports({"CI_PIPELINE_NAME": plan.pipeline.name}) if plan.pipeline.name else []
+    setup += folders.FUNCTION if any(map(folders.folders_of, plan.pipeline.jobs)) else ()
     variables = job_script.exports(plan.pipeline.variables, plan.pipeline.unresolved_variables)
     begin: list[Statement] = [Comment("What every job's shell begins with."), _function(f"String {SETUP}()", setup)]
     paragraphs = [begin]
@@ -71,8 +72,8 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
         yield [title, _rule_function(plan, job)]
     if job.child is not None:
         return
-    script = job_script.commands((*job.before_script, *job.script))
-    yield [title, _script_function(plan, job, f"{stem}Script", script)]
+    clean = folders.unmarked(plan.fetched(job))
+    yield [title, _script_function(plan, job, f"{stem}Script", [*([] if job.image else clean), *script_lines(job)])]
     if job.after_script:
         yield [_script_function(plan, job, f"{stem}AfterScript", job_script.commands(job.after_script))]
     if job.pre_get_sources:
@@ -81,17 +82,28 @@ def _job_functions(plan: Plan, job: Job) -> Iterator[list[Statement]]:
         yield [_script_function(plan, job, f"{stem}Checkout", rest, CHECKOUT)]
     if job.caches:
         yield [_script_function(plan, job, f"{stem}Restore", caches.restore(job), CACHE)]
-        yield [_script_function(plan, job, f"{stem}Save", caches.save(job), CACHE)]
+        yield [_script_function(plan, job, f"{stem}Save", save_lines(job), CACHE)]
     if job.image is None:
         return
     docker = docker_of(plan, job, job.image)
-    start = docker.start(service_variables(plan, job))
+    start = [*clean, *docker.start(service_variables(plan, job))]
     yield [_given_run(plan, job, start) if docker.open_names else _function(f"String {stem}Run()", start, (CONTAINER,))]
     if job.after_script:
         yield [_function(f"String {stem}AfterRun()", docker.after())]
     yield [_function(f"String {stem}Cleanup()", docker.clean_up(services=not keeps_services(job)))]
     if keeps_services(job):
         yield [_function(f"String {stem}AfterCleanup()", docker.clean_up())]
+
+
+def script_lines(job: Job) -> list[str]:
+    """The commands of the job's script, and what keeps the empty folders among its artifacts."""
+    commands = job_script.commands((*job.before_script, *job.script))
+    return commands if job.caches else [*commands, *folders.marked(job)]
+
+
+def save_lines(job: Job) -> list[str]:
+    """The commands that save the job's caches, of which the marks of empty folders are no part."""
+    return [*caches.save(job), *folders.marked(job)]
 
 
 def docker_of(plan: Plan, job: Job, image: Image) -> containers.Docker:

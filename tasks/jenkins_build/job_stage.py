@@ -8,6 +8,7 @@ from tasks.interpretation.pipeline import Child, Job
 from tasks.jenkins_build import checkouts, image_stage
 from tasks.jenkins_build.artifacts import ant_patterns, exclude_patterns, file_patterns, has_stash, other_reports
 from tasks.jenkins_build.dotenv import lent, told
+from tasks.jenkins_build.folders import IN_ARCHIVE, folders_of
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -316,7 +317,9 @@ def _artifacts(plan: Plan, job: Job) -> list[Statement]:
         includes = Call("untracked", (known,))
     excludes = [("excludes", Text(exclude_patterns(artifacts.exclude)))] if artifacts.exclude else []
     stash = (("name", Text(names.stash)), ("includes", includes), *excludes)
-    archive = (("artifacts", includes), *excludes)
+    hidden = (*artifacts.exclude, IN_ARCHIVE) if folders_of(job) else artifacts.exclude
+    excluded = [("excludes", Text(exclude_patterns(hidden)))] if hidden else []
+    archive = (("artifacts", includes), *excluded)
     steps = (
         Step("stash", (), (*stash, ("allowEmpty", Code("true")), ("useDefaultExcludes", Code("false")))),
         Step("stashes.add", (Text(names.stash),)),

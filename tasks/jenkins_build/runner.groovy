@@ -390,11 +390,11 @@ void work(String name, Map job, Map rule) {
         prepare(job, rule, from)
         caches(name, job, 'restore', rule, from)
         fetch(stashesOf(from))
-        String text = shellText(job, rule.variables ?: '', from, job.script)
+        String text = shellText(job, rule.variables ?: '', from, (job.run ? '' : unmarked(from)) + job.script)
         withSecrets(job) {
           if (job.run) {
             contained(text, job.cleanup) {
-              shell name, containerFunctions() + (job.late ? given(job, rule.variables ?: '', from) : '') + job.run
+              shell name, containerFunctions() + unmarked(from) + (job.late ? given(job, rule.variables ?: '', from) : '') + job.run
             }
           } else {
             shell name, text
@@ -465,7 +465,9 @@ void keep(String name, Map job) {
     String excludes = job.excludes ?: ''
     stash name: job.stash, includes: includes, excludes: excludes, allowEmpty: true, useDefaultExcludes: false
     stashes.add(job.stash)
-    archiveArtifacts artifacts: includes, excludes: excludes, allowEmptyArchive: true, defaultExcludes: false
+    String hidden = job.folders ? '**/.smartclide-empty-folder' : ''
+    String unseen = [excludes, hidden].findAll { it }.join(',')
+    archiveArtifacts artifacts: includes, excludes: unseen, allowEmptyArchive: true, defaultExcludes: false
   }
   if (job.junit) {
     junit testResults: job.junit, allowEmptyResults: true, skipPublishingChecks: true, skipMarkingBuildUnstable: true
@@ -564,6 +566,18 @@ List stashesOf(List names) {
     }
   }
   return found
+}
+
+// Removes what keeps the empty folders among the artifacts of these jobs.
+@NonCPS
+String unmarked(List names) {
+  List folders = []
+  for (name in names) {
+    if (jobs[name].folders && !(jobs[name].folders in folders)) {
+      folders.add(jobs[name].folders)
+    }
+  }
+  return folders ? 'find ' + folders.join(' ') + ' -name .smartclide-empty-folder -exec rm -f {} + 2>/dev/null || :\n' : ''
 }
 
 // The sources at the exact commit, in an empty folder; depth 0 is the whole history with branches and tags.
