@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import warnings
+from collections import Counter
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -47,9 +48,11 @@ def runs_flows(item):
     return in_flows(item.path)
 
 
-# How fast a busy machine makes up examples says nothing of the code.
-settings.register_profile("suite", suppress_health_check=[HealthCheck.too_slow], deadline=None)
-settings.load_profile("suite")
+EVERYTHING = os.environ.get("SMARTCLIDE_TEST_SLOW") == "1"
+# How fast a busy machine makes up examples says nothing of the code. Examples are others each time.
+settings.register_profile("everything", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.register_profile("usual", settings.get_profile("everything"), max_examples=30)
+settings.load_profile("everything" if EVERYTHING else "usual")
 
 
 # Files in the order in which workers take them: what waits for a real cluster first, while others keep the processors
@@ -78,15 +81,31 @@ def place(path):
 
 
 SLOW = pytest.mark.skip(reason="takes long: `make test SLOW=1` runs it too")
+OTHER_RENDERING = pytest.mark.skip(reason="runs in the other rendering: `make test SLOW=1` runs both")
+
+
+def left_out(items):
+    """The tests that are not of the usual ones, each with the mark that says why.
+
+    What is tested in both renderings is so in turns: the n-th of a test's in the one, the next in the other.
+    """
+    seen = Counter()
+    for item in items:
+        rendering = getattr(item, "callspec", None) and item.callspec.params.get("rendering")
+        test = (item.path, item.originalname, rendering)
+        seen[test] += 1
+        if item.get_closest_marker("slow"):
+            yield item, SLOW
+        elif rendering and (seen[test] + len(item.originalname) + (rendering == "graph")) % 2:
+            yield item, OTHER_RENDERING
 
 
 def pytest_collection_modifyitems(items):
     """Prefect's clients leave sockets and event loops to the collector; where flows run, that is let pass."""
     items.sort(key=turn)
-    everything = os.environ.get("SMARTCLIDE_TEST_SLOW") == "1"
+    for item, reason in () if EVERYTHING else left_out(items):
+        item.add_marker(reason)
     for item in items:
-        if not everything and item.get_closest_marker("slow"):
-            item.add_marker(SLOW)
         if runs_flows(item):
             for rule in LEFT_BEHIND:
                 item.add_marker(pytest.mark.filterwarnings(rule))

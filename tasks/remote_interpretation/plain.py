@@ -66,7 +66,7 @@ def _job(job: Job, names: Collection[str], pipeline: Pipeline) -> dict[str, Any]
         "script": list(job.script),
         "after_script": list(job.after_script),
         "artifacts": _artifacts(job.artifacts),
-        "cache": [_cache(cache) for cache in job.caches],
+        "cache": _caches(job.caches),
         "hooks": _given({"pre_get_sources_script": job.pre_get_sources}),
         "needs": _needs(job.needs, names),
         "dependencies": None if job.dependencies is None else [name for name in job.dependencies if name in names],
@@ -132,12 +132,24 @@ def _artifacts(artifacts: Artifacts) -> dict[str, Any]:
     return found if found.keys() & {"paths", "untracked", "reports"} else {}
 
 
+def _caches(caches: Iterable[Cache]) -> list[dict[str, Any] | None]:
+    """Each at its place: a key made of files holds it."""
+    listed: list[dict[str, Any] | None] = []
+    for cache in caches:
+        place = re.search(rf"(\d+)_{re.escape(_stems(cache))}$", cache.key_prefix)
+        listed += [None] * (int(place[1]) - len(listed) if place else 0) + [_cache(cache)]
+    return listed
+
+
 def _cache(cache: Cache) -> dict[str, Any]:
     found = _given({name: value for name, value in vars(cache).items() if not name.startswith("key")})
-    stems = "_".join(name.partition(".")[0] for name in cache.key_files)
-    prefix = re.sub(rf"-?\d+_{re.escape(stems)}$", "", cache.key_prefix)  # place and stems, which reading adds anew
+    prefix = re.sub(rf"-?\d+_{re.escape(_stems(cache))}$", "", cache.key_prefix)  # reading adds the rest anew
     files = _given({"files": cache.key_files, "prefix": prefix})
     return {"key": files if cache.key_files else cache.key, **found}
+
+
+def _stems(cache: Cache) -> str:
+    return "_".join(name.partition(".")[0] for name in cache.key_files)
 
 
 def _report(kind: str, paths: tuple[str, ...]) -> Any:

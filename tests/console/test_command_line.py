@@ -52,6 +52,7 @@ def test_every_command_has_help_with_an_example():
         assert f"Example:\n  smartclide {' '.join(command)}" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_prefect_server_that_is_not_there_is_named(tmp_path):
     done = run(
         "history", "hello", "-e", "staging", PREFECT_API_URL="http://127.0.0.1:9/api", PREFECT_HOME=str(tmp_path)

@@ -156,6 +156,7 @@ def test_the_form_of_the_pause_is_readable(house):
     assert answered(state.state_details.flow_run_id, "Run the job play?")[0] == "Rejected"
 
 
+@pytest.mark.slow
 def test_a_no_to_a_manual_job_that_must_run_ends_the_deployment_and_says_who_said_it(house):
     path = house.project("approvals/said-no", **{".gitlab-ci.yml": BLOCKING})
 

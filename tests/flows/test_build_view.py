@@ -205,6 +205,7 @@ unit:
 """  # noqa: E501
 
 
+@pytest.mark.slow
 def test_tests_and_coverage_are_shown_and_recorded(house, run):
     state = run(deploy, project=house.project("demo/tested", **{".gitlab-ci.yml": TESTED}))
     assert state.is_completed(), state
@@ -238,6 +239,7 @@ KEPT = b"name: archiving\nartifacts: ['dist/**/*.tar.gz']\n"
 SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+@pytest.mark.slow
 def test_artifacts_are_listed_and_those_wanted_are_kept_with_the_release(house, run, capsys):
     files = {".gitlab-ci.yml": ARCHIVING, ".smartclide.yml": KEPT}
     state = run(deploy, project=house.project("demo/archiving", **files))

@@ -87,6 +87,7 @@ def _kill_at(at, faults, path, environment):
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_two_deployments_of_one_commit_at_once_are_one_build_and_one_release(house):
     path = house.project("crashes/both", **{"tests/test_unit.py": TESTS % 1})
 

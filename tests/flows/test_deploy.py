@@ -162,6 +162,7 @@ def test_mistakes_are_named(run, deployed, parameters, words):
         assert word in message
 
 
+@pytest.mark.slow
 def test_a_project_without_pipeline_definition(run, house, deployed):
     path = house.project("demo/bare", **{".gitlab-ci.yml": None})
     assert "generate_pipeline" in failure(run(deploy, project=path, ref="main"))
@@ -186,6 +187,7 @@ def test_a_red_build_stops_there_and_names_the_job(run, house, deployed):
     assert house.found("Deployment", "red") is None
 
 
+@pytest.mark.slow
 def test_a_rollout_that_fails_is_rolled_back_and_says_why(run, house, deployed):
     path = house.project("demo/shaky")
     assert run(deploy, project=path, ref="main").is_completed()
@@ -217,6 +219,7 @@ def test_rollback_and_undeploy(run, house, deployed):
     assert "has no service 'nobody'" in failure(run(rollback, service="nobody"))
 
 
+@pytest.mark.slow
 def test_a_public_project_needs_no_token_and_jenkins_clones_it_without_one(house, deployed):
     from console.setup import build_environment, save
 

@@ -85,6 +85,7 @@ def test_a_service_that_is_down_for_a_moment_is_asked_again(run, place, ours, mo
     ] * 2
 
 
+@pytest.mark.slow
 def test_another_service_gives_the_script_and_a_job_pushes_the_image(house, run, place):
     project = house.project("demo/kairos", visibility="public", **{
         ".gitlab-ci.yml": PIPELINE, "ci/more.yml": b"more: {script: [echo more]}\n",

@@ -34,6 +34,7 @@ def causes(house, path, number):
     return [cause["shortDescription"] for action in found["actions"] for cause in action.get("causes", [])]
 
 
+@pytest.mark.slow
 def test_what_passed_before_the_failed_stage_does_not_run_again(house, run, tmp_path):
     path = house.project("again/stage", **{".gitlab-ci.yml": pipeline(tmp_path / "flag")})
     first = run(deploy, project=path)
@@ -89,6 +90,7 @@ def test_without_the_wish_a_fresh_build_is_made(house, run, tmp_path):
     assert not any("Restarted" in cause for cause in causes(house, path, 2))
 
 
+@pytest.mark.slow
 def test_purging_the_last_release_removes_the_jenkins_job(house, run, tmp_path):
     path = house.project("purged/app", **{".gitlab-ci.yml": b"build: {script: [echo building]}"})
     assert run(deploy, project=path).is_completed()

@@ -98,6 +98,7 @@ async def test_the_newest_has_older_ones_stop_but_not_those_that_roll_out(prefec
     assert message in told[3:]
 
 
+@pytest.mark.slow
 async def test_auto_cancel_stops_an_older_run_of_the_ref_only_while_its_pipeline_lets_it(prefect_server):
     told, lets = [], []
 
@@ -137,6 +138,7 @@ async def test_a_newer_run_for_the_same_build_waits(prefect_server):
     assert log == [("old", "begins"), ("old", "ends"), ("new", "begins"), ("new", "ends")]
 
 
+@pytest.mark.slow
 async def test_a_slot_whose_holder_is_gone_and_whose_lease_is_forgotten_is_freed(prefect_server):
     async with get_client() as client:  # as after a kill, and a restart of a server that keeps leases in memory
         await hold(claim("six", "a"), 0, [])
@@ -205,6 +207,7 @@ async def _killed():
     assert await slots("eight") == 1
 
 
+@pytest.mark.slow
 async def test_the_slot_of_a_killed_process_of_this_machine_is_free_at_once(prefect_server):
     await _killed()
     began = time.monotonic()

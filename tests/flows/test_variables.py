@@ -124,6 +124,7 @@ def number(house):
     return house.sandbox.gitlab.project_id("secretive/team/vault")
 
 
+@pytest.mark.slow
 def test_variables_reach_the_jobs_and_show_nowhere(run, house, project, prefect_server):
     for build, (ref, decided) in enumerate([("main", "with-protected"), ("feature", "without-protected")], start=1):
         state = run(deploy, project=project, ref=ref)

@@ -17,7 +17,7 @@ from tests.sandbox.docker_cli.commanding import Docker, remove_from_registry, wr
 DOCKERFILE = 'FROM scratch\nCOPY hello /hello\nCMD ["/hello"]\n'
 
 
-@pytest.fixture(params=["open", "basic", "token"])
+@pytest.fixture(params=["open", pytest.param("basic", marks=pytest.mark.slow), "token"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AppServer]:
     users = None if request.param == "open" else {"robot": "s3cret"}
     with AppServer(Registry(tmp_path / "registry", users, request.param == "token").app, name=request.param) as server:

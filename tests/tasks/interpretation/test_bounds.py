@@ -34,7 +34,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.dictionaries(WORDS, VALUES, max_size=5), st.booleans())
 def test_any_yaml_gives_a_pipeline_or_an_interpretation_error(root: dict[str, str], known: bool) -> None:
     text = "".join(f"{key}: {value}\n" for key, value in root.items())
@@ -42,7 +42,7 @@ def test_any_yaml_gives_a_pipeline_or_an_interpretation_error(root: dict[str, st
         interpret({ENTRY: text}, Context(MAIN if known else None))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.dictionaries(st.sampled_from(sorted(JOB_KEYS)), VALUES, max_size=6))
 def test_any_job_gives_a_pipeline_or_an_interpretation_error(job: dict[str, str]) -> None:
     text = ".a: {script: [x]}\njob:\n  script: [a]\n" + "".join(
@@ -71,6 +71,7 @@ def test_a_thousand_jobs_take_seconds_at_most() -> None:
     assert time.process_time() - started < 4
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_number_of_jobs() -> None:
     def cost(count: int) -> float:
         text = pipeline(count)

@@ -20,7 +20,6 @@ from tasks.jenkins_build.job_script import word
 from tests.tasks.jenkins_build.running import git
 
 BUSYBOX = shutil.which("busybox")
-KINDS = ("bash", "sh", "busybox")
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def agent_of(kind: str, folder: Path) -> Agent:
     return Agent(workspace, f"{BUSYBOX} sh", str(tools))
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["bash", pytest.param("sh", marks=pytest.mark.slow), "busybox"])
 def agent(request: pytest.FixtureRequest, tmp_path: Path) -> Agent:
     return agent_of(request.param, tmp_path)
 
@@ -109,7 +108,7 @@ FILES = (
 )
 
 
-@pytest.mark.parametrize("agent", KINDS[1:], indirect=True)
+@pytest.mark.parametrize("agent", ["sh", "busybox"], indirect=True)
 @pytest.mark.parametrize(
     ("path", "selected"),
     [

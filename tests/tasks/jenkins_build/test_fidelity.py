@@ -21,15 +21,8 @@ for path in sorted(Path(__file__).with_name("fidelity").glob("*.yml")):
     CASES |= yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-# Each in one rendering, in turns; in the other one too where all tests run.
-BOTH = [
-    pytest.param(name, rendering, marks=pytest.mark.slow if (number + other) % 2 else (), id=f"{name}-{rendering}")
-    for number, name in enumerate(CASES)
-    for other, rendering in enumerate(("stages", "graph"))
-]
-
-
-@pytest.mark.parametrize(("name", "rendering"), BOTH)
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize("name", CASES)
 def test_a_pipeline_runs_as_on_gitlab(name: str, rendering: Literal["stages", "graph"], tmp_path: Path) -> None:
     case = CASES[name]
     environment = {"PATH": os.environ["PATH"], "MARK": str(tmp_path / "mark")}

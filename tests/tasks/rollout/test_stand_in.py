@@ -55,7 +55,13 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("category", FAILURES)
+@pytest.mark.parametrize(
+    "category",
+    [
+        pytest.param(name, marks=() if name in ("image-not-found", "crash-loop") else pytest.mark.slow)
+        for name in FAILURES
+    ],
+)
 async def test_a_bad_release_is_undone_and_its_cause_recorded(away, stand_in, category):
     await away.roll_out()
     bad = dict(FAILURES[category])
@@ -92,6 +98,7 @@ async def test_a_first_release_that_fails_is_left_for_inspection_and_can_be_foll
     assert away.records() == [(1, "failed"), (2, "deployed")]
 
 
+@pytest.mark.slow
 async def test_going_back_fails_too(away, stand_in):
     await away.roll_out()
     stand_in.kubernetes.misbehave(away.identity.namespace, "web", "crash-loop")
@@ -161,6 +168,7 @@ async def test_another_managers_field_is_a_conflict_that_names_it(away):
     assert away.records() == [(1, "deployed"), (2, "failed")]
 
 
+@pytest.mark.slow
 async def test_an_autoscaler_keeps_its_number_of_pods(away):
     """The stand-in has no autoscaler controller; what it would do is done here, through the scale subresource."""
     await away.roll_out()

@@ -25,6 +25,7 @@ def version(place):
     return container["env"][0]["value"]
 
 
+@pytest.mark.slow
 async def test_rolling_back_again_and_again_goes_further_back_and_automation_does_not_undo_it(away):
     await three(away)
     first = await away.roll_back()
@@ -47,6 +48,7 @@ async def test_rolling_back_again_and_again_goes_further_back_and_automation_doe
     assert (await away.roll_out(build="build-2", variables={"VERSION": "2"})).action == "deployed"
 
 
+@pytest.mark.slow
 async def test_a_release_that_fails_after_a_rollback_by_hand_leaves_it_decided(away):
     await three(away)
     await away.roll_back()
@@ -84,6 +86,7 @@ async def test_a_rollback_that_fails_is_left_as_it_is_and_recorded(away, stand_i
     assert (outcome.action, outcome.record.revision) == ("deployed", 5)
 
 
+@pytest.mark.slow
 async def test_many_failures_do_not_push_the_good_ones_out(away):
     from dataclasses import replace
 

@@ -207,7 +207,8 @@ async def test_a_namespace_that_is_being_deleted_is_refused(away):
     try:
         with pytest.raises(ConflictError, match=f"Namespace {away.identity.namespace} is being deleted"):
             await away.roll_out(build="build-2", variables={"A": "1"})
-    finally:
+    finally:  # what deletes the namespace writes its objects too, as late as it likes
+        await until(lambda: away.found("ConfigMap", "stays")["metadata"].get("deletionTimestamp"))
         stays = away.found("ConfigMap", "stays")
         del stays["metadata"]["finalizers"]
         away.client.replace(stays)

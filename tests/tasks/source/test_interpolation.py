@@ -194,7 +194,7 @@ BLOCKS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.lists(BLOCKS | st.text(max_size=5), max_size=30).map("".join), st.text(max_size=20))
 def test_no_text_crashes_the_reading(text: str, value: str) -> None:
     content(text, a=value)
@@ -218,7 +218,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(VALUES, VALUES, st.sampled_from(["string", "number", "boolean", "array", None]))
 def test_no_declaration_crashes_and_values_are_of_their_type(spec: object, value: object, kind: str | None) -> None:
     span = Span("f", 1, 1)

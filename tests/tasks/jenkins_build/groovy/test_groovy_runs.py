@@ -13,6 +13,7 @@ from tests.tasks.jenkins_build.groovy.bytecode import LIMIT, method_sizes
 from tests.tasks.jenkins_build.groovy.cases import CASES, Case
 from tests.tasks.jenkins_build.groovy.running import RENDERINGS, Outcomes, Ran
 
+pytestmark = pytest.mark.slow
 MARKER = re.compile(r"^gl-job name=(\S+) state=(\w+)\r?$", re.MULTILINE)
 ENDED = {"success", "unstable", "failed", "canceled", "skipped"}
 
