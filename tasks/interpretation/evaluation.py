@@ -97,12 +97,12 @@ def _simplify(term: Expression, scope: Scope) -> Expression:
 
 def _connected(term: And | Or, scope: Scope) -> Expression:
     join, end = (both, False) if isinstance(term, And) else (either, True)
-    result: Expression = Constant(not end)
+    left: list[Expression] = []
     for child in term.terms:
-        result = join(result, _simplify(child, scope))
-        if result == Constant(end):
-            break
-    return result
+        left.append(_simplify(child, scope))
+        if left[-1] == Constant(end):
+            return left[-1]
+    return join(*left)
 
 
 def _equality(left: Value, right: Value) -> Expression:

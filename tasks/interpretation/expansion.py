@@ -99,12 +99,15 @@ def expand_all(
     """
     itself = {n for n, text in values.items() if n in text and n not in raw and n in references(text)}
     itself = {name for name in itself if may_be_set(name)}
-    worker = _Expander(values, raw, kept | itself)
     names = sorted(values, key=lambda name: name not in itself) if itself else values  # others refer to them
-    handed = {name: worker.value(name, ()) for name in names}
-    final = {name: worker.run(name, text) for name, text in handed.items()}
-    unresolved = frozenset(name for name, (_, left) in final.items() if left)
-    return Expanded({name: text for name, (text, _) in final.items()}, unresolved, worker.cycles)
+    final = {name: values[name] for name in names}
+    literal = {name: text for name, text in final.items() if name in raw or not ("$" in text or "%" in text)}
+    worker = _Expander(values, raw, kept | itself, dict(literal))
+    handed = {name: worker.value(name, ()) for name in names if name not in literal}
+    run = {name: worker.run(name, text) for name, text in handed.items()}
+    final |= {name: text for name, (text, _) in run.items()}
+    unresolved = frozenset(name for name, (_, left) in run.items() if left)
+    return Expanded(final, unresolved, worker.cycles)
 
 
 @dataclass

@@ -6,6 +6,7 @@ unknown is again a condition of these terms (the residual), which the renderer t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -111,14 +112,14 @@ Value = Null | Text | Var
 Expression = Constant | Truth | Equal | Match | Files | Not | And | Or
 
 
-def both(left: Expression, right: Expression) -> Expression:
-    """`left` and `right`, without terms that say nothing."""
-    return _joined(left, right, True)
+def both(*terms: Expression) -> Expression:
+    """All of the terms, without those that say nothing."""
+    return _joined(terms, True)
 
 
-def either(left: Expression, right: Expression) -> Expression:
-    """`left` or `right`, without terms that say nothing."""
-    return _joined(left, right, False)
+def either(*terms: Expression) -> Expression:
+    """Any of the terms, without those that say nothing."""
+    return _joined(terms, False)
 
 
 def opposite(term: Expression) -> Expression:
@@ -128,13 +129,17 @@ def opposite(term: Expression) -> Expression:
     return term.term if isinstance(term, Not) else Not(term)
 
 
-def _joined(left: Expression, right: Expression, neutral: bool) -> Expression:
+def _joined(terms: Iterable[Expression], neutral: bool) -> Expression:
     kind = And if neutral else Or
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, Constant):
-            return other if one.value == neutral else one
-    terms = [t for side in (left, right) for t in (side.terms if isinstance(side, kind) else (side,))]
-    unique = tuple(dict.fromkeys(terms))
+    left: list[Expression] = []
+    for term in terms:
+        if not isinstance(term, Constant):
+            left.append(term)
+        elif term.value != neutral:
+            return term
+    if len(left) < 2:
+        return left[0] if left else Constant(neutral)
+    unique = tuple(dict.fromkeys(t for term in left for t in (term.terms if isinstance(term, kind) else (term,))))
     return unique[0] if len(unique) == 1 else kind(unique)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import cast
@@ -12,7 +12,6 @@ from tasks.interpretation import fields
 from tasks.interpretation.combinations import mirrors
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
-from tasks.interpretation.expressions import Constant, Expression, both
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, Undecided, When
 from tasks.interpretation.rules import Choice, Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
@@ -21,7 +20,7 @@ from tasks.interpretation.state import JobDraft, LeftOut, State
 from tasks.interpretation.variables import Variables, inherited, read_variables
 from tasks.source.diagnostics import Findings
 from tasks.source.includes import is_static
-from tasks.source.nodes import Mapping_, Node
+from tasks.source.nodes import Mapping_, Node, scalars
 
 
 def decide_jobs(state: State) -> State:
@@ -42,9 +41,14 @@ def _decided(draft: JobDraft, state: State, judge: Judge) -> JobDraft:
     if rules is None or not isinstance(parallel, Mapping_):
         return replace(draft, decision=_decision(draft, scope, state, judge))
     found: dict[str, Decision] = {}
+    known: dict[frozenset[tuple[str, str]], Decision] = {}
+    texts = [scalar.text for scalar in scalars(rules)]
     for made in instances(draft.name, parallel, Findings()):
-        own = scope.over({"CI_JOB_NAME": made.name, **made.variables}).over(state.context.overrides)
-        found[made.name] = _decision(draft, own, state, judge)
+        own = {"CI_JOB_NAME": made.name, **made.variables}
+        asked = frozenset(item for item in own.items() if any(item[0] in text for text in texts))
+        if asked not in known:
+            known[asked] = _decision(draft, scope.over(own).over(state.context.overrides), state, judge)
+        found[made.name] = known[asked]
     running = [decision for decision in found.values() if not decision.never]
     first = running[0] if running else Decision(())
     same = all(decision == first for decision in found.values())
@@ -66,17 +70,11 @@ def _decision(draft: JobDraft, scope: Scope, state: State, judge: Judge) -> Deci
         there = scope.over(own).supposing(workflow.condition)
         found = Decision(()) if never else decide_job(draft.node, there, judge, state.governed)
         for choice in found.choices:
-            outcome = replace(choice.outcome, variables={**own, **choice.outcome.variables})
-            choices.append(Choice(_together(workflow, choice), outcome, choice.span))
+            outcome = replace(choice.outcome, variables={**own, **choice.outcome.variables}) if own else choice.outcome
+            choices.append(Choice(judge.together(workflow.condition, choice.condition), outcome, choice.span))
         if not found.choices or found.choices[-1].condition is not True:  # no later rule of the workflow counts
             choices.append(Choice(workflow.condition, Outcome(when="never"), workflow.span))
     return Decision(tuple(choices))
-
-
-def _together(first: Choice, second: Choice) -> bool | Expression:
-    terms = (Constant(c.condition) if isinstance(c.condition, bool) else c.condition for c in (first, second))
-    both_hold = both(*terms)
-    return both_hold.value if isinstance(both_hold, Constant) else both_hold
 
 
 def leave_out(state: State) -> State:
@@ -173,11 +171,13 @@ class Builder:
     Attributes:
         wide: What every job gets; see `wide_variables`.
         settled: The same, with the references between them resolved.
+        shared: The rules of jobs that one `parallel` makes, by all that they depend on.
     """
 
     state: State
     wide: Variables
     settled: Expanded
+    shared: dict[object, tuple[Undecided, ...]] = field(default_factory=dict)
 
     def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
         """The variables the job has from the text, those that its rule brings among them."""
@@ -227,6 +227,28 @@ class Builder:
         )
 
     def rules(self, draft: JobDraft, instance: Instance, plain: Expanded) -> tuple[Undecided, ...]:
+        """The rules left to the build; jobs of one `parallel` share them, as far as their variables let them."""
+        if not instance.variables:
+            return self.made_rules(draft, instance, plain)
+        key = (draft.name, id(draft.decision), self.asked(draft, instance))
+        if key not in self.shared:
+            self.shared[key] = self.made_rules(draft, instance, plain)
+        return self.shared[key]
+
+    def asked(self, draft: JobDraft, instance: Instance) -> frozenset[tuple[str, str]]:
+        """What the job has of its own, and the variables that its rules bring may depend on."""
+        own = {**instance.variables, "CI_JOB_NAME": instance.name}
+        brought = [choice.outcome.variables for choice in draft.decision.choices if choice.outcome.variables]
+        levels = (draft.variables.values, self.wide.values, *brought)
+        texts = [text for level in levels for text in level.values() if "$" in text or "%" in text]
+        names = {name for level in brought for name in level}
+        return frozenset(
+            (name, text)
+            for name, text in own.items()
+            if name in names or "$" in text or "%" in text or any(name in other for other in texts)
+        )
+
+    def made_rules(self, draft: JobDraft, instance: Instance, plain: Expanded) -> tuple[Undecided, ...]:
         """The rules left to the build, each with the variables that are others where it holds."""
         guard = True if self.state.workflow_choices else self.state.workflow
         rules = undecided(draft.decision, _when(draft, Outcome()), guard)
@@ -234,9 +256,12 @@ class Builder:
         found: list[Undecided] = []
         for rule in rules:
             key = frozenset(rule.variables.items())
-            if key and key not in chosen:
+            if not key:
+                found.append(rule)
+                continue
+            if key not in chosen:
                 chosen[key] = self.chosen(rule, draft, instance, plain)
-            same = chosen.get(key, rule)
+            same = chosen[key]
             found.append(replace(rule, variables=same.variables, unresolved_variables=same.unresolved_variables))
         return tuple(found)
 

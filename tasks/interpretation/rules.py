@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -11,9 +11,20 @@ from tasks.interpretation.context import Context
 from tasks.interpretation.durations import seconds
 from tasks.interpretation.evaluation import Scope, evaluate
 from tasks.interpretation.expansion import expand, pieces, references
-from tasks.interpretation.expressions import Constant, Expression, Files, Text, Var, both, either, opposite
+from tasks.interpretation.expressions import (
+    Constant,
+    Expression,
+    Files,
+    Text,
+    Var,
+    both,
+    either,
+    opposite,
+    variables_of,
+)
 from tasks.interpretation.pipeline import AllowFailure, OnNewCommit, Undecided, When
 from tasks.interpretation.policies import condition_of, default_policy, policy_condition
+from tasks.interpretation.remembered import remembered
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings, Span
@@ -100,12 +111,23 @@ def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> De
     return Decision(()) if value is False else Decision((Choice(value, Outcome(), span),))
 
 
+# The variables of a condition, and what it comes to by what is known of each of them.
+_Known = tuple[frozenset[str], dict[tuple[tuple[str | None, bool], ...], bool | Expression]]
+
+
 @dataclass
 class Judge:
-    """Evaluates rules in one context."""
+    """Evaluates rules in one context. Many jobs have the same rules: what these come to is remembered."""
 
     context: Context
     findings: Findings
+    outcome: Callable[[Mapping_], Outcome] = field(init=False)
+    together: Callable[[bool | Expression, bool | Expression], bool | Expression] = field(init=False)
+    known: dict[Expression, _Known] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.outcome = remembered(_outcome)
+        self.together = remembered(_together)
 
     def decide(self, rules: list[Node], scope: Scope, name: str) -> Decision:
         """Evaluate a list of rules in order, up to the first that certainly holds."""
@@ -113,12 +135,23 @@ class Judge:
         for rule in rules:
             if not isinstance(rule, Mapping_):
                 continue
-            value = evaluate(self.condition(rule, name, scope), scope)
+            value = self.value(self.condition(rule, name, scope), scope)
             if value is not False:
-                choices.append(Choice(value, _outcome(rule), rule.span))
+                choices.append(Choice(value, self.outcome(rule), rule.span))
             if value is True:
                 break
         return Decision(tuple(choices))
+
+    def value(self, condition: Expression, scope: Scope) -> bool | Expression:
+        """`evaluate`, once for all jobs for which the variables that are asked about are the same."""
+        found = self.known.get(condition)
+        if found is None:
+            found = self.known[condition] = (variables_of(condition), {})
+        names, values = found
+        asked = tuple((scope.known.get(name), name in scope.unknown) for name in names)
+        if asked not in values:
+            values[asked] = evaluate(condition, scope)
+        return values[asked]
 
     def condition(self, rule: Mapping_, name: str, scope: Scope) -> Expression:
         """The condition of one rule: all of its `if`, `changes` and `exists`."""
@@ -170,6 +203,12 @@ class Judge:
         message = f"`{name}` is taken as true: {unknown}."
         self.findings.add("exists-assumed", message, node.span)
         return Constant(True)
+
+
+def _together(*conditions: bool | Expression) -> bool | Expression:
+    """Both conditions."""
+    found = both(*(Constant(term) if isinstance(term, bool) else term for term in conditions))
+    return found.value if isinstance(found, Constant) else found
 
 
 def _without_changes(scope: Scope) -> bool:

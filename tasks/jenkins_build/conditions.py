@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from tasks.interpretation import expressions as terms
 from tasks.jenkins_build.groovy import literal
@@ -57,6 +58,8 @@ boolean matches(String text, String pattern) {
 """
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN = re.compile(r"\\.|\(\?P<|\[\^?\]?|\[:\^?\w+:\]|.", re.DOTALL)
+_CLASS = re.compile(r"\[:(\^?)(\w+):\]")
 _POSIX = {
     "alnum": r"\p{Alnum}",
     "alpha": r"\p{Alpha}",
@@ -143,6 +146,7 @@ def _match(node: terms.Match) -> str:
     return f"matches({_value(node.value)}, {_value(node.pattern)})"
 
 
+@lru_cache(maxsize=1_000)
 def java_pattern(pattern: terms.Pattern) -> str:
     r"""RE2's syntax as Java's, where they differ: flags, named groups, classes, and the end of the text.
 
@@ -155,16 +159,14 @@ def java_pattern(pattern: terms.Pattern) -> str:
 
 
 def _java(source: str, end: str) -> Iterator[str]:
-    token = re.compile(r"\\.|\(\?P<|\[\^?\]?|\[:\^?\w+:\]|.", re.DOTALL)
-    posix = re.compile(r"\[:(\^?)(\w+):\]")
     inside, at = False, 0
     while at < len(source):
-        if inside and (found := posix.match(source, at)) and found[2] in _POSIX:
+        if inside and (found := _CLASS.match(source, at)) and found[2] in _POSIX:
             name = _POSIX[found[2]]
             yield f"[^{name}]" if found[1] else name
             at = found.end()
             continue
-        match = token.match(source, at)
+        match = _TOKEN.match(source, at)
         assert match is not None  # noqa: S101 - the last alternative takes any character
         text = match[0] if not inside or match[0][0] != "[" else "["
         at += len(text)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.interpretation import expressions as terms
-from tasks.interpretation.pipeline import Job
 from tasks.jenkins_build.conditions import question, walk
 from tasks.jenkins_build.groovy import (
     Assign,
@@ -64,9 +63,9 @@ def _script(text: str) -> str:
 FUNCTIONS = Path(__file__).with_name("files.groovy").read_text(encoding="ascii").replace("@LIST@", _script(_LIST))
 
 
-def questions_of(jobs: Iterable[Job]) -> list[terms.Files]:
-    """What the rules of the jobs ask, each once, in the order of the text."""
-    nodes = (node for job in jobs for rule in job.rules for node in walk(rule.expression))
+def questions_of(conditions: Iterable[object]) -> list[terms.Files]:
+    """What the conditions of jobs ask, each once, in the order of the text."""
+    nodes = (node for condition in conditions for node in walk(condition))
     return list(dict.fromkeys(node for node in nodes if isinstance(node, terms.Files)))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from errors import InputError
@@ -139,11 +139,19 @@ def _project(plan: Plan) -> Statement:
 
 
 def _listed(plan: Plan) -> list[Listed]:
-    ranks = _ranks(plan)
+    shared = _Shared(_ranks(plan), _rules(plan))
     return [
-        Listed(plan.names[job.name].mark, place(job), MapOf(tuple(_entries(plan, job, ranks))))
+        Listed(plan.names[job.name].mark, place(job), MapOf(tuple(_entries(plan, job, shared))))
         for job in plan.pipeline.jobs
     ]
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What is worked out once for all jobs: the number of every stage, and the rules of each job, by its name."""
+
+    ranks: Mapping[str, int]
+    rules: Mapping[str, ListOf]
 
 
 def _ranks(plan: Plan) -> dict[str, int]:
@@ -155,8 +163,8 @@ def _ranks(plan: Plan) -> dict[str, int]:
 Entries = Iterator[tuple[str, Expression]]
 
 
-def _entries(plan: Plan, job: Job, ranks: Mapping[str, int]) -> Entries:
-    names = plan.names[job.name]
+def _entries(plan: Plan, job: Job, shared: _Shared) -> Entries:
+    names, ranks = plan.names[job.name], shared.ranks
     yield "title", Text(names.stage)
     yield "number", Code(str(names.index))
     yield "stage", Code(str(ranks[job.stage]))
@@ -167,12 +175,12 @@ def _entries(plan: Plan, job: Job, ranks: Mapping[str, int]) -> Entries:
         yield "inChild", Code("true")
     if job.child is not None:
         yield "child", _child(job.child, ranks)
-        yield from _order(plan, job)
+        yield from _order(plan, job, shared)
         yield from _limits(plan, job)
         return
     if job.tags:
         yield "label", Text(label(job.tags))
-    yield from _order(plan, job)
+    yield from _order(plan, job, shared)
     yield from _limits(plan, job)
     if clones(plan, job):
         yield "depth", Code(str(depth_of(plan, job)))
@@ -189,10 +197,10 @@ def _child(child: Child, ranks: Mapping[str, int]) -> MapOf:
     return MapOf((*lane, *flags))
 
 
-def _order(plan: Plan, job: Job) -> Entries:
+def _order(plan: Plan, job: Job, shared: _Shared) -> Entries:
     yield from _needs(plan, job)
     if job.rules:
-        yield "rules", ListOf(tuple(_rule(plan, job, rule) for rule in job.rules))
+        yield "rules", shared.rules[job.name]
         return
     if job.when != "on_success":
         yield "when", Text(job.when)
@@ -212,9 +220,23 @@ def _needs(plan: Plan, job: Job) -> Entries:
         yield "from", _marks(plan, (other.name for other in givers))
 
 
-def _rule(plan: Plan, job: Job, rule: Undecided) -> MapOf:
+def _rules(plan: Plan) -> dict[str, ListOf]:
+    """The rules of each job as data; that of jobs which share theirs, as those of a matrix do, is one and the same."""
+    conditions = {id(condition): term(condition) for condition in plan.conditions}
+    drawn: dict[object, ListOf] = {}
+    found: dict[str, ListOf] = {}
+    for job in plan.pipeline.jobs:
+        own = job.name if any(rule.needs is not None for rule in job.rules) else None
+        key = (id(job.rules), job.allow_failure, job.start_in_seconds, own)
+        if key not in drawn:
+            drawn[key] = ListOf(tuple(_rule(plan, job, rule, conditions[id(rule.expression)]) for rule in job.rules))
+        found[job.name] = drawn[key]
+    return found
+
+
+def _rule(plan: Plan, job: Job, rule: Undecided, condition: ListOf) -> MapOf:
     own = _needs(plan, replace(job, needs=rule.needs)) if rule.needs is not None else ()
-    return MapOf((("condition", term(rule.expression)), *rule_values(job, rule).entries, *own))
+    return MapOf((("condition", condition), *rule_values(job, rule).entries, *own))
 
 
 def _limits(plan: Plan, job: Job) -> Entries:

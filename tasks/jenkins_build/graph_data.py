@@ -170,10 +170,11 @@ def _packed(jobs: list[Listed]) -> Listing:
     found = Listing([[_READ]])
     early: list[str] = []
     shared: dict[str, int] = {}
+    rules = _numbered(jobs, shared)
     cases: list[Statement] = []
     for number, part in enumerate(_chunks([json.dumps(_late(job)) for job in jobs])):
         here = jobs[len(early) : len(early) + len(part)]
-        early += [json.dumps([job.mark, _early(job, shared, [number, place])]) for place, job in enumerate(here)]
+        early += [json.dumps([job.mark, _early(job, rules, [number, place])]) for place, job in enumerate(here)]
         comment = Comment(f"{here[0].place} to {here[-1].place}")
         found.paragraphs.append([comment, _text(f"details{number}", part)])
         cases.append(Source(f"case {number}: return details{number}()"))
@@ -203,11 +204,19 @@ def _chunks(items: list[str]) -> Iterator[list[str]]:
     yield part
 
 
-def _early(job: Listed, shared: dict[str, int], place: list[int]) -> dict[str, object]:
-    """What decides when the job starts; its rules by their number in `shared`, which gets those that are new."""
-    found = {key: _plain(v) for key, v in job.value.entries if key not in _LATE}
-    if "rules" in found:
-        found["rules"] = shared.setdefault(json.dumps(found["rules"]), len(shared))
+def _numbered(jobs: list[Listed], shared: dict[str, int]) -> dict[int, int]:
+    """The number in `shared`, which gets all of them, of the rules of each job, by their identity."""
+    numbers: dict[int, int] = {}
+    for job in jobs:
+        for key, value in job.value.entries:
+            if key == "rules" and id(value) not in numbers:
+                numbers[id(value)] = shared.setdefault(json.dumps(_plain(value)), len(shared))
+    return numbers
+
+
+def _early(job: Listed, rules: dict[int, int], place: list[int]) -> dict[str, object]:
+    """What decides when the job starts; its rules by their number."""
+    found = {key: rules[id(v)] if key == "rules" else _plain(v) for key, v in job.value.entries if key not in _LATE}
     return {**found, "place": place}
 
 
@@ -219,7 +228,7 @@ def _plain(node: Expression) -> object:
     if isinstance(node, Text):
         return node.value
     if isinstance(node, Code):
-        return json.loads(node.text)
+        return int(node.text) if node.text.isdigit() else json.loads(node.text)
     if isinstance(node, MapOf):
         return {name: _plain(value) for name, value in node.entries}
     assert isinstance(node, ListOf)  # noqa: S101 - data has no calls

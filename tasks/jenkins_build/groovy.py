@@ -130,9 +130,9 @@ def _by_number(found: re.Match[str]) -> str:
 
 
 def _split(text: str) -> list[str]:
-    if len(text) <= MAX_CONSTANT_BYTES // 6 or (
-        text.isascii() and len(text) <= MAX_CONSTANT_BYTES and "\0" not in text
-    ):
+    if text.isascii() and "\0" not in text:  # a byte each
+        return [text[at : at + MAX_CONSTANT_BYTES] for at in range(0, len(text), MAX_CONSTANT_BYTES)] or [text]
+    if len(text) <= MAX_CONSTANT_BYTES // 6:
         return [text]
     parts, start, size = [], 0, 0
     for index, character in enumerate(text):

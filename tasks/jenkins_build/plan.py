@@ -70,15 +70,20 @@ class Plan:
         return tuple(dict.fromkeys(names))
 
     @cached_property
+    def conditions(self) -> tuple[object, ...]:
+        """The conditions left to the build; what many jobs share is there once."""
+        rules = {id(job.rules): job.rules for job in self.pipeline.jobs}.values()
+        return tuple({id(rule.expression): rule.expression for listed in rules for rule in listed}.values())
+
+    @cached_property
     def questions(self) -> list[terms.Files]:
         """What rules ask about files."""
-        return questions_of(self.pipeline.jobs)
+        return questions_of(self.conditions)
 
     @cached_property
     def asked_variables(self) -> list[str]:
         """Variables that conditions left to the build ask for, sorted."""
-        rules = (rule.expression for job in self.pipeline.jobs for rule in job.rules)
-        names = {name for expression in rules for name in conditions.variables_of(expression)}
+        names = {name for condition in self.conditions for name in conditions.variables_of(condition)}
         compares = any(question.changed and question.since is None for question in self.questions)
         return sorted(names.union(BASE_VARIABLES if compares else ()))
 
@@ -360,7 +365,7 @@ def helper_functions(plan: Plan) -> list[str]:
 
 
 def _condition_helpers(plan: Plan) -> list[tuple[bool, str]]:
-    nodes = [node for job in plan.pipeline.jobs for rule in job.rules for node in conditions.walk(rule.expression)]
+    nodes = [node for condition in plan.conditions for node in conditions.walk(condition)]
     by_text = any(isinstance(n, terms.Match) and not isinstance(n.pattern, terms.Pattern) for n in nodes)
     return [
         (bool(plan.asked_variables), conditions.value_function(plan.asked_variables, plan.known_variables)),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import subprocess
 import sys
 import time
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -152,3 +154,21 @@ out: {script: a, needs: [many], rules: [{when: never}]}
         "unless the instance's administrator allows more. [needs-limit]"
     ]
     assert {job.name: len(job.needs or ()) for job in pipeline.jobs[-2:]} == {"over": 51, "under": 50}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_goes_on_as_before(enabled: bool) -> None:
+    class Circle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    before = weakref.ref(Circle())
+    was = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        interpret({ENTRY: "job: {script: a}\n"}, Context(MAIN))
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
+    gc.collect()
+    assert before() is None
