@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
 from typing import cast
 
 from tasks.interpretation import fields
 from tasks.interpretation.combinations import mirrors
+from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, Undecided, When
 from tasks.interpretation.rules import Choice, Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
-from tasks.interpretation.runner_text import run_text
+from tasks.interpretation.runner_text import is_predefined, run_text
 from tasks.interpretation.state import JobDraft, LeftOut, State
 from tasks.interpretation.variables import Variables, inherited, read_variables
 from tasks.source.diagnostics import Findings
 from tasks.source.includes import is_static
 from tasks.source.nodes import Mapping_, Node, scalars
+
+_NEVER_EXPANDED = "CI_RELEASE_DESCRIPTION"  # the only one that GitLab marks so
 
 
 def decide_jobs(state: State) -> State:
@@ -159,9 +162,17 @@ def forwarded(state: State, draft: JobDraft, instance: Instance) -> Variables:
 def wide_variables(state: State) -> Variables:
     """What every job gets: predefined variables, the global ones, and overrides, in this order of strength."""
     context = state.context
-    predefined = Variables(dict(context.variables or {}), frozenset(context.variables or ()))
+    known = dict(context.variables or {})
+    predefined = open_predefined(context).over(Variables(known, frozenset(known)))
     overrides = Variables(dict(context.overrides), context.raw_overrides & context.overrides.keys())
     return overrides.over(state.variables.hiding(predefined.values).over(predefined)).without(context.secrets)
+
+
+def open_predefined(context: Context) -> Variables:
+    """The predefined variables whose values hold references, such as a commit's message: GitLab expands these too."""
+    known = context.variables or {}
+    found = {name: text for name, text in known.items() if ("$" in text or "%" in text) and name != _NEVER_EXPANDED}
+    return Variables(found).hiding(known) if found else Variables()
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,11 @@ class Builder:
     settled: Expanded
     shared: dict[object, tuple[Undecided, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def open(self) -> list[str]:
+        """Predefined variables that may refer to a job's own."""
+        return [name for name in open_predefined(self.state.context).values if name in self.settled.values]
+
     def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
         """The variables the job has from the text, those that its rule brings among them."""
         own = Variables({**instance.variables, **brought}).over(draft.variables)
@@ -192,6 +208,8 @@ class Builder:
         expanded = self.expanded(draft, instance, own)
         for circle in expanded.cycles.values():
             message = f"Variables refer to each other in a circle: {' -> '.join(circle)}."
+            if all(map(is_predefined, circle)):
+                message += " The commit's own texts do: reword its message; GitLab makes no pipeline of it either."
             self.state.findings.add("variable-cycle", message, draft.node.place("variables"))
         node = draft.node
         shown = self.variables(own, expanded)
@@ -322,7 +340,7 @@ class Builder:
         """The job's variables that differ from what every job gets."""
         return {
             name: expanded.values[name]
-            for name in (*expanded.first(own.values), *own.values)
+            for name in dict.fromkeys((*expanded.first(own.values), *own.values, *self.open))
             if expanded.values[name] != self.settled.values.get(name)
             or (name in expanded.unresolved) != (name in self.settled.unresolved)
         }
