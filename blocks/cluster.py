@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread
 from typing import Any
 
 import urllib3
@@ -14,6 +11,7 @@ from kubernetes import client, config
 from pydantic import Field, SecretStr, field_validator
 
 from blocks.addresses import unusable_proxy
+from blocks.background import begun
 from blocks.kubeconfig_pair import take_out
 from blocks.schema_once import SchemaOnce
 from errors import AccessError, InputError
@@ -109,25 +107,10 @@ class Cluster(SchemaOnce):
             return load()
         seconds = _PLUGIN_PATIENCE * self.timeout_seconds
         try:
-            _within(seconds, load)
+            begun(load).result(timeout=seconds)
         except TimeoutError:
             raise AccessError(
                 f"The kubeconfig's credential plugin gave nothing for {seconds:g} s.",
                 remedy="Where it waits for somebody to sign in, give it a way without, e.g. kubelogin's --login "
                 "workloadidentity or spn; or use a token of a service account.",
             ) from None
-
-
-def _within(seconds: float, work: Callable[[], None]) -> None:
-    """Do `work`, or raise TimeoutError and leave it to itself: a plugin can be waited for, not interrupted."""
-    done: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-            done.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - raised again by who waits
-            done.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    done.result(timeout=seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
+from blocks.background import begun
 from blocks.cluster import Cluster
 from blocks.environment import Environment
 from blocks.gitlab_server import GitLabServer
@@ -24,6 +26,7 @@ from tasks.storing import storing
 
 REQUIRED_PLUGINS = ("workflow-aggregator", "git", "credentials-binding", "junit")
 _SUGGESTED_BY_PARTS = {"workflow-aggregator": "pipeline-model-definition"}  # the aggregator is only a list of others
+_REQUESTS = 4  # times the longest of the blocks' timeouts: what all checks may take
 _PROBE = "probe:\n  script: [echo ok]\n"
 _NEEDED_RIGHTS = (
     ("create", "deployments", "apps"), ("patch", "deployments", "apps"), ("create", "services", ""),
@@ -54,8 +57,9 @@ def check_all(environment: Environment) -> list[Verdict]:
     ]
     if (interpreter := environment.interpreter) is not None:
         checks.append(("Interpreter", lambda: check_interpreter(interpreter)))
-    with ThreadPoolExecutor(len(checks)) as pool:
-        return list(pool.map(lambda check: _verdict(*check), checks))
+    end = time.monotonic() + _patience(environment)
+    running = [(system, begun(check)) for system, check in checks]
+    return [_verdict(system, found, end) for system, found in running]
 
 
 def check_gitlab(server: GitLabServer) -> str:
@@ -140,10 +144,19 @@ def check_interpreter(server: InterpreterServer) -> str:
     return f"{server.url}: gives Jenkinsfiles, {'SmartCLIDE' if ours else 'another service of the Kairos contract'}"
 
 
-def _verdict(system: str, check: Callable[[], str]) -> Verdict:
+def _patience(environment: Environment) -> float:
+    """Seconds for all checks: a block's timeout is for each piece of an answer, and a server may send many."""
+    servers = (environment.gitlab, environment.jenkins, environment.registry, environment.cluster)
+    return _REQUESTS * max(server.timeout_seconds for server in servers)
+
+
+def _verdict(system: str, check: Future[str], end: float) -> Verdict:
     try:
-        return Verdict(system, True, check())
+        return Verdict(system, True, check.result(max(0.0, end - time.monotonic())))
     except SmartClideError as error:
         return Verdict(system, False, str(error))
+    except TimeoutError:
+        message = "This check comes to no end: the server answers too slowly. Look at it, and at a proxy before it."
+        return Verdict(system, False, message)
     except Exception as error:  # noqa: BLE001 - a verdict on whatever a foreign server or file brings up
         return Verdict(system, False, f"{type(error).__name__}: {Hider()(str(error))}")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import requests
 
@@ -67,6 +68,38 @@ def requests_fault(error: requests.RequestException, server: str) -> SmartClideE
         remedy = "Write it as https://host or http://host:port; a proxy's in HTTPS_PROXY too."
         return InputError(f"The address of {server} is malformed.", remedy=remedy)
     return ProtocolError(f"{server} gave an answer that cannot be read ({type(error).__name__}).")
+
+
+def sent_on(server: str, location: str, where: str) -> ProtocolError:
+    """A redirect, which nobody follows: the login would go along.
+
+    Args:
+        server: What was talked to.
+        location: The header; only its scheme and host are told.
+        where: What names the server's address, e.g. ``the JenkinsServer block``.
+    """
+    target = urlsplit(location)
+    there = f"{target.scheme}://{target.netloc.rpartition('@')[2]}" if target.netloc else "another path"
+    return ProtocolError(
+        f"{server} sends requests on to {there}: the login does not go there.",
+        remedy=f"Put its own address into {where}; a proxy that wants people to sign in must let its API through.",
+    )
+
+
+def absent(server: str, what: str) -> str:
+    """That a server has not what was asked for, as the begin of a sentence.
+
+    >>> absent("Jenkins", "job a"), absent("Jenkins", "the queue")
+    ('Jenkins has no job a', 'Jenkins does not have the queue')
+    """
+    return f"{server} {'does not have' if what.startswith('the ') else 'has no'} {what}"
+
+
+def whose_fault(status: int) -> str:
+    """What to do about 5xx: a gateway's own say nothing of the server's log."""
+    if status in (502, 503, 504):
+        return "Check that it is up; a proxy before it may say so in its place."
+    return "See its own log."
 
 
 def unreached(server: str, text: str) -> UnavailableError:

@@ -20,7 +20,7 @@ from blocks.image_registry import ImageRegistry
 from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
 from tasks.hiding import Hider, login_secrets
 from tasks.image.reference import ImageReference
-from tasks.transport import retry_after, tls_fault, unreached
+from tasks.transport import absent, retry_after, sent_on, tls_fault, unreached, whose_fault
 
 MANIFEST_TYPES = ", ".join(
     [
@@ -232,9 +232,12 @@ class Registry:
                 f"{server} forbids {what} (403).", remedy=f"Give its user the right to pull and push there.{lasting}"
             )
         if status == 404:
-            return NotFoundError(f"{server} has no {what}{self._hide(_code(answer))}.")
+            return NotFoundError(f"{absent(server, what)}{self._hide(_code(answer))}.")
         if status in (408, 429) or status >= 500:
-            return UnavailableError(f"{server} failed on {what} ({status}).", retry_after=retry_after(answer.headers))
+            told, wait = f"{server} failed on {what} ({status}).", retry_after(answer.headers)
+            return UnavailableError(told, remedy=whose_fault(status), retry_after=wait)
+        if answer.has_redirect_location:
+            return sent_on(server, answer.headers["Location"], "the ImageRegistry block")
         return ProtocolError(
             f"{server} answered {status} for {what}{self._hide(_code(answer))}.", remedy="Check its address."
         )

@@ -21,7 +21,7 @@ from blocks.jenkins_server import JenkinsServer
 from errors import AccessError, ProtocolError, SmartClideError, UnavailableError
 from tasks.hiding import Hider, login_secrets
 from tasks.jenkins_build.refusals import Refusal
-from tasks.transport import requests_fault, retry_after
+from tasks.transport import requests_fault, retry_after, sent_on
 
 _PIECE = 1 << 16
 _PAGE = 1 << 20  # bytes of an error's page that are looked at
@@ -114,6 +114,8 @@ class Connection:
     def json(self, path: str, *, what: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         """GET a JSON object, or POST `form` for one."""
         response = self.send("GET" if form is None else "POST", path, what=what, form=form)
+        if response.status_code in _REDIRECTS:
+            raise sent_on(self.server, response.headers.get("Location", ""), "the JenkinsServer block")
         try:
             found = json.loads(response.content)
         except ValueError as error:

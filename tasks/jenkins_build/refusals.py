@@ -15,6 +15,7 @@ from errors import (
     SmartClideError,
     UnavailableError,
 )
+from tasks.transport import absent, sent_on, whose_fault
 
 # Jenkins names a permission by its class; people see the title of the class' group.
 _GROUPS = {"Hudson": "Overall", "Jenkins": "Overall", "Item": "Job", "Run": "Run", "Computer": "Agent",
@@ -90,6 +91,8 @@ class Refusal:
             return ConflictError(told + (" The job is disabled." if disabled else ""), remedy=remedy)
         if self.status in (400, 413, 414):
             return InputError(told)
+        if 300 <= self.status < 400:
+            return sent_on(self.server, self.headers.get("Location", ""), "the JenkinsServer block")
         return ProtocolError(f"{self.server} answered {self.status} for {self.what}.")
 
     def _forbidden(self) -> AccessError:
@@ -116,9 +119,13 @@ class Refusal:
     def _absent(self) -> NotFoundError:
         plugin = _first(_PLUGINS, self.request)
         return NotFoundError(
-            f"{self.server} has no {self.what}, or hides it from user {self.user!r} (404).",
-            remedy=f"Install the plugin {plugin} if it is not there." if plugin else None,
+            f"{absent(self.server, self.what)}, or hides it from user {self.user!r} (404).",
+            remedy=f"Install the plugin {plugin} if it is not there." if plugin else self._elsewhere(),
         )
+
+    def _elsewhere(self) -> str | None:
+        """All answers of Jenkins tell its version, but for those of a proxy before it."""
+        return None if "X-Jenkins" in self.headers else "Check the URL: the answer does not look like Jenkins' own."
 
     def _unavailable(self) -> UnavailableError:
         if self.status == 503 and b"Starting Jenkins" in self.content:
@@ -131,7 +138,7 @@ class Refusal:
             )
         return UnavailableError(
             f"{self.server} failed on {self.what} ({self.status}).",
-            remedy="See Jenkins' own log.",
+            remedy=whose_fault(self.status),
             retry_after=self.retry_after,
         )
 

@@ -19,7 +19,7 @@ from errors import (
     UnavailableError,
 )
 from tasks.hiding import Hider
-from tasks.transport import retry_after, tls_fault
+from tasks.transport import retry_after, sent_on, tls_fault, whose_fault
 
 _POLICY = re.compile(
     r"admission webhook .* denied the request|ValidatingAdmissionPolicy .* denied request|violates PodSecurity"
@@ -27,32 +27,41 @@ _POLICY = re.compile(
 )
 
 
+_STRANGER = "That is no answer of Kubernetes: check the server's address in the kubeconfig, and for a proxy before it."
+
+
 def refusal(error: ApiException, what: str, host: str, hide: Hider) -> SmartClideError:
     """Our error for an HTTP status; Kubernetes' own message is in the ``Status`` object it answers with."""
     status: Mapping[str, Any] = hide.within(_status(error.body))
-    message = str(status.get("message") or hide(error.reason or "") or "no reason given").rstrip(".")
-    code = int(error.status or 0)
+    code, server = int(error.status or 0), f"The cluster at {host}"
+    message = str(status.get("message") or f"{server} answered {code}").rstrip(".")
+    stranger = None if "message" in status else _STRANGER
     if code == 0:  # the client's own way to tell of TLS
         where = "the kubeconfig (certificate-authority-data)"
-        return tls_fault(f"The cluster at {host}", str(error.reason), where)
+        return tls_fault(server, str(error.reason), where)
     if code == 401:
-        return AccessError(f"The cluster at {host} refuses the credentials.", remedy="Renew the kubeconfig's token.")
+        return AccessError(f"{server} refuses the credentials.", remedy="Renew the kubeconfig's token.")
     if code == 403:
         if _POLICY.search(message):
             remedy = "It is a rule of the cluster: follow it in the deploy descriptor, or ask who set it."
             return InputError(f"{what}: {message}.", remedy=remedy)
         if "because it is being terminated" in message:
             return terminating(message.partition("namespace ")[2].partition(" ")[0])
-        return AccessError(f"{what}: {message}.", remedy="Grant the identity of the kubeconfig this permission.")
+        remedy = stranger or "Grant the identity of the kubeconfig this permission."
+        return AccessError(f"{what}: {message}.", remedy=remedy)
     if code == 404:
-        return NotFoundError(f"{what}: {message}.")
+        return NotFoundError(f"{what}: {message}.", remedy=stranger)
     if code == 409:
         return ConflictError(f"{what}: {_conflict(message, status)}.", remedy=_conflict_remedy(status))
     if code == 429 or (code >= 500 and code != 501):
-        return UnavailableError(f"{what}: {message}.", retry_after=retry_after(error.headers or {}))
+        remedy = whose_fault(code) if stranger else f"{server} says so ({code}): see its API server's log."
+        return UnavailableError(f"{what}: {message}.", remedy=remedy, retry_after=retry_after(error.headers or {}))
     if code in {400, 413, 422}:
         return InputError(f"{what}: {message}.", remedy="Correct the deploy descriptor.")
-    return ProtocolError(f"{what}: the cluster answered {code}: {message}.")
+    if 300 <= code < 400:
+        return sent_on(server, (error.headers or {}).get("Location", ""), "the kubeconfig")
+    told = f"{server} answered {code}" + (f": {message}" if "message" in status else "")
+    return ProtocolError(f"{what}: {told}.", remedy=stranger)
 
 
 def terminating(namespace: str) -> ConflictError:

@@ -13,7 +13,7 @@ from gitlab.exceptions import GitlabError, GitlabParsingError, RedirectError
 
 from errors import AccessError, InputError, NotFoundError, ProtocolError, SmartClideError, UnavailableError
 from tasks.hiding import Hider
-from tasks.transport import requests_fault, retry_after
+from tasks.transport import absent, requests_fault, retry_after, sent_on, whose_fault
 
 
 class Translator:
@@ -32,11 +32,7 @@ class Translator:
         if response.is_redirect:
             old, new = (urlsplit(urljoin(response.url, to)) for to in ("", response.headers["location"]))
             if new.hostname != old.hostname or (old.scheme, new.scheme) == ("https", "http"):
-                raise ProtocolError(
-                    f"{self.server} sends requests on to {new.scheme}://{new.hostname}: the token does not go there.",
-                    remedy="Name GitLab's own address in the GitLabServer block; a proxy that wants people to sign in "
-                    "must let its API through.",
-                )
+                raise sent_on(self.server, new.geturl(), "the GitLabServer block")
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -62,10 +58,11 @@ class Translator:
                 remedy="Use a token with the scopes read_api and read_repository, of a user who is at least Reporter.",
             )
         if status == 404:
-            return NotFoundError(f"{self.server} has no {what}, or hides it{self.from_whom()}.")
+            return NotFoundError(f"{absent(self.server, what)}, or hides it{self.from_whom()}.")
         if status in (408, 429) or status >= 500:
             seconds = retry_after(self._headers) or _until_reset(self._headers)
-            return UnavailableError(f"{self.server} failed on {what} ({status}).", retry_after=seconds)
+            told = f"{self.server} failed on {what} ({status})."
+            return UnavailableError(told, remedy=whose_fault(status), retry_after=seconds)
         if status in (400, 422):
             return InputError(f"{self.server} refused {what} ({status}){self._reason(error)}.")
         return ProtocolError(f"{self.server} answered {status} for {what}.")

@@ -1,14 +1,17 @@
 """`smartclide init` and `check` against the stand-ins: verdicts, and what is refused."""
 
+import asyncio
 import re
 
 import pytest
 from pydantic import SecretStr
+from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from blocks import Environment
 from console.checks import check_all
 from console.setup import build_environment, initialise
 from errors import AccessError, InputError
+from sandbox.http import AppServer
 from tasks.jenkins_build.server import Jenkins
 
 
@@ -157,3 +160,64 @@ def test_the_api_shows_no_secret_of_the_blocks(answers, prefect_server):
 def test_a_name_that_prefect_would_refuse_is_refused_first(answers, name):
     with pytest.raises(InputError, match="cannot name an Environment"):
         initialise(name, answers)
+
+
+async def elsewhere(scope, receive, send):
+    await RedirectResponse("https://me:pw@sso.example.com/login?for=t0ken", 302)(scope, receive, send)
+
+
+async def stranger(scope, receive, send):
+    await HTMLResponse("<h1>Bad Gateway</h1>", 502)(scope, receive, send)
+
+
+async def dripping(scope, receive, send):
+    async def pieces():
+        while True:
+            yield b" "
+            await asyncio.sleep(0.1)
+
+    await StreamingResponse(pieces(), media_type="application/json")(scope, receive, send)
+
+
+def verdicts_of(app, answers):
+    with AppServer(app) as server:
+        config = answers["kubeconfig_text"]
+        known = server.url.removeprefix("http://")
+        changes = {
+            "gitlab_url": server.url, "jenkins_url": server.url, "registry": known,
+            "kubeconfig_text": re.sub(r"server: .*", f"server: {server.url}", config),
+        }  # fmt: skip
+        environment = build_environment("staging", answers | changes)
+        for block in (environment.gitlab, environment.jenkins, environment.registry, environment.cluster):
+            block.timeout_seconds = 0.5
+        found = {verdict.system: verdict.message for verdict in check_all(environment)}
+        assert found.pop("Metrics").endswith("writable")
+        return {system: message.replace(known, "HOST") for system, message in found.items()}
+
+
+def test_a_server_that_sends_requests_on_is_named_with_where_to(answers):
+    to, proxy = (
+        "sends requests on to https://sso.example.com: the login does not go there. Put its own address into",
+        "; a proxy that wants people to sign in must let its API through.",
+    )
+    assert verdicts_of(elsewhere, answers) == {
+        "GitLab": f"GitLab at http://HOST {to} the GitLabServer block{proxy}",
+        "Jenkins": "Jenkins at http://HOST asks user 'smartclide' to log in. Check the API token.",
+        "Registry": f"The registry HOST {to} the ImageRegistry block{proxy}",
+        "Cluster": f"The cluster at http://HOST {to} the kubeconfig{proxy}",
+    }
+
+
+def test_a_page_of_a_proxy_is_no_word_of_the_server(answers):
+    remedy = "Check that it is up; a proxy before it may say so in its place."
+    assert verdicts_of(stranger, answers) == {
+        "GitLab": f"GitLab at http://HOST failed on the token's user (502). {remedy}",
+        "Jenkins": f"Jenkins at http://HOST failed on the user (502). {remedy}",
+        "Registry": f"The registry HOST failed on the v2 API (502). {remedy}",
+        "Cluster": f"version of the cluster: The cluster at http://HOST answered 502. {remedy}",
+    }
+
+
+def test_a_server_that_never_comes_to_an_end_holds_up_no_check(answers):
+    told = "This check comes to no end: the server answers too slowly. Look at it, and at a proxy before it."
+    assert set(verdicts_of(dripping, answers).values()) == {told}

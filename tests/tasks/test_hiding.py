@@ -56,7 +56,7 @@ def test_one_that_is_a_word_of_ours_does_not_show_by_being_masked():
     with AppServer(silent) as server, pytest.raises(SmartClideError) as caught:
         address = server.url.removeprefix("http://")
         Registry(ImageRegistry(address=address, plain_http=True, credentials=login)).ping()
-    assert str(caught.value) == f"The registry {address} has no the v2 API."
+    assert str(caught.value) == f"The registry {address} does not have the v2 API."
 
 
 def test_the_lines_of_a_longer_secret_are_masked_each():

@@ -21,6 +21,7 @@ from errors import (
 )
 from tasks.jenkins_build.job_config import job_config
 from tasks.jenkins_build.jobs import Credential, ensure_folders, upsert_credential, upsert_job
+from tasks.jenkins_build.refusals import Refusal
 from tasks.jenkins_build.retaining import retain
 from tasks.jenkins_build.server import Jenkins
 
@@ -146,7 +147,7 @@ def test_a_fault_at_a_call(jenkins: Running, name: str, fault: str) -> None:
         return
     with pytest.raises(error) as caught:
         call.make(client)
-    told = words.format(permission=call.permission, plugin=call.plugin or "has no ")
+    told = words.format(permission=call.permission, plugin=call.plugin or "has no |does not have ")
     assert re.search(told, str(caught.value)), str(caught.value)
     assert "<html" not in str(caught.value)
     assert "t0ken" not in str(caught.value) and "hush" not in str(caught.value)
@@ -177,8 +178,6 @@ def test_a_refused_connection_is_not_held_for_a_name() -> None:
 
 
 def test_the_permission_that_jenkins_names_is_told(jenkins: Running) -> None:
-    from tasks.jenkins_build.refusals import Refusal
-
     page = b"<p>robot is missing the Agent/Build permission</p>"
     header = {"X-Required-Permission": "com.cloudbees.plugins.credentials.CredentialsProvider.Create"}
     for headers, needed in ((header, "Credentials/Create"), ({}, "Agent/Build")):
@@ -190,4 +189,11 @@ def test_the_documented_table_is_what_happens() -> None:
     rows = re.findall(r"^\| (.+?) \| (yes|no) \| .+ \|$", DOCS.read_text(), re.MULTILINE)
     documented = {name: again == "yes" for names, again in rows for name in names.split(", ")}
     happens = {name: error is UnavailableError for name, (_, error, _) in FAULTS.items()}
-    assert documented == happens | {"DNS": True, "refused": True, "TLS": False}
+    assert documented == happens | {"DNS": True, "refused": True, "TLS": False, "redirect": False}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed_by_no_one_and_its_place_told(status: int) -> None:
+    headers = {"Location": "https://me:pw@ci.example.com:8443/jenkins/api/json?token=x"}
+    refusal = Refusal("Jenkins", "robot", "GET whoAmI", "the user", status, headers, b"")
+    assert str(refusal.error()).startswith("Jenkins sends requests on to https://ci.example.com:8443: the login does")

@@ -143,7 +143,7 @@ def test_an_answer_that_comes_too_late_finds_no_question(jenkins: Running, param
     while next(iter(jenkins.client.find_builds("answered"))).number is None:
         pass
     for answer in (proceed, lambda *others: refuse(*others[:3])):
-        with pytest.raises(NotFoundError, match="has no the waiting input Job-1 of build answered #1"):
+        with pytest.raises(NotFoundError, match="does not have the waiting input Job-1 of build answered #1"):
             answer(jenkins.client, ("answered", 1), PendingInput("Job-1", "Run it?", parameters), {})
     with pytest.raises(UnavailableError, match="500"):  # Jenkins' other address for answers fails on it
         jenkins.client.connection.send("POST", "job/answered/1/wfapi/inputSubmit?inputId=Job-1", what="it")

@@ -97,7 +97,7 @@ def test_an_apply_is_server_side_and_not_forced_and_needs_no_discovery(client, s
         (422, InputError, "Deployment web in namespace apps: no."),
         (429, UnavailableError, "Deployment web in namespace apps: no."),
         (500, UnavailableError, "Deployment web in namespace apps: no."),
-        (418, ProtocolError, "the cluster answered 418"),
+        (418, ProtocolError, r"The cluster at .* answered 418: no\."),
     ],
 )
 def test_statuses_become_our_errors_once(client, server, status, error, message):

@@ -257,7 +257,7 @@ def test_the_token_follows_no_redirect_to_another_place(monkeypatch: pytest.Monk
         seen.append(request)
         return 302, {"Location": target}, {}
 
-    with pytest.raises(ProtocolError, match=r"sends requests on to http.*: the token does not go there"):
+    with pytest.raises(ProtocolError, match=r"sends requests on to http.*: the login does not go there"):
         made_up(monkeypatch, answer).commit("group/app")
     assert [request.headers["PRIVATE-TOKEN"] for request in seen] == ["glpat-1"]
 
