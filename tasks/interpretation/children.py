@@ -14,10 +14,11 @@ from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic
 from tasks.interpretation.expansion import Expanded, references
 from tasks.interpretation.fields import flag_of, needs_of, text_of
-from tasks.interpretation.jobs import forwarded, wide_variables
+from tasks.interpretation.jobs import forwarded, in_order, wide_variables
 from tasks.interpretation.needs import parent_job
 from tasks.interpretation.parallel import Instance
 from tasks.interpretation.pipeline import Artifacts, Child, Job, Need, Retry
+from tasks.interpretation.reported import told_jobs
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import Family, JobDraft, State
 from tasks.interpretation.variables import Variables
@@ -46,7 +47,7 @@ def inline_children(state: State, interpret: Interpret) -> State:
     drafts = {i.name: (d, i) for d in state.drafts for i in state.instances[d.name]}
     if not any(draft.node.get("trigger") is not None for draft in state.drafts):
         return state
-    worker = _Worker(state, interpret, _Taken(job.name for job in state.jobs), _Taken(state.stages))
+    worker = _Worker(state, interpret, _Taken(job.name for job in state.jobs), _Taken(state.stages), told_jobs(state))
     return replace(state, jobs=tuple(found for job in state.jobs for found in worker.inlined(job, *drafts[job.name])))
 
 
@@ -71,6 +72,7 @@ class _Worker:
     interpret: Interpret
     jobs: _Taken
     stages: _Taken
+    told: frozenset[str]
 
     def inlined(self, job: Job, draft: JobDraft, instance: Instance) -> Iterator[Job]:
         """The job itself, and what it starts."""
@@ -108,6 +110,8 @@ class _Worker:
             )
             state.findings.add("child-variables", message, draft.node.place("rules"))
         context, ids = _context(state, draft, instance, trigger)
+        if instance.name in self.told:
+            context = replace(context, late=_late(state, draft, instance, context))
         first = State(
             state.files,
             state.entry,
@@ -130,6 +134,7 @@ class _Worker:
         """Rules of the child that ask for a variable whose value only the build finds out."""
         given = child.context
         late = {n for n in given.pipeline_variables - given.raw_overrides if references(given.overrides[n])}
+        late |= given.late.keys()
         rules = [one.node.get("rules") for one in child.judged]
         workflow = child.root.get("workflow")
         rules += [workflow.get("rules")] if isinstance(workflow, Mapping_) else []
@@ -138,7 +143,7 @@ class _Worker:
             shown = ", ".join(f"`{name}`" for name in names)
             message = (
                 f"Rules of the child pipeline of `{draft.name}` ask for {shown}, whose value only the build knows: "
-                "they see the text with its references. Decide by something else."
+                "they see what the text makes of it. Decide by something else."
             )
             self.state.findings.add("child-variables", message, draft.node.place("variables"))
 
@@ -229,9 +234,17 @@ def _context(state: State, draft: JobDraft, instance: Instance, trigger: Mapping
         overrides={**kept, **passed.values, _SOURCE: "parent_pipeline"},
         raw_overrides=raw,
         pipeline_variables=frozenset(passed.values),
+        late={},
         secrets={name: text for name, text in parent.secrets.items() if name not in passed.values},
     )
     return context, frozenset(ids)
+
+
+def _late(state: State, draft: JobDraft, instance: Instance, child: Context) -> dict[str, str]:
+    """Those of the child's variables that depend on others of the trigger job, which its reports may say otherwise."""
+    plain, opened = forwarded(state, draft, instance), forwarded(state, draft, instance, reopened=True)
+    names = {name for name, text in plain.values.items() if child.overrides.get(name) == text}
+    return {n: opened.values[n] for n in names - opened.raw if not names.isdisjoint(references(opened.values[n]))}
 
 
 def _flat(rules: Node | None) -> list[Mapping_]:
@@ -319,7 +332,7 @@ class _Adoption:
             for name, text in values.items()
             if outer.values.get(name) != text or (name in left) != (name in outer.unresolved)
         }
-        return differ, frozenset(left & differ.keys())
+        return in_order(differ, frozenset(left)), frozenset(left & differ.keys())
 
     def excluded(self, job: Job) -> tuple[str, ...]:
         there = self.inner.values.keys() - set(job.excluded_variables) | job.variables.keys()

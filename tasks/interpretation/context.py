@@ -17,6 +17,8 @@ class Context:
         raw_overrides: Names in `overrides` whose text is not expanded.
         pipeline_variables: Names in `overrides` that were given to this very pipeline, not to the project: child
             pipelines get them only by `trigger:forward`.
+        late: Texts of those that refer to variables which a dotenv report may say otherwise where the pipeline around
+            this one runs: jobs have them so, while everything else goes by the text in `overrides`.
         secrets: Variables as strong as `overrides` that decide rules, and do nothing else: no text is ever made of
             them. References to them stay as they are, for the shell that runs the job.
         unknown: Names that are not known although `variables` are.
@@ -34,6 +36,7 @@ class Context:
     overrides: Mapping[str, str] = field(default_factory=dict)
     raw_overrides: frozenset[str] = frozenset()
     pipeline_variables: frozenset[str] = frozenset()
+    late: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     unknown: frozenset[str] = frozenset()
     run_deploy_jobs: bool = False

@@ -147,14 +147,18 @@ def build_jobs(state: State) -> State:
     return replace(state, jobs=tuple(jobs), instances=names)
 
 
-def forwarded(state: State, draft: JobDraft, instance: Instance) -> Variables:
-    """The variables a trigger job has from the text, with what is known put in: its child pipeline gets them."""
+def forwarded(state: State, draft: JobDraft, instance: Instance, *, reopened: bool = False) -> Variables:
+    """The variables a trigger job has from the text, with what is known put in: its child pipeline gets them.
+
+    With `reopened`, references to others of them stay.
+    """
     wide = wide_variables(state)
     outcome = draft.decision.certain or Outcome()
     own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
     own = own.hiding(state.context.variables or {})
     names = {k: v for k, v in _job_names(draft, instance).items() if k not in own.values}
-    expanded = own.over(Variables(names, frozenset(names))).over(wide).expanded()
+    kept = frozenset(own.values) if reopened else frozenset[str]()
+    expanded = own.over(Variables(names, frozenset(names))).over(wide).expanded(kept)
     values = {name: expanded.values[name] for name in own.values}
     return Variables(values, frozenset(values.keys() - expanded.unresolved))
 
@@ -312,21 +316,23 @@ class Builder:
         given = _job_names(draft, instance)
         return own.over(self.wide).over(Variables(given, frozenset(given))).expanded(kept)
 
-    def reopened(self, job: Job, draft: JobDraft, instance: Instance) -> Job:
-        """The job whose variables refer to others of the text as the build has them."""
+    def reopened(self, job: Job, draft: JobDraft, instance: Instance, *, told: bool) -> Job:
+        """The job whose variables refer to others as the build has them: of the text, where it is `told` reports."""
         own = self.own(draft, instance, (draft.decision.certain or Outcome()).variables)
-        kept = frozenset(own.values)
+        late = self.state.context.late
+        kept = frozenset(own.values if told else ()) | late.keys()
         expanded = self.resolved(draft, instance, own, kept)
         names = {n: v for n, v in expanded.values.items() if n not in kept}
         put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
-        shown = _in_order(self.variables(own, expanded), expanded.unresolved)
+        unresolved = expanded.unresolved | late.keys()
+        shown = in_order({**self.variables(own, expanded), **late}, unresolved)
         environment = fields.environment_of(draft.node.get("environment"), put)
         if job.environment is not None and environment is not None:
             environment = replace(job.environment, url=environment.url)
         return replace(
             job,
             variables=shown,
-            unresolved_variables=frozenset(expanded.unresolved & shown.keys()),
+            unresolved_variables=frozenset(unresolved & shown.keys()),
             image=fields.image_of(draft.node.get("image"), run),
             services=fields.services_of(draft.node.get("services"), run),
             environment=environment,
@@ -356,7 +362,7 @@ class Builder:
         return tuple(n for n in self.state.variables.values if n not in kept and not context.given(n))
 
 
-def _in_order(values: Mapping[str, str], unresolved: frozenset[str]) -> dict[str, str]:
+def in_order(values: Mapping[str, str], unresolved: frozenset[str]) -> dict[str, str]:
     """The variables, each behind those it refers to; as they were where they refer to each other in a circle."""
     known = unresolved & values.keys()
     graph = {name: known.intersection(references(values[name])) - {name} for name in values if name in known}

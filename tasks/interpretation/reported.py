@@ -16,10 +16,13 @@ from tasks.interpretation.state import State
 
 
 def reopen(state: State) -> State:
-    """Keep the references between variables of the text, in jobs of the pipeline itself that take reports."""
-    rank = {stage: place for place, stage in enumerate(state.stages)}
-    reporters = {job.name: rank.get(job.stage, 0) for job in state.jobs if job.artifacts.reports.get("dotenv")}
-    if not reporters or state.depth:
+    """Keep the references between variables of the text, in jobs that take reports.
+
+    In a child pipeline all jobs keep those to what came from a trigger job that takes some. Where the build chooses
+    among rules with variables, what these say counts, and is known as it was made here.
+    """
+    told, late = told_jobs(state), bool(state.context.late)
+    if not told and not late:
         return state
     wide = wide_variables(state)
     builder = Builder(state, wide, wide.expanded())
@@ -28,21 +31,26 @@ def reopen(state: State) -> State:
         for draft in state.drafts
         for instance in state.instances[draft.name]
     }
-    first = min(reporters.values())
     jobs = (
-        builder.reopened(job, *made[job.name]) if _takes(job, reporters, rank.get(job.stage, 0) > first) else job
+        builder.reopened(job, *made[job.name], told=job.name in told)
+        if (late or job.name in told) and not any(rule.variables for rule in job.rules)
+        else job
         for job in state.jobs
     )
     return replace(state, jobs=tuple(jobs))
 
 
-def _takes(job: Job, reporters: Mapping[str, int], later: bool) -> bool:
-    """Whether the job gets a report: by `needs`, its own or those of a rule, else from an earlier stage.
+def told_jobs(state: State) -> frozenset[str]:
+    """The jobs that get a report."""
+    rank = {stage: place for place, stage in enumerate(state.stages)}
+    reporters = {job.name: rank.get(job.stage, 0) for job in state.jobs if job.artifacts.reports.get("dotenv")}
+    first = min(reporters.values(), default=0)
+    found = (job.name for job in state.jobs if reporters and _takes(job, reporters, rank.get(job.stage, 0) > first))
+    return frozenset(found)
 
-    Where the build chooses among rules with variables, what these say counts, and is known as it was made here.
-    """
-    if any(rule.variables for rule in job.rules):
-        return False
+
+def _takes(job: Job, reporters: Mapping[str, int], later: bool) -> bool:
+    """Whether the job gets a report: by `needs`, its own or those of a rule, else from an earlier stage."""
     if job.dependencies is not None and reporters.keys().isdisjoint(job.dependencies):
         return False
     chosen = (job.needs, *(rule.needs for rule in job.rules if rule.needs is not None))
