@@ -165,4 +165,5 @@ class _Expander:
             size += len(found)
             return found
 
-        return resolved(text, known)
+        itself = name in references(text) and may_be_set(name) and not is_predefined(name)
+        return resolved(text, known, whole=itself)

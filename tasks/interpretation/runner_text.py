@@ -37,12 +37,13 @@ def may_be_set(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and name not in _OF_THE_SHELL
 
 
-def resolved(text: str, value: Callable[[str], str | None]) -> tuple[str, bool]:
+def resolved(text: str, value: Callable[[str], str | None], *, whole: bool = False) -> tuple[str, bool]:
     """The text with what it refers to put in, and whether some is left for the build to put in.
 
     Args:
         text: The value, as GitLab hands it over.
         value: The text of a variable; None = only the build knows it.
+        whole: References to nothing stay too, for `with_own_text` to drop.
 
     Returns:
         A literal text; or, with something left, one where ``$$`` stands for a dollar.
@@ -58,17 +59,29 @@ def resolved(text: str, value: Callable[[str], str | None]) -> tuple[str, bool]:
         left = left or found is None
         return None if found is None else found.replace("$", "$$")
 
-    made = _put(text, known)
+    made = _put(text, known, whole=whole)
     return (made, True) if left else (made.replace("$$", "$"), False)
 
 
-def _put(text: str, value: Callable[[str], str | None]) -> str:
+def with_own_text(text: str, name: str) -> str:
+    """What the runner makes of a variable that refers to itself: its own text, as it is written, stands there.
+
+    >>> with_own_text("/x:$V:$1:$OTHER", "V")
+    '/x:/x:$$V:$$1:$$OTHER::$OTHER'
+    """
+    own = text.replace("$", "$$")
+    return _put(text, lambda other: own if other == name else None if may_be_set(other) else "")
+
+
+def _put(text: str, value: Callable[[str], str | None], *, whole: bool = False) -> str:
     """Put values in; in these, and in what comes of it, ``$$`` stands for a dollar."""
 
     def one(match: re.Match[str]) -> str:
         if _is_dollar(match):
             return "$$"
         name = match["braced"] or match["plain"]
+        if whole and not (name and may_be_set(name)):
+            return match[0]
         found = value(name) if name else ""
         return _apart(name, match) if found is None else found
 

@@ -124,7 +124,10 @@ def service_variables(plan: Plan, job: Job) -> dict[str, str]:
     wide, known = plan.pipeline.unresolved_variables, plan.agent_variables
     shared = [(name, value, name in wide) for name, value in plan.shared_variables(job).items()]
     own = [(name, value, name in job.unresolved_variables) for name, value in job.variables.items()]
-    return {name: containers.agent_word(value, known) if left else word(value) for name, value, left in (*shared, *own)}
+    return {
+        name: containers.agent_word(job_script.own_put_in(name, value), known) if left else word(value)
+        for name, value, left in (*shared, *own)
+    }
 
 
 def _given_run(plan: Plan, job: Job, start: list[str]) -> Block:

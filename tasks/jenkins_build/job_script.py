@@ -13,7 +13,7 @@ from types import MappingProxyType
 from errors import InputError
 from tasks.interpretation.pipeline import Job
 from tasks.interpretation.predefined import environment_slug, environment_tier, group_name, slug
-from tasks.interpretation.runner_text import is_predefined
+from tasks.interpretation.runner_text import is_predefined, with_own_text
 
 # The job's commands want bash, as on GitLab; `sh` must do where there is none (small images).
 START = (
@@ -150,10 +150,10 @@ def exports(variables: Mapping[str, str], unresolved: Container[str] = (), *, le
     for name, value in variables.items():
         if lent and name in unresolved and SHELL_NAME.fullmatch(name) and name not in _READONLY:
             # the dot keeps line ends at the end
-            found = f"$(lent; printf %s. {open_word(value)})"
+            found = f"$(lent; printf %s. {open_word(own_put_in(name, value))})"
             result += [f'{name}="{found}"', f'export {name}="${{{name}%.}}"']
         elif name in unresolved and _refers_to_itself(value, name) and SHELL_NAME.fullmatch(name):
-            result += [f'test -n "${{{name}+x}}" || {name}={open_word(_with_own_text(value, name))}', f"export {name}"]
+            result += [f'test -n "${{{name}+x}}" || {name}={open_word(own_put_in(name, value))}', f"export {name}"]
         elif SHELL_NAME.fullmatch(name) and name not in _READONLY:
             result.append(f"export {name}={open_word(value) if name in unresolved else word(value)}")
         else:
@@ -161,14 +161,17 @@ def exports(variables: Mapping[str, str], unresolved: Container[str] = (), *, le
     return result
 
 
+def own_put_in(name: str, value: str) -> str:
+    """The unresolved text of a variable; for one that refers to itself with its own text, as no stronger one is there.
+
+    >>> own_put_in("V", "$V:$1"), own_put_in("V", "$W")
+    ('$$V:$$1:', '$W')
+    """
+    return with_own_text(value, name) if _refers_to_itself(value, name) else value
+
+
 def _refers_to_itself(text: str, name: str) -> bool:
     return not is_predefined(name) and any(_name_of(match) == name for match in _REFERENCE.finditer(text))
-
-
-def _with_own_text(text: str, name: str) -> str:
-    """A variable that refers to itself, where the build has no other of its name: there its own text stands."""
-    own = text.replace("$", "$$")
-    return _REFERENCE.sub(lambda match: own if _name_of(match) == name else match[0], text)
 
 
 def job_variables(job: Job, index: int, timeout_seconds: int) -> list[str]:

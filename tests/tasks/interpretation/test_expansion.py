@@ -82,10 +82,10 @@ def test_what_is_raw_is_put_in_by_the_runner() -> None:
 
 
 def test_what_a_variable_that_refers_to_itself_means_is_left_to_the_build() -> None:
-    result = expand_all({"CI_REGISTRY": "$CI_REGISTRY/x", "OWN": "$OWN! $$1 $1", "USES": "<$OWN>"})
+    result = expand_all({"CI_REGISTRY": "$CI_REGISTRY/x$1", "OWN": "$OWN! $$1 $1", "USES": "<$OWN>"})
     assert result.values == {
         "CI_REGISTRY": "$CI_REGISTRY/x",
-        "OWN": "$OWN! $$1 ",
+        "OWN": "$OWN! $$1 $1",
         "USES": "<${OWN}>",
     }
     assert (result.unresolved, result.cycles) == ({"CI_REGISTRY", "OWN", "USES"}, {})
@@ -99,6 +99,12 @@ def test_no_build_has_another_value_of_what_every_shell_sets() -> None:
 
 def test_circles_are_found() -> None:
     assert list(expand_all({"A": "$B", "B": "$C", "C": "$A"}).cycles.values()) == [("A", "B", "C", "A")]
+
+
+def test_what_the_runner_drops_is_part_of_the_own_text_of_a_variable_that_refers_to_itself() -> None:
+    found = expand_all({"V": "$A:$V:$1:${B:-x}:$$:$HOME:${", "A": "a$1"})
+    assert found.values == {"V": "a$1:$V:$1:${B:-x}:$$:$HOME:${", "A": "a"}
+    assert found.unresolved == {"V"}
 
 
 def test_circles_through_one_that_refers_to_itself_are_found() -> None:
