@@ -15,12 +15,17 @@ JOB_WHENS = Text(WHENS.one_of, not_here="never", hint=" It is for `rules`: begin
 _DOT = "No path that GitLab compares it with begins with `./`: leave that out."
 _PATH = Text(hollow=True, odd=True, pattern=r"^(?!\./)", hint=_DOT)
 _CHANGED = Items(_PATH, most=50)
-CHANGES = either(_CHANGED, Keys({"paths": _CHANGED, "compare_to": TEXT}, required=("paths",)))
+_REGEXP = Text(pattern=r"^(?s:.{1,255})$", hint="At most 255 characters.")
+CHANGES = either(_CHANGED, Keys({"paths": _CHANGED, "regexp": _REGEXP, "compare_to": TEXT}, one_of=("paths", "regexp")))
 _EXISTING = Items(_PATH, most=50)
 EXISTS = either(
     _PATH,
     _EXISTING,
-    Keys({"paths": _EXISTING, "project": TEXT, "ref": TEXT}, required=("paths",), together=(("ref", "project"),)),
+    Keys(
+        {"paths": _EXISTING, "regexp": _REGEXP, "project": TEXT, "ref": TEXT},
+        one_of=("paths", "regexp"),
+        together=(("ref", "project"),),
+    ),
 )
 _CHOICE = Text(whole=True, empty=True)
 MATRIX = Keys({"matrix": Items(Entries(either(_CHOICE, Items(_CHOICE)), least=1), most=200)}, required=("matrix",))

@@ -76,15 +76,17 @@ class Files:
     """Whether files of the commit exist or have changed: only ever in a residual, for the build to answer.
 
     Attributes:
-        paths: Ruby's globs, any of which may match.
+        paths: Ruby's globs, any of which may match; with `regexp` one regular expression of Ruby's.
         changed: Whether they have changed; else whether they exist.
         since: The ref of a `compare_to`, in pieces, as it may hold variables that only the build knows; None = what
             GitLab compares a pipeline with.
+        regexp: Whether `paths` is a regular expression.
     """
 
     paths: tuple[str, ...]
     changed: bool
     since: tuple[Text | Var, ...] | None = None
+    regexp: bool = False
 
 
 @dataclass(frozen=True)

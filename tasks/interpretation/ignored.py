@@ -96,7 +96,7 @@ _ENVIRONMENT_NOTES = {
 _RUNNER_NOTES = {"kubernetes": "is ignored: it is for GitLab's Kubernetes runners. Use `docker:user`"}
 _TOLD_REASONS = (
     *("always", "unknown_failure", "script_failure", "job_execution_timeout", "stuck_or_timeout_failure"),
-    "runner_system_failure",
+    *("server_timeout_running", "runner_system_failure"),
 )
 
 

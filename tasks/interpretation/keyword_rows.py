@@ -45,6 +45,12 @@ _EXISTS = _near(
 )
 _EXISTS_ELSEWHERE = _none("Files of another project are not read: taken as true. Add an `if`.", "exists-assumed")
 _LATER_NEEDS = _exact("The rule's needs instead of the job's, decided at run time too; the rendering is then `graph`.")
+_CHANGES_REGEXP = _near(
+    "As `paths`, by Ruby's syntax, whether GitLab's flag `ci_rules_regexp` is on there or not. In a Jenkinsfile to "
+    "keep Java's engine looks for it.",
+    "changes-assumed",
+)
+_EXISTS_REGEXP = _near("Likewise.", "exists-assumed")
 _CANCEL = _near(
     "A newer deployment of the ref with `on_conflict: auto_cancel` follows it, for the whole build.", "auto-cancel"
 )
@@ -95,6 +101,7 @@ FILE_ROWS = {
         "Exact where the files of the project are known that the including file is in; assumed else.", "exists-assumed"
     ),
     "include:rules:exists:paths": _near("Likewise.", "exists-assumed"),
+    "include:rules:exists:regexp": _EXISTS_REGEXP,
     "include:rules:exists:project": _EXISTS_ELSEWHERE,
     "include:rules:exists:ref": _EXISTS_ELSEWHERE,
     "include:artifact": _none("As on GitLab it is for `trigger:include`.", "include-unsupported"),
@@ -117,9 +124,11 @@ GLOBAL_ROWS = {
     "workflow:rules:when": _exact(),
     "workflow:rules:changes": _CHANGES,
     "workflow:rules:changes:paths": _CHANGES,
+    "workflow:rules:changes:regexp": _CHANGES_REGEXP,
     "workflow:rules:changes:compare_to": _COMPARE,
     "workflow:rules:exists": _EXISTS,
     "workflow:rules:exists:paths": _EXISTS,
+    "workflow:rules:exists:regexp": _EXISTS_REGEXP,
     "workflow:rules:exists:project": _EXISTS_ELSEWHERE,
     "workflow:rules:exists:ref": _EXISTS_ELSEWHERE,
     "workflow:rules:variables": _near(
@@ -224,9 +233,11 @@ _WHEN = {
     "rules:if": _exact(),
     "rules:changes": _CHANGES,
     "rules:changes:paths": _CHANGES,
+    "rules:changes:regexp": _CHANGES_REGEXP,
     "rules:changes:compare_to": _COMPARE,
     "rules:exists": _EXISTS,
     "rules:exists:paths": _EXISTS,
+    "rules:exists:regexp": _EXISTS_REGEXP,
     "rules:exists:project": _EXISTS_ELSEWHERE,
     "rules:exists:ref": _EXISTS_ELSEWHERE,
     "rules:when": _exact("As the job's `when`."),
@@ -276,7 +287,8 @@ _WHEN = {
     "retry:max": _exact(),
     "retry:exit_codes": _exact(),
     "retry:when": _near(
-        "Three kinds are told apart: the script failed, the time was over, anything else (the agent, the checkout).",
+        "Three kinds are told apart: the script failed (as before GitLab 19.1 also where an image cannot be pulled), "
+        "the time was over, anything else (the agent, the checkout).",
         "retry-reason",
     ),
     "interruptible": _INTERRUPTIBLE,

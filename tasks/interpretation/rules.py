@@ -10,13 +10,10 @@ from typing import cast
 from tasks.interpretation.context import Context
 from tasks.interpretation.durations import seconds
 from tasks.interpretation.evaluation import Scope, evaluate
-from tasks.interpretation.expansion import expand, pieces, references
 from tasks.interpretation.expressions import (
     Constant,
     Expression,
     Files,
-    Text,
-    Var,
     both,
     either,
     opposite,
@@ -27,9 +24,10 @@ from tasks.interpretation.policies import condition_of, default_policy, policy_c
 from tasks.interpretation.remembered import remembered
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.variables import read_variables
+from tasks.interpretation.wanted_paths import Wanted, question, wanted_paths
 from tasks.source.diagnostics import Findings, Span
-from tasks.source.globs import any_changed, any_exists
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+from tasks.source.regex import RegexError
 
 _VARIABLE = "a path holds a variable that only the build knows"
 _COMPARING = ("push", "merge_request_event", "external_pull_request_event")
@@ -178,11 +176,13 @@ class Judge:
             against: The job does not run where it is true (``when: never``, `except`).
         """
         compared = node.get("compare_to") if isinstance(node, Mapping_) else None
+        wanted = self.wanted(node, name, scope)
         if compared is None and _without_changes(scope):
             return Constant(True)  # GitLab's rule for pipelines no push made: everything counts as changed
         if compared is None and self.context.changed_paths is not None:
-            return Constant(any_changed(_paths(node, scope), self.context.changed_paths))
-        if self.context.files_later and (asked := _asked(node, scope, compared)) is not None:
+            changed = self.context.changed_paths
+            return self.answered(lambda: wanted.among_changed(changed), name, node)
+        if self.context.files_later and (asked := question(wanted, scope, compared)) is not None:
             return asked
         unknown = "what changed is not known" if compared is None else "the changes since `compare_to` are not known"
         unknown = _VARIABLE if self.context.files_later else unknown
@@ -193,16 +193,38 @@ class Judge:
     def exists(self, node: Node, name: str, scope: Scope) -> Expression:
         """Whether one of the files exists; left to the build, or assumed true and said so, where that is not known."""
         elsewhere = isinstance(node, Mapping_) and node.get("project") is not None
-        context, paths = self.context, _paths(node, scope)
+        context, wanted = self.context, self.wanted(node, name, scope)
         later = context.files_later and (context.tree is None or context.variables is None)  # the tree is of one commit
-        if not elsewhere and context.tree is not None and not later:
-            return Constant(any_exists(paths, context.tree))
-        if not elsewhere and later and _closed(paths, scope):
-            return Files(tuple(paths), changed=False)
+        if not elsewhere and (tree := context.tree) is not None and not later:
+            return self.answered(lambda: wanted.among(tree), name, node)
+        if not elsewhere and later and wanted.closed:
+            return Files(wanted.paths, changed=False, regexp=wanted.regexp)
         unknown = _VARIABLE if later and not elsewhere else "the list of the files is not known here"
         message = f"`{name}` is taken as true: {unknown}."
         self.findings.add("exists-assumed", message, node.span)
         return Constant(True)
+
+    def wanted(self, node: Node, name: str, scope: Scope) -> Wanted:
+        """What is asked about files; a regular expression that GitLab would not take is noted."""
+        wanted = wanted_paths(node, scope)
+        try:
+            wanted.checked()
+        except RegexError as error:
+            self.refuse(error, name, node)
+        return wanted
+
+    def answered(self, found: Callable[[], bool], name: str, node: Node) -> Constant:
+        """The answer, false where a regular expression takes too long, which GitLab makes an error."""
+        try:
+            return Constant(found())
+        except RegexError as error:
+            self.refuse(error, name, node)
+            return Constant(False)
+
+    def refuse(self, error: RegexError, name: str, node: Node) -> None:
+        """Note what is wrong with the regular expression of a `changes` or an `exists`."""
+        place = node.place("regexp") if isinstance(node, Mapping_) else node.span
+        self.findings.add("bad-expression", f"`{name}:regexp`: {error}.", place)
 
 
 def _together(*conditions: bool | Expression) -> bool | Expression:
@@ -218,39 +240,6 @@ def _without_changes(scope: Scope) -> bool:
     """
     source = scope.known.get("CI_PIPELINE_SOURCE", "push")
     return bool(scope.known.get("CI_COMMIT_TAG")) or source not in _COMPARING
-
-
-def _paths(node: Node, scope: Scope) -> list[str]:
-    listed = node.get("paths") if isinstance(node, Mapping_) else node
-    if not isinstance(listed, Sequence):
-        return [expand(listed.text, scope.known)] if isinstance(listed, Scalar) else []
-    return [expand(item.text, scope.known) for item in listed.items if isinstance(item, Scalar)]
-
-
-def _asked(node: Node, scope: Scope, compared: Node | None) -> Files | None:
-    """What the build is to ask; None where a path holds a variable that only the build knows."""
-    paths = _paths(node, scope)
-    if not _closed(paths, scope):
-        return None
-    if not isinstance(compared, Scalar):
-        return Files(tuple(paths), changed=True)
-    parts = pieces(expand(compared.text, scope.known))
-    since = tuple(_piece(text, named, scope) for text, named in parts)
-    return Files(tuple(paths), changed=True, since=since)
-
-
-def _piece(text: str, named: bool, scope: Scope) -> Text | Var:
-    if not named:
-        return Text(text)
-    return Var(text) if _open(text, scope) else Text(f"${text}")
-
-
-def _closed(paths: list[str], scope: Scope) -> bool:
-    return not any(_open(name, scope) for path in paths for name in references(path))
-
-
-def _open(name: str, scope: Scope) -> bool:
-    return not scope.complete or name in scope.unknown
 
 
 def _outcome(rule: Mapping_) -> Outcome:

@@ -123,6 +123,7 @@ def question(node: terms.Files) -> str:
     'changes docs/*.{md,rst}, a since refs/$X'
     """
     paths = ", ".join(path.replace(" ", "  ") for path in node.paths)
+    paths = f"matching {node.paths[0]}" if node.regexp else paths
     since = "".join(part.value if isinstance(part, terms.Text) else f"${part.name}" for part in node.since or ())
     return f"{'changes' if node.changed else 'exists'} {paths}" + (f" since {since}" if node.since else "")
 

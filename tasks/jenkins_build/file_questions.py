@@ -21,6 +21,7 @@ from tasks.jenkins_build.groovy import (
     literal,
 )
 from tasks.source.globs import costly, java_pattern, top_level
+from tasks.source.ruby_regex import java_regex
 
 # What the build must know, or find out, to compare as GitLab does.
 BASE_VARIABLES = (
@@ -87,11 +88,14 @@ def ask(questions: list[terms.Files], credentials: str | None) -> list[Statement
 
 
 def _data(asked: terms.Files) -> MapOf:
+    since = (("since", _since(asked)),) if asked.changed else ()
+    if asked.regexp:
+        return MapOf((("regexp", Text(java_regex(asked.paths[0]))), ("compared", Code("1")), *since))
     pattern = ("pattern", Text(java_pattern(asked.paths, folders=not asked.changed)))
     if asked.changed:
-        return MapOf((pattern, ("since", _since(asked))))
-    wildcards = ("wildcards", Code(str(costly(asked.paths))))
-    return MapOf((pattern, wildcards, ("topLevel", Code(str(top_level(asked.paths)).lower()))))
+        return MapOf((pattern, ("compared", Code(str(len(set(asked.paths))))), *since))
+    top = ("topLevel", Code(str(top_level(asked.paths)).lower()))
+    return MapOf((pattern, ("compared", Code(str(costly(asked.paths)))), top))
 
 
 def _since(asked: terms.Files) -> Expression:

@@ -104,7 +104,7 @@ String answer(Map paths) {
   for (name in questions.keySet()) {
     Map question = questions[name]
     String text = question.since == null ? paths['tree'] : paths['since ' + question.since]
-    answers[name] = text == null || tooMany(question, text) || (text =~ question.pattern).find()
+    answers[name] = text == null || tooMany(question, text) || found(question, text)
     lines.add('  ' + name + ': ' + answers[name])
   }
   return lines.join('\n')
@@ -112,12 +112,22 @@ String answer(Map paths) {
 
 @NonCPS
 boolean tooMany(Map question, String text) {
-  if (!question.wildcards) {
+  if (!question.compared) {
     return false
   }
   List paths = text.split('\n') as List
   if (question.topLevel) {
     paths = paths.findAll { !it.contains('/') }
   }
-  return question.wildcards * paths.size() > 50000
+  return question.compared * paths.size() > 50000
+}
+
+// Whether the glob's pattern is found in the list, or the regular expression in one of its paths.
+@NonCPS
+boolean found(Map question, String text) {
+  if (!question.regexp) {
+    return (text =~ question.pattern).find()
+  }
+  List paths = text.split('\n') as List
+  return paths.any { it && (it =~ question.regexp).find() }
 }

@@ -276,7 +276,7 @@ def retry_kinds(job: Job) -> tuple[str, ...]:
     reasons = set(job.retry.when)
     if not reasons or "always" in reasons:
         return ()
-    timeouts = {"job_execution_timeout", "stuck_or_timeout_failure"}
+    timeouts = {"job_execution_timeout", "stuck_or_timeout_failure", "server_timeout_running"}
     kinds = {
         "script" if r in {"script_failure", "unknown_failure"} else "timeout" if r in timeouts else "system"
         for r in reasons

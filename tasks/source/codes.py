@@ -98,7 +98,7 @@ _SHAPES = {
         "Correct it as the message says, or remove it.",
     ),
     "bad-duration": _error("A period GitLab does not understand, or a longer one than it allows.", "Write `1h 30m`."),
-    "bad-expression": _error("An expression or a regular expression (RE2) with an error.", "Correct its syntax."),
+    "bad-expression": _error("An expression or a regular expression with an error.", "Correct its syntax."),
     "default-twice": _error("A keyword both global and in `default`.", "Keep the one in `default`."),
 }
 _JOBS = {

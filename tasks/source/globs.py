@@ -42,8 +42,9 @@ def any_exists(patterns: Sequence[str], paths: Collection[str]) -> bool:
 
 
 def any_changed(patterns: Sequence[str], paths: Collection[str]) -> bool:
-    """Whether `changes` holds for the paths that changed."""
-    return any(glob_matches(p, paths) for p in patterns)
+    """Whether `changes` holds for the paths that changed; taken for granted where too much would be compared."""
+    unique = dict.fromkeys(patterns)
+    return len(unique) * len(paths) > MAX_COMPARISONS or any(glob_matches(p, paths) for p in unique)
 
 
 def costly(patterns: Iterable[str]) -> int:

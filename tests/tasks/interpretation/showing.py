@@ -53,9 +53,10 @@ def condition(term: object) -> str:
             return f"{condition(left)} == {condition(right)}"
         case Match(value, pattern):
             return f"{condition(value)} =~ {condition(pattern)}"
-        case Files(paths, changed, since):
+        case Files(paths, changed, since, regexp):
             compared = f" since {'+'.join(map(condition, since))}" if since else ""
-            return f"{'changed' if changed else 'exist'}({', '.join(paths)}){compared}"
+            shown = f"/{paths[0]}/" if regexp else ", ".join(paths)
+            return f"{'changed' if changed else 'exist'}({shown}){compared}"
         case Not(inner):
             return f"!({condition(inner)})"
         case And(terms):

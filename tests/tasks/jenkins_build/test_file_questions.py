@@ -206,6 +206,24 @@ def test_files_of_the_commit_exist_or_not(repository: Repository, rendering: Ren
     assert ran(repository, text, rendering, {"COMMIT_SHA": commit}) == wanted
 
 
+@BOTH
+def test_regular_expressions_are_looked_for_in_each_path(repository: Repository, rendering: Rendering) -> None:
+    commit = repository.commit("docs/b 1.md")
+    text = r"""
+docs: {script: [echo], rules: [{changes: {regexp: '\Adocs/(?!a/)'}}]}
+others: {script: [echo], rules: [{changes: {regexp: '\A(?!docs/)'}}]}
+since: {script: [echo], rules: [{changes: {regexp: '\A(?!docs/)', compare_to: v0}}]}
+hexadecimal: {script: [echo], rules: [{exists: {regexp: '/\h \d\.md\z'}}]}
+one path: {script: [echo], rules: [{exists: {regexp: '\Adocs[^!]*main'}}]}
+flags: {script: [echo], rules: [{exists: {regexp: '(?i:MAIN)\.c$'}}]}
+"""
+    git(repository.folder, "tag", "v0", repository.first)
+    given = {"COMMIT_SHA": commit, "CI_COMMIT_BEFORE_SHA": repository.docs}
+    assert ran(repository, text, rendering, given) == ["docs", "flags", "hexadecimal"]
+    back = {"COMMIT_SHA": repository.docs, "CI_COMMIT_BEFORE_SHA": repository.docs}
+    assert ran(repository, r"a: {script: [echo], rules: [{changes: {regexp: '\A'}}]}", rendering, back) == []
+
+
 def test_too_many_comparisons_count_as_a_match(repository: Repository) -> None:
     for number in range(1100):
         (repository.folder / f"f{number}").touch()
@@ -216,6 +234,11 @@ def test_too_many_comparisons_count_as_a_match(repository: Repository) -> None:
         f"many: {{script: [echo], rules: [{{exists: [{no}]}}]}}\nfew: {{script: [echo], rules: [{{exists: [{top}]}}]}}"
     )
     assert ran(repository, text, "stages", {"COMMIT_SHA": commit}) == ["many"]
+    changes = (
+        f"many: {{script: [echo], rules: [{{changes: [{no}]}}]}}\nfew: {{script: [echo], rules: [{{changes: ['no']}}]}}"
+    )
+    given = {"COMMIT_SHA": commit, "CI_COMMIT_BEFORE_SHA": repository.docs}
+    assert ran(repository, changes, "graph", given) == ["many"]
 
 
 @BOTH

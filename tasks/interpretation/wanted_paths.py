@@ -1,0 +1,72 @@
+"""What a `changes` or an `exists` asks about files: globs, or one regular expression, with variables put in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tasks.interpretation.evaluation import Scope
+from tasks.interpretation.expansion import expand, pieces, references
+from tasks.interpretation.expressions import Files, Text, Var
+from tasks.source.globs import any_changed, any_exists
+from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
+from tasks.source.ruby_regex import any_path, check_regex
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        paths: Globs, or the one regular expression.
+        regexp: Which of both.
+        closed: Whether they hold no variable that only the build knows.
+    """
+
+    paths: tuple[str, ...]
+    regexp: bool
+    closed: bool
+
+    def checked(self) -> None:
+        """Raises `RegexError` where it is a regular expression that GitLab would not take."""
+        if self.regexp and self.closed:
+            check_regex(self.paths[0])
+
+    def among_changed(self, files: Collection[str]) -> bool:
+        """Whether `changes` holds where `files` changed; raises `RegexError`."""
+        return any_path(self.paths[0], files) if self.regexp else any_changed(self.paths, files)
+
+    def among(self, files: Collection[str]) -> bool:
+        """Whether `exists` holds where `files` are there; raises `RegexError`."""
+        return any_path(self.paths[0], files) if self.regexp else any_exists(self.paths, files)
+
+
+def wanted_paths(node: Node, scope: Scope) -> Wanted:
+    """What the value of a `changes` or an `exists` asks for."""
+    regexp = node.get("regexp") if isinstance(node, Mapping_) else None
+    listed = (regexp or node.get("paths")) if isinstance(node, Mapping_) else node
+    items = listed.items if isinstance(listed, Sequence) else [listed]
+    paths = tuple(expand(item.text, scope.known) for item in items if isinstance(item, Scalar))
+    closed = not any(_open(name, scope) for path in paths for name in references(path))
+    return Wanted(paths, regexp is not None, closed)
+
+
+def question(wanted: Wanted, scope: Scope, compared: Node | None) -> Files | None:
+    """What the build is to ask about changes; None where a path holds a variable that only the build knows."""
+    if not wanted.closed:
+        return None
+    if not isinstance(compared, Scalar):
+        return Files(wanted.paths, changed=True, regexp=wanted.regexp)
+    parts = pieces(expand(compared.text, scope.known))
+    since = tuple(_piece(text, named, scope) for text, named in parts)
+    return Files(wanted.paths, changed=True, since=since, regexp=wanted.regexp)
+
+
+def _piece(text: str, named: bool, scope: Scope) -> Text | Var:
+    if not named:
+        return Text(text)
+    return Var(text) if _open(text, scope) else Text(f"${text}")
+
+
+def _open(name: str, scope: Scope) -> bool:
+    return not scope.complete or name in scope.unknown
