@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import httpx
 from prefect_docker import DockerRegistryCredentials
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from blocks.addresses import trusted, unusable_proxy
+from blocks.credential_helper import helper_name, login_by
 from blocks.schema_once import SchemaOnce
-from docker_hub import DOCKER_HUB, api_host, registry_name
+from docker_hub import DOCKER_HUB, api_host, login_key, registry_name
 
 
 class ImageRegistry(SchemaOnce):
@@ -22,6 +23,11 @@ class ImageRegistry(SchemaOnce):
     namespace: str = Field(default="", title="Namespace", description="Path before the project's own, may be empty.")
     credentials: DockerRegistryCredentials | None = Field(
         default=None, title="Credentials", description="None for a registry without a login."
+    )
+    credential_helper: str | None = Field(
+        default=None,
+        title="Credential helper",
+        description="Instead of credentials: a Docker credential helper on the workers, e.g. ecr-login.",
     )
     plain_http: bool = Field(
         default=False, title="Plain HTTP", description="Only for registries on a loopback or test network."
@@ -38,6 +44,17 @@ class ImageRegistry(SchemaOnce):
         if "://" in address or "/" in address or "@" in address:
             raise ValueError("give host and port only, without scheme, path or credentials")
         return registry_name(address)
+
+    @field_validator("credential_helper")
+    @classmethod
+    def _is_helper(cls, name: str | None) -> str | None:
+        return helper_name(name) if name else None
+
+    @model_validator(mode="after")
+    def _has_one_login(self) -> ImageRegistry:
+        if self.credentials is not None and self.credential_helper:
+            raise ValueError("give credentials or a credential helper, not both")
+        return self
 
     def repository(self, project_path: str) -> str:
         """Repository of a project in this registry, in lower case as registries demand.
@@ -62,8 +79,19 @@ class ImageRegistry(SchemaOnce):
         """
         return f"{self.address}/{self.repository(project_path)}"
 
+    @property
+    def has_login(self) -> bool:
+        """Whether there is a login; a helper is not asked for it."""
+        return self.credentials is not None or self.credential_helper is not None
+
     def login(self) -> tuple[str, str] | None:
-        """User name and password, or None. The caller must not log it."""
+        """User name and password, or None. The caller must not log it.
+
+        Raises:
+            SmartClideError: The credential helper does not give it; see `credential_helper.login_by`.
+        """
+        if self.credential_helper is not None:
+            return login_by(self.credential_helper, login_key(self.address), self.timeout_seconds)
         if self.credentials is None:
             return None
         return self.credentials.username, self.credentials.password.get_secret_value()

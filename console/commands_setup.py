@@ -31,6 +31,11 @@ from console.command_options import EXIT_FAILED, JSON, Group, example
     help="Better by [SMARTCLIDE_REGISTRY_PASSWORD] or prompt.",
 )
 @click.option(
+    "--registry-helper",
+    envvar="SMARTCLIDE_REGISTRY_HELPER",
+    help="Instead of user and password: a Docker credential helper on the workers, e.g. ecr-login.",
+)
+@click.option(
     "--registry-http", is_flag=True, envvar="SMARTCLIDE_REGISTRY_HTTP", help="The registry speaks plain HTTP."
 )
 @click.option("--kubeconfig", envvar="KUBECONFIG", type=click.Path(path_type=Path, dir_okay=False), help="[KUBECONFIG]")

@@ -95,7 +95,7 @@ def build_environment(name: str, answers: Mapping[str, Any]) -> Environment:
             registry=ImageRegistry(
                 address=answers["registry"], namespace=answers.get("registry_namespace") or "",
                 credentials=_registry_credentials(answers), plain_http=bool(answers.get("registry_http")),
-                ca_file=answers.get("ca_file"),
+                ca_file=answers.get("ca_file"), credential_helper=answers.get("registry_helper"),
             ),
             cluster=Cluster(kubeconfig=_kubeconfig(answers), context=answers.get("context")),
             metrics=MetricsStore(url=answers.get("metrics_store") or _default_store()),
@@ -176,6 +176,8 @@ def _ask(answers: dict[str, Any]) -> dict[str, Any]:
     interactive = not answers.get("non_interactive") and sys.stdin.isatty()
     for key, title, default, secret in _PROMPTS:
         if answers.get(key) or (key == "registry_password" and not answers.get("registry_user")):
+            continue
+        if key == "registry_user" and answers.get("registry_helper"):
             continue
         if interactive:
             answers[key] = click.prompt(title, default=default, hide_input=secret, show_default=bool(default), err=True)

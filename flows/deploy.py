@@ -184,4 +184,4 @@ def _release(
     identity = Identity(how.name, place.namespace, place.name, commit.project_path)
     key = release_key(made.job.build_key, identity, how, image)
     origin = Origin(commit.sha, commit.ref, made.job.build_key, key, str(flow_run.id or ""), *told)
-    return Release(identity, how, image, origin, has_login=place.registry.login() is not None)
+    return Release(identity, how, image, origin, has_login=place.registry.has_login)

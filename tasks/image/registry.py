@@ -40,6 +40,7 @@ class Registry:
     def __init__(self, registry: ImageRegistry) -> None:
         self.address = registry.address
         self._plain_http = registry.plain_http
+        self._helper = registry.credential_helper
         self._login = registry.login()
         self._client = registry.get_client()
         weakref.finalize(self, self._client.close)  # also where nobody used it as a context manager
@@ -218,19 +219,24 @@ class Registry:
             raise ProtocolError(f"The {self} wants the login sent to {parts.hostname} without TLS; it was not sent.")
         return realm
 
+    @property
+    def _lasting(self) -> str:
+        """What to think of where a password ends by itself."""
+        if self._helper:
+            return f" The login is what docker-credential-{self._helper} gave."
+        if ".dkr.ecr." not in self.address:
+            return ""
+        return " Its passwords are valid for 12 hours: renew it, or name the credential helper ecr-login in the block."
+
     def _refusal(self, answer: httpx.Response, what: str) -> SmartClideError:
         status, server = answer.status_code, f"The {self}"
         if status == 401:
             whom = f"the login of user {self._login[0]!r}" if self._login else "anonymous access"
-            return AccessError(
-                f"{server} refused {whom} to {what} (401).",
-                remedy="Check the credentials in the ImageRegistry block, and that its user may pull and push there.",
-            )
+            remedy = "Check the credentials in the ImageRegistry block, and that its user may pull and push there."
+            return AccessError(f"{server} refused {whom} to {what} (401).", remedy=f"{remedy}{self._lasting}")
         if status == 403:
-            lasting = " Its passwords are valid for 12 hours: renew it." if ".dkr.ecr." in self.address else ""
-            return AccessError(
-                f"{server} forbids {what} (403).", remedy=f"Give its user the right to pull and push there.{lasting}"
-            )
+            remedy = "Give its user the right to pull and push there."
+            return AccessError(f"{server} forbids {what} (403).", remedy=f"{remedy}{self._lasting}")
         if status == 404:
             return NotFoundError(f"{absent(server, what)}{self._hide(_code(answer))}.")
         if status in (408, 429) or status >= 500:

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.gitlab_server import GitLabServer
 from blocks.image_registry import ImageRegistry
-from errors import InputError, NotFoundError
+from errors import AccessError, InputError, NotFoundError
 from tasks.image.context import unpack
 from tasks.image.engine import Engine, EngineBuild
 from tasks.image.reference import ImageReference, parse
@@ -49,7 +49,11 @@ async def confirm_image(registry: ImageRegistry, reference: str | ImageReference
             f"Image {image} is not on the Environment's registry {registry.address}.",
             remedy="Push it there, or set the registry's address as the build names it.",
         )
-    confirmed = image.with_digest(await _shown(registry, image))
+    try:
+        confirmed = image.with_digest(await _shown(registry, image))
+    except AccessError as error:  # a password may end while a build runs
+        remedy = f"{error.remedy or ''} Then deploy again: what was built is not built again.".strip()
+        raise AccessError(error.message, remedy=remedy) from error
     task_logger().info("image %s", confirmed)
     return confirmed
 
@@ -111,7 +115,7 @@ async def build_image_with_engine(
         return present
     with tempfile.TemporaryDirectory(prefix="smartclide-") as folder:
         context = await asyncio.to_thread(_fetch, gitlab, commit, Path(folder))
-        await _run_engine(labelled, context, registry.login())
+        await _run_engine(labelled, context, await asyncio.to_thread(registry.login))
     return await confirm_image.fn(registry, build.image)
 
 

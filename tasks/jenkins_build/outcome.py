@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from errors import BuildFailedError, ProtocolError
 from tasks.jenkins_build.reports import TestReport, average
+from tasks.jenkins_build.settings import IMAGE_STAGE
 
 BuildResult = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
 StageStatus = Literal["running", "success", "unstable", "failed", "aborted", "skipped"]
@@ -18,6 +19,8 @@ BUILD_KEY = "BUILD_KEY"
 _KEY_VALUE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PASSED = ("SUCCESS", "UNSTABLE")
+_LOGIN_REFUSED = re.compile(r"unauthorized: |denied: |no basic auth credentials|authentication required")
+_CHECK_LOGIN = "Check the registry's login in the ImageRegistry block: its password may have ended meanwhile. "
 
 
 @dataclass(frozen=True)
@@ -277,7 +280,12 @@ def failed_error(outcome: BuildOutcome) -> BuildFailedError:
     word = {"ABORTED": "was aborted", "NOT_BUILT": "was not built"}.get(outcome.result, "failed")
     said = "".join(f" {decision}." for decision in outcome.decisions)
     message = f"{ref} {word}{where}{why}{command}.{said}{lines}" + ("\n" if lines else "")
-    return BuildFailedError(message, outcome=outcome, remedy=f"See {outcome.ref.url}console")
+    login = _CHECK_LOGIN if cause and _is_of_login(cause) else ""
+    return BuildFailedError(message, outcome=outcome, remedy=f"{login}See {outcome.ref.url}console")
+
+
+def _is_of_login(cause: Failure) -> bool:
+    return cause.job == IMAGE_STAGE and any(_LOGIN_REFUSED.search(line) for line in cause.lines)
 
 
 def results(outcome: BuildOutcome) -> dict[str, Any]:

@@ -387,6 +387,27 @@ async def test_an_image_that_is_shown_some_seconds_after_it_was_pushed(monkeypat
     assert str(confirmed) == f"ghcr.io/acme/app:1@{DIGEST}"
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_password_that_ended_while_the_build_ran(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """As Amazon ECR answers 12 hours after the login: a bare 403 to Basic, or 401 again."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = "Authorization" not in request.headers
+        return httpx.Response(401 if asked else status, headers={"WWW-Authenticate": 'Basic realm="ecr"'})
+
+    host, transport = "1234.dkr.ecr.eu-west-1.amazonaws.com", httpx.MockTransport(answer)
+    monkeypatch.setattr(
+        ImageRegistry, "get_client", lambda _self: httpx.Client(base_url=f"https://{host}", transport=transport)
+    )
+    with pytest.raises(AccessError) as caught:
+        await confirm_image.fn(block(host, login=("AWS", "ended-p4ssword")), f"{host}/acme/app:1@{DIGEST}")
+    assert str(caught.value).endswith(
+        " Its passwords are valid for 12 hours: renew it, or name the credential helper ecr-login in the block."
+        " Then deploy again: what was built is not built again."
+    )
+    assert "ended-p4ssword" not in str(caught.value)
+
+
 def _environment(name: str) -> str:
     if not (value := os.environ.get(name)):
         pytest.skip(f"{name} names no registry")

@@ -256,6 +256,23 @@ def test_an_aborted_build_without_a_failure() -> None:
     assert str(error) == "Build a/b #4 was aborted. See http://j/job/a/job/b/4/console"
 
 
+@pytest.mark.parametrize(
+    ("job", "line", "told"),
+    [
+        ("image", "denied: Your authorization token has expired. Reauthenticate and try again.", True),
+        ("image", "no basic auth credentials", True),
+        ("image", "The command '/bin/sh -c make' returned a non-zero code: 2", False),
+        ("deploy", "denied: requested access to the resource is denied", False),
+    ],
+)
+def test_a_push_that_the_registry_refused_points_to_the_login(job: str, line: str, told: bool) -> None:
+    failure = Failure(job, "ERROR: script returned exit code 1", (line,), None, 1)
+    ref = BuildRef("a/b", 1, 4, "http://j/job/a/job/b/4/", KEY)
+    error = failed_error(BuildOutcome(ref, "FAILURE", 1.0, failure=failure))
+    assert ("Check the registry's login in the ImageRegistry block" in (error.remedy or "")) is told
+    assert (error.remedy or "").endswith("See http://j/job/a/job/b/4/console")
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\x1b"))), st.data())
 def test_chunks_may_be_cut_anywhere(lines: list[str], data: st.DataObject) -> None:
     text = "".join(line + "\r\n" for line in lines).encode()
