@@ -347,11 +347,11 @@ CASES: dict[str, Case] = {
             job(
                 "inside",
                 "a",
-                'echo "out:$V ${HOME-no home} $(cat file)"; echo made > made',
+                'echo "out:$V ${HOME-no home} $(cat file)"; echo made > made; mkdir -p out/empty',
                 image=Image("python:3.12"),
                 variables={"V": HOSTILE},
                 after_script=("echo out:after $CI_JOB_STATUS",),
-                artifacts=Artifacts(("made",)),
+                artifacts=Artifacts(("made", "out/")),
             ),
             job(
                 "served",
@@ -361,16 +361,17 @@ CASES: dict[str, Case] = {
                 services=(Service("postgres:16", ("db",), command=("-c", "fsync=off")),),
                 allow_failure=AllowFailure(exit_codes=(7,)),
             ),
-            job("use", "b", "echo out:$(cat made)"),
+            job("use", "b", "echo out:$(cat made) $(find out | sort)", image=Image("alpine")),
         ),
         {"inside": "success", "served": "unstable", "use": "success"},
         (
             f"{HOSTILE} no home hello",
             "after success",
             "image alpine",
+            "image alpine",
             "image python:3.12",
             "image python:3.12",
-            "made",
+            "made out out/empty",
         ),
     ),
     "hostile": Case(
@@ -532,9 +533,9 @@ CASES: dict[str, Case] = {
         settings={"registry_credentials_id": "robot"},
     ),
     "image stage": Case(
-        (job("make", "a", "echo built > file", artifacts=Artifacts(("file",))),),
+        (job("make", "a", "echo built > file; mkdir -p out/empty", artifacts=Artifacts(("*",))),),
         {"make": "success"},
-        ("build registry.example/app:tag built",),
+        ("build registry.example/app:tag built", "folder ['empty'] []"),
         settings={"image": ImageBuild("registry.example/app", "tag", registry_credentials_id="robot")},
     ),
     "rules about files": Case(
