@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from tasks.interpretation.fields import needs_of, text_of, texts_of
+from tasks.interpretation.fields import flag_of, needs_of, text_of, texts_of
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
@@ -40,6 +40,7 @@ def check_combinations(state: State) -> State:
             _check_run(written, state.findings)
         _check_alone(draft, written, state.findings)
         _check_stop(draft, drafts, state.findings)
+        _check_kubernetes(draft, state.findings)
         for needs in _need_lists(draft.node):
             _check_repeated(needs, state.findings)
     return state
@@ -147,6 +148,22 @@ def _check_stop(draft: JobDraft, drafts: Mapping[str, JobDraft], findings: Findi
     else:
         return
     findings.add("on-stop", message, environment.place("on_stop"))
+
+
+def _check_kubernetes(draft: JobDraft, findings: Findings) -> None:
+    """What only one of two places may say, and what needs an agent."""
+    environment = draft.node.get("environment")
+    node = environment.get("kubernetes") if isinstance(environment, Mapping_) else None
+    if not isinstance(node, Mapping_):
+        return
+    dashboard, managed = node.get("dashboard"), node.get("managed_resources")
+    for key in ("namespace", "flux_resource_path"):
+        if text_of(node.get(key)) and isinstance(dashboard, Mapping_) and text_of(dashboard.get(key)):
+            message = f"`environment:kubernetes:{key}` is in `dashboard` too: keep that one."
+            findings.add("keyword-not-here", message, node.place(key))
+    if isinstance(managed, Mapping_) and flag_of(managed.get("enabled")) and not text_of(node.get("agent")):
+        message = "`environment:kubernetes:managed_resources` needs an `agent`."
+        findings.add("missing-keyword", message, node.place("managed_resources"))
 
 
 def _need_lists(node: Mapping_) -> list[list[Node]]:

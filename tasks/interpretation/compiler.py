@@ -25,7 +25,8 @@ from tasks.interpretation.extends import resolve_extends
 from tasks.interpretation.fields import text_of
 from tasks.interpretation.ignored import note_jobs
 from tasks.interpretation.input_rules import input_rule_holds
-from tasks.interpretation.jobs import build_jobs, decide_jobs, leave_out, wide_variables
+from tasks.interpretation.jobs import build_jobs, decide_jobs, wide_variables
+from tasks.interpretation.leaving_out import leave_out
 from tasks.interpretation.lost_text import note_lost
 from tasks.interpretation.needs import link_needs
 from tasks.interpretation.pipeline import Pipeline

@@ -5,9 +5,9 @@ Sources as in `keywords`, which is the table these shapes go into.
 
 from __future__ import annotations
 
-from tasks.interpretation.durations import WEEK
 from tasks.interpretation.services_keywords import HOLLOWS, TEXT, VALUE
 from tasks.interpretation.shapes import Duration, Entries, Flag, Items, Keys, Text, either
+from tasks.source.durations import WEEK
 
 RULES_VARIABLES = Entries(VALUE)
 WHENS = Text(("on_success", "on_failure", "always", "never", "manual", "delayed"))
@@ -58,7 +58,6 @@ INCLUDE_RULES = Items(
         least=1,
     ),
     least=1,
-    nested=True,
 )
 AUTO_CANCEL = Keys(
     {"on_new_commit": Text(("conservative", "interruptible", "none")), "on_job_failure": Text(("none", "all"))}

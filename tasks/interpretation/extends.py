@@ -12,7 +12,7 @@ from tasks.source.diagnostics import Findings
 from tasks.source.merge import merge_mappings
 from tasks.source.nodes import Entry, Mapping_, Scalar, Sequence
 
-MAX_DEPTH = 10  # ancestors; GitLab speaks of eleven levels of inheritance
+MAX_DEPTH = 11  # GitLab allows a job that extends another ten ancestors, which makes eleven levels
 
 
 def resolve_extends(root: Mapping_, findings: Findings) -> Mapping_:
@@ -52,7 +52,7 @@ class _Resolver:
         own = value if len(parents) < _wanted(value) else value.without("extends")
         if depth == MAX_DEPTH + 1:
             place = value.place("extends")
-            self.findings.add("extends-too-deep", f"`{name}` extends over more than {MAX_DEPTH + 1} levels.", place)
+            self.findings.add("extends-too-deep", f"`{name}` extends over more than {MAX_DEPTH} levels.", place)
         result = (merge_mappings(merged, own) if merged else own, depth)
         self.done[name] = result
         return result
@@ -86,7 +86,7 @@ class _Resolver:
         return False
 
     def too_deep(self, item: Scalar, chain: tuple[str, ...]) -> bool:
-        message = f"`{chain[0]}` extends over more than {MAX_DEPTH + 1} levels."
+        message = f"`{chain[0]}` extends over more than {MAX_DEPTH} levels."
         self.findings.add("extends-too-deep", message, item.span)
         return False
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
-from tasks.interpretation.durations import seconds
 from tasks.interpretation.expansion import references
 from tasks.interpretation.pipeline import Artifacts, Cache, Image, JobEnvironment, Retry, Secret, Service
 from tasks.interpretation.rules import integers
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.variables import read_variables
+from tasks.source.durations import seconds
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
 
 Expand = Callable[[str], str]
@@ -63,7 +63,7 @@ def image_of(node: Node | None, expand: Expand) -> Image | None:
         return Image(expand(node.text))
     if not isinstance(node, Mapping_):
         return None
-    name, entrypoint = expand(text_of(node.get("name")) or ""), _words(node.get("entrypoint"))
+    name, entrypoint = expand(text_of(node.get("name")) or ""), _words(node.get("entrypoint")) or None
     return Image(name, entrypoint, *_docker(node, expand), texts_of(node.get("pull_policy")))
 
 

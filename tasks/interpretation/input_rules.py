@@ -11,10 +11,8 @@ from collections.abc import Mapping
 
 from tasks.interpretation.evaluation import Scope, evaluate
 from tasks.interpretation.expression_parser import ExpressionError, parse
-from tasks.source.inputs import ConditionError
+from tasks.source.inputs import INPUT_IN_RULE, ConditionError
 from tasks.source.interpolation import Value, shown
-
-_INPUT = re.compile(r"\$\[\[\s*inputs\.([\w-]{1,255})\s*\]\]")
 
 
 def input_rule_holds(text: str, values: Mapping[str, Value]) -> bool:
@@ -38,6 +36,6 @@ def input_rule_holds(text: str, values: Mapping[str, Value]) -> bool:
         return f"${name}"
 
     try:
-        return evaluate(parse(_INPUT.sub(operand, text)), Scope(known)) is True
+        return evaluate(parse(INPUT_IN_RULE.sub(operand, text)), Scope(known)) is True
     except ExpressionError as error:
         raise ConditionError(str(error)) from error

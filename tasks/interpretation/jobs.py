@@ -1,7 +1,8 @@
-"""Passes: decide which jobs run, leave out what would deploy twice, and build the model's jobs."""
+"""Passes: decide which jobs run, and build the model's jobs."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -9,19 +10,18 @@ from graphlib import CycleError, TopologicalSorter
 from typing import cast
 
 from tasks.interpretation import fields
-from tasks.interpretation.combinations import mirrors
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
+from tasks.interpretation.keywords import ENVIRONMENT_NAME
 from tasks.interpretation.parallel import Instance, instances
-from tasks.interpretation.pipeline import AllowFailure, Job, Undecided, When
+from tasks.interpretation.pipeline import AllowFailure, Job, JobEnvironment, Undecided, When
 from tasks.interpretation.rules import Choice, Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
 from tasks.interpretation.runner_text import is_predefined, run_text
-from tasks.interpretation.state import JobDraft, LeftOut, State
+from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.variables import Variables, inherited, read_variables
 from tasks.source.diagnostics import Findings
-from tasks.source.includes import is_static
-from tasks.source.nodes import Mapping_, Node, scalars
+from tasks.source.nodes import Mapping_, scalars
 
 _NEVER_EXPANDED = "CI_RELEASE_DESCRIPTION"  # the only one that GitLab marks so
 
@@ -78,56 +78,6 @@ def _decision(draft: JobDraft, scope: Scope, state: State, judge: Judge) -> Deci
         if not found.choices or found.choices[-1].condition is not True:  # no later rule of the workflow counts
             choices.append(Choice(workflow.condition, Outcome(when="never"), workflow.span))
     return Decision(tuple(choices))
-
-
-def leave_out(state: State) -> State:
-    """Leave out jobs that deploy by themselves, and those whose work GitLab alone can do."""
-    kept, out = [], list(state.left_out)
-    for draft in state.drafts:
-        reason = _reason_to_leave_out(draft, state)
-        if reason is None:
-            kept.append(draft)
-            continue
-        code, message, keyword = reason
-        state.findings.add(code, message, draft.node.place(keyword))
-        out.append(LeftOut(draft.name, draft.stage, draft.node, message))
-    return replace(state, drafts=tuple(kept), left_out=tuple(out))
-
-
-def _reason_to_leave_out(draft: JobDraft, state: State) -> tuple[str, str, str] | None:
-    node = draft.node
-    trigger = node.get("trigger")
-    if trigger is not None and not is_static(trigger):
-        return "trigger", f"The job `{draft.name}` is left out: {_elsewhere(trigger)}", "trigger"
-    if node.get("run") is not None:
-        message = f"The job `{draft.name}` is left out: `run` needs GitLab's step runner. Use `script`."
-        return "run", message, "run"
-    if node.get("script") is None and mirrors(node):
-        message = f"The job `{draft.name}` is left out: it only shows the status of another project's pipeline."
-        return "needs-elsewhere", message, "needs"
-    environment = fields.environment_of(node.get("environment"), str)
-    if environment is None or environment.action not in ("start", "stop") or state.context.run_deploy_jobs:
-        return None
-    effect = (
-        "deploy by itself, and the service be deployed twice" if environment.action == "start" else "stop the service"
-    )
-    message = (
-        f"The job `{draft.name}` is left out: with `environment` it would {effect}. "
-        f"Keep it with the option run_deploy_jobs."
-    )
-    return "deploy-job", message, "environment"
-
-
-def _elsewhere(trigger: Node) -> str:
-    if isinstance(trigger, Mapping_) and trigger.get("include") is not None:
-        return (
-            "the files of its child pipeline are made by a job, and a Jenkinsfile is written before any job runs. "
-            "Put the files into the repository, or use `parallel:matrix` for what the job generates."
-        )
-    return (
-        "it starts a pipeline of another project. Deploy that project by its own flow, or let a job's script start it "
-        "through GitLab's API."
-    )
 
 
 def _when(draft: JobDraft, outcome: Outcome) -> When:
@@ -218,6 +168,8 @@ class Builder:
         node = draft.node
         shown = self.variables(own, expanded)
         names = self.names(draft, instance, expanded)
+        environment = fields.environment_of(node.get("environment"), partial(expand, values=names))
+        _note_name(environment, node, self.state.findings)
         put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
         return Job(
             name=instance.name,
@@ -238,7 +190,7 @@ class Builder:
             retry=fields.retry_of(node.get("retry")),
             timeout_seconds=fields.seconds_of(node.get("timeout")),
             rules=self.rules(draft, instance, expanded),
-            environment=fields.environment_of(node.get("environment"), put),
+            environment=environment,
             secrets=fields.secrets_of(node.get("secrets")),
             coverage=fields.text_of(node.get("coverage")),
             resource_group=put(fields.text_of(node.get("resource_group")) or "") or None,
@@ -360,6 +312,15 @@ class Builder:
         kept = inherited(self.state.variables, given).values
         context = self.state.context
         return tuple(n for n in self.state.variables.values if n not in kept and not context.given(n))
+
+
+def _note_name(environment: JobEnvironment | None, node: Mapping_, findings: Findings) -> None:
+    if environment is not None and not re.search(ENVIRONMENT_NAME, environment.name):
+        message = (
+            f"The name of the `environment` becomes `{environment.name[:80]}`, with which GitLab fails the job: "
+            "check the variables in it."
+        )
+        findings.add("odd-value", message, node.place("environment"))
 
 
 def in_order(values: Mapping[str, str], unresolved: frozenset[str]) -> dict[str, str]:

@@ -110,8 +110,12 @@ FILE_ROWS = {
 GLOBAL_ROWS = {
     "default": _exact("Every keyword below it as in a job."),
     "default:*": _SAME,
+    "default:timeout": _none("As on GitLab it does nothing: write `timeout` into the jobs."),
     **dict.fromkeys(("image", "services", "before_script", "after_script", "cache"), _SAME),
-    "stages": _exact("With `.pre`, `.post`, GitLab's default stages, and lists in lists."),
+    "stages": _exact(
+        "With `.pre`, `.post`, GitLab's default stages, and lists in lists. Jobs of `.pre` and `.post` alone make no "
+        "pipeline."
+    ),
     "variables": _exact(),
     "variables:value": _exact(),
     "variables:expand": _exact(),

@@ -6,7 +6,6 @@ Sources: https://docs.gitlab.com/ci/yaml/ and GitLab's own JSON schema of ``.git
 from __future__ import annotations
 
 from tasks.interpretation.condition_keywords import JOB_WHENS, MATRIX, POLICY, RULES, WORKFLOW
-from tasks.interpretation.durations import DAY, MONTH, WEEK
 from tasks.interpretation.services_keywords import (
     EMPTY_TEXT,
     HOLLOW,
@@ -34,6 +33,7 @@ from tasks.interpretation.shapes import (
     Text,
     either,
 )
+from tasks.source.durations import DAY, MONTH, WEEK
 
 NAMES = either(TEXT, TEXTS)
 
@@ -53,7 +53,7 @@ IMAGE = either(
     Keys(
         {
             "name": TEXT,
-            "entrypoint": Items(EMPTY_TEXT, least=1),
+            "entrypoint": Items(EMPTY_TEXT),
             "docker": DOCKER,
             "kubernetes": KUBERNETES_USER,
             "pull_policy": PULL_POLICY,
@@ -79,7 +79,7 @@ SERVICES = Items(
             {
                 "name": TEXT,
                 "alias": TEXT,
-                "entrypoint": Items(EMPTY_TEXT, least=1),
+                "entrypoint": Items(EMPTY_TEXT),
                 "command": SERVICE_COMMAND,
                 "docker": DOCKER,
                 "kubernetes": KUBERNETES_USER,
@@ -137,7 +137,10 @@ ARTIFACTS = Keys(
     {
         "paths": HOLLOWS,
         "exclude": HOLLOWS,
-        "expose_as": Text(pattern=r"^[\w -]{1,100}$", hint="Use letters, digits, blanks, `_` and `-`."),
+        "expose_as": Text(
+            pattern=r"^(?a:\w[\w -]{0,99})$",
+            hint="Use ASCII letters, digits, `_`, and behind the first also blanks and `-`.",
+        ),
         "name": HOLLOW,
         "untracked": Flag(),
         "when": WHEN_ARTIFACTS,
@@ -150,9 +153,11 @@ ARTIFACTS = Keys(
     apart=(("access", "public"),),
 )
 
-# Neither a slash (also as %2F) nor dots alone: https://docs.gitlab.com/ci/yaml/#cachekey
+# Neither a slash nor dots alone, not as %2F and %2E either: https://docs.gitlab.com/ci/yaml/#cachekey
 _CACHE_KEY = Text(
-    hollow=True, pattern=r"^(?!\.{1,2}$|.*(?:/|%2[fF]))", hint="A key has no slash, and is neither `.` nor `..`."
+    hollow=True,
+    pattern=r"^(?!(?:\.|%2[eE]){1,2}$|.*(?:/|%2[fF]))",
+    hint="A key has no slash, and is neither `.` nor `..`, encoded ones neither.",
 )
 _CACHE = Keys(
     {
@@ -223,7 +228,7 @@ RETRY_REASONS = [
     "job_token_expired",
 ]
 _REASON = Text(tuple(RETRY_REASONS))
-_CODES = either(Integer(), Items(Integer(), least=1, distinct=True))
+_CODES = either(Integer(), Items(Integer(), distinct=True))
 RETRY = either(
     Integer(0, 2),
     Keys(
@@ -255,8 +260,9 @@ _NEED = Keys(
 )
 NEEDS = either(Items(either(TEXT, _NEED), nested=True, blanks=True), _NEED)
 _TIERS = "Use production, staging, testing, development or other."
-_NAME_HINT = "Use letters, digits, blanks and `-_/${}.`, and no `/` at either end."
-_ENVIRONMENT_NAME = Text(pattern=r"^[\w${}. -]([\w${}. /-]*[\w${}. -])?$", hint=_NAME_HINT)
+_NAME_HINT = "Use ASCII letters, digits, blanks and `-_/${}.`, and no `/` at either end."
+ENVIRONMENT_NAME = r"^(?a:[\w${}. -]([\w${}. /-]*[\w${}. -])?)$"
+_ENVIRONMENT_NAME = Text(pattern=ENVIRONMENT_NAME, hint=_NAME_HINT)
 _KUBERNETES = Keys(
     {
         "namespace": HOLLOW,

@@ -8,7 +8,6 @@ from functools import partial
 from typing import cast
 
 from tasks.interpretation.context import Context
-from tasks.interpretation.durations import seconds
 from tasks.interpretation.evaluation import Scope, evaluate
 from tasks.interpretation.expressions import (
     Constant,
@@ -26,6 +25,7 @@ from tasks.interpretation.shapes import flattened
 from tasks.interpretation.variables import read_variables
 from tasks.interpretation.wanted_paths import Wanted, question, wanted_paths
 from tasks.source.diagnostics import Findings, Span
+from tasks.source.durations import seconds
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 from tasks.source.regex import RegexError
 

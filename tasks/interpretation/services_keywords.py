@@ -30,7 +30,7 @@ _PROVIDERS: dict[str, Shape] = {
 SECRET = Keys(
     {**_PROVIDERS, "file": Flag(), "token": TEXT}, one_of=tuple(_PROVIDERS), together=(("gcp_secret_manager", "token"),)
 )
-ID_TOKENS = Entries(Keys({"aud": either(TEXT, Items(TEXT, least=1))}, required=("aud",)), loose=True)
+ID_TOKENS = Entries(Keys({"aud": either(TEXT, TEXTS)}, required=("aud",)), loose=True)
 INPUTS = Entries(Anything(), r"^[a-zA-Z0-9_-]+$")
 JOB_INPUTS = Entries(
     Keys(

@@ -72,7 +72,15 @@ def gather_defaults(state: State) -> State:
             state.findings.add("default-twice", message, entry.span)
         else:
             default = default.put(entry)
-    return replace(state, default=default)
+    return replace(state, default=_without_timeout(default, state.findings))
+
+
+def _without_timeout(default: Mapping_, findings: Findings) -> Mapping_:
+    """GitLab checks a `timeout` there and gives it to no job: https://gitlab.com/gitlab-org/gitlab/-/issues/213634."""
+    if default.get("timeout") is not None:
+        message = "`default:timeout` does nothing, as on GitLab: write `timeout` into the jobs."
+        findings.add("odd-value", message, default.place("timeout"))
+    return default.without("timeout")
 
 
 def decide_workflow(state: State) -> State:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tasks.interpretation.durations import seconds
 from tasks.interpretation.shape_kinds import (
     Anything,
     Duration,
@@ -25,6 +24,7 @@ from tasks.interpretation.shape_kinds import (
 )
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
+from tasks.source.durations import seconds
 from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, describe, is_null, no_name
 
 MAX_LIST_NESTING = 10  # GitLab flattens scripts and rules up to ten lists in each other

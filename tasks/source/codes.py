@@ -156,6 +156,10 @@ _WARNINGS = {
     ),
     "policy-kubernetes": _warning("`kubernetes: active` is taken as false.", "Use `rules:if`."),
     "workflow-never": _warning("`workflow:rules` let no pipeline run; there are no jobs.", "Choose another ref."),
+    "edge-stages-only": _warning(
+        "All jobs that run are in `.pre` and `.post`, of which alone GitLab makes no pipeline; they are left out.",
+        "Add a job of another stage.",
+    ),
     "workflow-variables-undecided": _warning(
         "`workflow:name` refers to variables of a rule that only the build decides, and does not get them.",
         "Name the pipeline by something else.",

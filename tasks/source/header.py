@@ -117,6 +117,10 @@ def _below_header(key: str, text: str, divider: re.Match[str], reading: Reading,
 
 def _values(header: Mapping_, reading: Reading, findings: Findings) -> dict[str, Mapping[str, Value]] | None:
     before = len(findings.items)
+    for entry in header:
+        if entry.key != "spec":
+            message = f"`{entry.key[:80]}` stands in the header, which holds `spec` only: write it below the `---`."
+            findings.add("unknown-keyword", message, entry.span)
     spec = header.get("spec") or Mapping_({}, header.span)
     if not isinstance(spec, Mapping_):
         findings.add("input-spec", "`spec` is a mapping: write `inputs:` below it.", spec.span)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from tasks.hiding import without_login
 from tasks.source.diagnostics import Findings, Span
+from tasks.source.durations import MINUTE, seconds
 from tasks.source.globs import is_wildcard
 from tasks.source.header import Reading
 from tasks.source.inputs import Given, too_large
@@ -23,7 +24,6 @@ _ONLY_WITH = {"file": "project", "ref": "project", "integrity": "remote", "cache
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 # whoever fetches components knows its own server
 _OWN_SERVER = re.compile(rf"^{OWN_HOST.pattern}(?=/)")
-_TIME = re.compile(r"\d[\w\s.:,]{0,99}")
 SHARED_KEYS = ("local", "project", "file", "ref", "remote", "integrity")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_PATH = 2000
@@ -130,11 +130,12 @@ class Items:
 
     def cached(self, node: Node | None) -> None:
         """Nothing is kept here, so that nothing can be out of date."""
-        if isinstance(node, Scalar) and (node.kind == "boolean" or _TIME.fullmatch(node.text)):
-            if node.text != "false":
-                self.error("include-cache", "`include:cache` has no effect: the file is fetched anew.", node.span)
-        elif node is not None:
-            message = "`include:cache` is true, false, or a time such as `2 hours`."
+        if node is None or (isinstance(node, Scalar) and node.kind == "boolean" and node.text == "false"):
+            return
+        if isinstance(node, Scalar) and (node.kind == "boolean" or _long_enough(node)):
+            self.error("include-cache", "`include:cache` has no effect: the file is fetched anew.", node.span)
+        else:
+            message = "`include:cache` is true, false, or a time of at least a minute, such as `2 hours`."
             self.error("include-invalid", message, node.span)
 
     def made(self, kind: str, value: Scalar, item: Mapping_) -> list[Wanted]:
@@ -272,6 +273,10 @@ class Items:
     def error(self, code: str, message: str, span: Span) -> None:
         """Note one finding."""
         self.findings.add(code, message, span)
+
+
+def _long_enough(node: Scalar) -> bool:
+    return node.kind == "string" and (seconds(node.text) or 0) >= MINUTE
 
 
 _MAKERS: dict[str, Callable[[Items, str, Span, Mapping_], list[tuple[Source, Span]]]] = {

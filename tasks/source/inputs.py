@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.interpolation import ReferenceText, Value, shown
@@ -21,6 +23,7 @@ MAX_VALUE = 1_000_000  # characters and nodes of one include's inputs, or of one
 TYPES = ("string", "number", "boolean", "array")
 INPUT_KEYS = ("type", "default", "options", "regex", "description", "rules")
 INPUT_RULE_KEYS = ("if", "options", "default")
+INPUT_IN_RULE = re.compile(r"\$\[\[\s*inputs\.([\w-]{1,255})\s*\]\]")
 _MAX_OPTIONS = 50
 _NAMES = {"string": "a string", "number": "a number", "boolean": "true or false", "array": "a list"}
 
@@ -64,6 +67,7 @@ def input_values(
     """
     before = len(findings.items)
     _refuse_unknown(declared, given, findings)
+    clear = _refer_well(declared, findings)
     values: dict[str, Value] = {}
     for entry in declared:
         spec = entry.value if isinstance(entry.value, Mapping_) else Mapping_({}, entry.span)
@@ -71,7 +75,7 @@ def input_values(
             findings.add("input-spec", f"The input `{entry.key}` is described by a mapping.", entry.value.span)
         elif entry.kind not in ("string", "integer"):
             findings.add("input-spec", no_name(entry), entry.span)
-        elif _usable(entry.key, spec, findings, holds is not None):
+        elif _usable(entry.key, spec, findings, holds is not None) and clear:
             known = {**values, **{one.key: plain(one.value) for one in given.inputs or ()}}
             values[entry.key] = _value(entry.key, _ruled(spec, known, holds, findings), given, findings)
     return values if len(findings.items) == before else None
@@ -195,6 +199,28 @@ def _check_rules(name: str, spec: Mapping_, findings: Findings, with_rules: bool
             findings.add("input-spec", f"A rule of the input `{name}` {problem}.", rule.span)
 
 
+def _refer_well(declared: Mapping_, findings: Findings) -> bool:
+    """Whether the rules of inputs ask for inputs that are declared, and in no circle."""
+    before = len(findings.items)
+    asked: dict[str, set[str]] = {}
+    for entry in declared:
+        rules = entry.value.get("rules") if isinstance(entry.value, Mapping_) else None
+        for rule in rules.items if isinstance(rules, Sequence) else ():
+            condition = rule.get("if") if isinstance(rule, Mapping_) else None
+            names = INPUT_IN_RULE.findall(condition.text) if isinstance(condition, Scalar) else []
+            asked.setdefault(entry.key, set()).update(names)
+            for name in names:
+                if name not in declared.entries and isinstance(condition, Scalar):
+                    message = f"A rule of the input `{entry.key}` asks for `{name[:80]}`, which is no input here."
+                    findings.add("input-spec", message, condition.span)
+    try:
+        TopologicalSorter(asked).prepare()
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        findings.add("input-spec", f"The rules of inputs ask for each other: {circle[:300]}.", declared.span)
+    return len(findings.items) == before
+
+
 def _rule_problem(rule: Node) -> str | None:
     if not isinstance(rule, Mapping_):
         return "is a mapping with `if`, `options` and `default`"
@@ -205,6 +231,8 @@ def _rule_problem(rule: Node) -> str | None:
         return "has an `if` that is no text"
     if options is not None and not (isinstance(options, Sequence) and 0 < len(options.items) <= _MAX_OPTIONS):
         return f"has `options` that are no list of 1 to {_MAX_OPTIONS} values"
+    if isinstance(options, Sequence) and plain(rule.get("default")) not in [plain(item) for item in options.items]:
+        return "has `options`, and no `default` that is one of them"
     if condition is None:
         return "without `if` needs `options`" if options is None else None
     return "with `if` needs `options` or `default`" if options is None and "default" not in rule.entries else None

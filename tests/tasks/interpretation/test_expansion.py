@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.interpretation.durations import seconds
 from tasks.interpretation.expansion import expand, expand_all
+from tasks.source.durations import seconds
 
 
 @pytest.mark.parametrize(
