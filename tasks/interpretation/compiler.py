@@ -25,6 +25,7 @@ from tasks.interpretation.extends import resolve_extends
 from tasks.interpretation.fields import text_of
 from tasks.interpretation.ignored import note_jobs
 from tasks.interpretation.input_rules import input_rule_holds
+from tasks.interpretation.job_inputs import put_inputs
 from tasks.interpretation.jobs import build_jobs, decide_jobs, wide_variables
 from tasks.interpretation.leaving_out import leave_out
 from tasks.interpretation.lost_text import note_lost
@@ -99,6 +100,7 @@ PASSES: tuple[Callable[[State], State], ...] = (
     check_jobs,
     check_combinations,
     check_graph,
+    put_inputs,
     decide_jobs,
     leave_out,
     note_jobs,
@@ -209,7 +211,7 @@ def _finish(state: State) -> Pipeline:
     workflow = state.root.get("workflow")
     name = text_of(workflow.get("name")) if isinstance(workflow, Mapping_) else None
     return Pipeline(
-        name=expand(name, settled.values) if name else None,
+        name=(expand(name, settled.values).strip() or None) if name else None,
         stages=tuple(stage for stage in state.stages if stage in used),
         jobs=state.jobs,
         variables=settled.values,

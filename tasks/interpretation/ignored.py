@@ -36,8 +36,8 @@ JOB_NOTES = {
         "`identity` is ignored: the job is not signed in to Google Cloud. Use credentials of Jenkins.",
     ),
     "inputs": (
-        "keyword-ignored",
-        "`inputs` of a job are ignored: `${{ job.inputs... }}` stays as it is. Use `variables`.",
+        "job-inputs",
+        "`inputs` of a job always have their defaults: a build asks nobody for other values.",
     ),
     "interruptible": (
         "interruptible",

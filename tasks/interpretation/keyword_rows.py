@@ -197,8 +197,13 @@ _WORK = {
     "id_tokens": _none("Only GitLab can sign them. Use credentials of Jenkins.", "id-tokens"),
     "id_tokens:aud": _none("Likewise.", "id-tokens"),
     "identity": _none("Likewise.", "id-tokens"),
-    "inputs": _none("`${{ job.inputs.x }}` stays as it is. Use `variables`.", "keyword-ignored"),
-    "inputs:*": _none("Likewise.", "keyword-ignored"),
+    "inputs": _near(
+        "`${{ job.inputs.x }}` becomes the default: a build asks nobody for another value. Other expressions of the "
+        "language stay as they are.",
+        "job-inputs",
+        "job-expression",
+    ),
+    "inputs:*": _exact("Checked."),
     "coverage": _near(
         "A deployment reads it from the job's log; Jenkins does not show it. As on GitLab, flags behind the second "
         "slash are searched for as text: write `/(?i)total/`.",

@@ -160,6 +160,10 @@ _WARNINGS = {
         "All jobs that run are in `.pre` and `.post`, of which alone GitLab makes no pipeline; they are left out.",
         "Add a job of another stage.",
     ),
+    "job-expression": _warning(
+        "An expression `${{ ... }}` of a job with `inputs` is more than the name of one of them; it stays as it is.",
+        "Let the script decide.",
+    ),
     "workflow-variables-undecided": _warning(
         "`workflow:name` refers to variables of a rule that only the build decides, and does not get them.",
         "Name the pipeline by something else.",
@@ -235,6 +239,10 @@ _NOTES = {
     "git-variable": _info(
         "A variable that steers git on GitLab has no effect, or not with a rule that the build decides.",
         "Nothing, or do it in the script.",
+    ),
+    "job-inputs": _info(
+        "`inputs` of a job have their defaults; on GitLab people may give other values to a job they start by hand.",
+        "Use a CI/CD variable for what a deployment is to decide.",
     ),
     "hooks": _info(
         "`hooks:pre_get_sources_script` runs on the agent, before the checkout.",
