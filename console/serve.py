@@ -6,7 +6,6 @@ that describes deployments) and starts a worker.
 
 from __future__ import annotations
 
-import os
 import platform
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.exceptions import ObjectAlreadyExists
 
 from console.command_options import EXIT_FAILED
+from console.inheriting import inherited
 from console.stopping import Worker, stop
 from errors import SmartClideError
 from tasks.hiding import Hider
@@ -103,7 +103,7 @@ def _prefect(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def _environment() -> dict[str, str]:
     from prefect.settings import get_current_settings
 
-    return {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
+    return {**inherited(), **get_current_settings().to_environment_variables(exclude_unset=True)}
 
 
 def serve_forever(limit: int, *, with_worker: bool) -> int:

@@ -15,6 +15,7 @@ from types import TracebackType
 
 import httpx
 
+from console.inheriting import inherited
 from errors import UnavailableError
 
 
@@ -87,7 +88,7 @@ class PrefectServer:
         }
         log = (self.home / "server.log").open("ab")
         self._process = subprocess.Popen(
-            command, env={**os.environ, **self.environment(), **settings, **(further or {})},
+            command, env={**inherited(), **self.environment(), **settings, **(further or {})},
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         log.close()

@@ -167,7 +167,8 @@ def start_background(home: Path, *, engine: Engine = "builtin", timeout: float =
         return running
     home.mkdir(parents=True, exist_ok=True)
     log = home / "sandbox.log"
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SMARTCLIDE_")}
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", str(home), engine],

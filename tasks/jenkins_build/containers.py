@@ -24,6 +24,10 @@ SCRIPT = '"$WORKSPACE_TMP/job.sh"'
 _FROM_AGENT = ("WORKSPACE", "WORKSPACE_TMP", "BUILD_NUMBER", "BUILD_URL", "BUILD_TAG", "EXECUTOR_NUMBER", "NODE_NAME")
 _SCRIPT_PART = "--label gl-part=script"
 _PULL = {"always": "always", "if-not-present": "missing", "never": "never"}
+# Names that would change what Docker's client, or its loader, does.
+_OF_THE_CLIENT = re.compile(
+    r"(?i)(DOCKER|BUILD|LD_|XDG_|SSL_|GO|LC_).*|.*(PATH|HOME|_PROXY)|IFS|TMPDIR|LANG|USER|SHELL"
+)
 _PREDEFINED = re.compile(r"CI_|GITLAB_")
 # Names of images that hold variables which only the build has: found out in its shell, and kept for what comes later.
 GIVEN = "given"
@@ -228,7 +232,10 @@ class Docker:
         options += ["--privileged", self._certificates("rw")] if is_engine(service) else []
         options += [f"--network-alias={alias}" for alias in self._aliases(service)]
         options += [option for option in self.secret.options if option[3:] not in self.secret.files]
-        options += [f"--env={word(name)}={value}" for name, value in dict([*own, *given]).items()]
+        values = dict([*own, *given])
+        handed = [name for name, value in values.items() if "$" in value and _is_handed_on(name)]
+        options += [f"-e {n}" if n in handed else f"--env={word(n)}={value}" for n, value in values.items()]
+        options = [*(f"{name}={values[name]}" for name in handed), *options]
         entrypoint = service.entrypoint or ()
         override = [f"--entrypoint={word(entrypoint[0])}"] if entrypoint else []
         arguments = [word(part) for part in (*entrypoint[1:], *(service.command or ()))]
@@ -248,6 +255,14 @@ class Docker:
             raise InputError(f"{image!r} is not an image name.", remedy="Write registry/repository:tag.")
         late = self.open_names.get(image)
         return f'"${late}"' if late else word(image, self.known)
+
+
+def _is_handed_on(name: str) -> bool:
+    """Whether a variable may be in the environment of Docker's client: what it refers to may be secret.
+
+    Arguments of a command are shown to every user of the agent; its environment is not.
+    """
+    return bool(SHELL_NAME.fullmatch(name)) and not _OF_THE_CLIENT.fullmatch(name)
 
 
 def _options(what: Image | Service) -> list[str]:
