@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from tasks.interpretation.fields import flag_of, needs_of, text_of, texts_of
+from tasks.interpretation.fields import flag_of, needs_of, published_of, text_of, texts_of
 from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
@@ -63,6 +63,10 @@ def _check_trigger(written: Mapping_, findings: Findings) -> None:
     if isinstance(written.get("allow_failure"), Mapping_):
         message = "`allow_failure` of a job with `trigger` is true or false: there is no exit code."
         findings.add("keyword-not-here", message, written.place("allow_failure"))
+    for item in needs_of(written.get("needs")) or ():
+        if isinstance(item, Mapping_) and (item.get("project") or (item.get("pipeline") and item.get("job"))):
+            message = "A job with `trigger` fetches no artifacts, so it needs no job of another pipeline or project."
+            findings.add("keyword-not-here", message, item.span)
     if text_of(written.get("when")) == "delayed":
         message = "A job with `trigger` cannot be `when: delayed`."
         findings.add("keyword-not-here", message, written.place("when"))
@@ -78,8 +82,7 @@ def _check_run(written: Mapping_, findings: Findings) -> None:
 def _check_alone(draft: JobDraft, written: Mapping_, findings: Findings) -> None:
     """Keywords that a job has only together with others, or whose value other keywords limit."""
     node = draft.node
-    pages = isinstance(node.get("pages"), Mapping_) or text_of(node.get("pages")) == "true" or draft.name == "pages"
-    if node.get("publish") is not None and not pages:
+    if node.get("publish") is not None and published_of(draft.name, node) is None:
         message = "`publish` is for jobs that publish Pages: add `pages: true`."
         findings.add("keyword-not-here", message, node.place("publish"))
     settings = node.get("pages")

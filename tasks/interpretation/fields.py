@@ -124,13 +124,17 @@ def service_aliases(image: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((path.replace("/", "__"), path.replace("/", "-"))))
 
 
-def artifacts_of(node: Node | None, expand: Expand) -> Artifacts:
-    """The value of `artifacts`."""
+def artifacts_of(node: Node | None, expand: Expand, published: str | None = None) -> Artifacts:
+    """The value of `artifacts`, with the folder that is published, where there is one, among the paths."""
+    paths = tuple(expand(p) for p in filled_of(node.get("paths") if isinstance(node, Mapping_) else None))
+    folder = expand(published) if published else None
+    if folder is not None and folder.rstrip("/") not in {path.rstrip("/") for path in paths}:
+        paths += (folder,)
     if not isinstance(node, Mapping_):
-        return Artifacts()
+        return Artifacts(paths=paths)
     name = text_of(node.get("name"))
     return Artifacts(
-        paths=tuple(expand(p) for p in filled_of(node.get("paths"))),
+        paths=paths,
         exclude=tuple(expand(p) for p in filled_of(node.get("exclude"))),
         name=expand(name) if name else None,
         when=cast(Literal["on_success", "on_failure", "always"], text_of(node.get("when")) or "on_success"),
@@ -138,6 +142,19 @@ def artifacts_of(node: Node | None, expand: Expand) -> Artifacts:
         expire_in=text_of(node.get("expire_in")),
         reports=_reports(node.get("reports"), expand),
     )
+
+
+def published_of(name: str, node: Mapping_) -> str | None:
+    """The folder a job publishes to GitLab Pages, which GitLab puts among its artifacts; None for other jobs.
+
+    https://docs.gitlab.com/ci/yaml/#pagespublish
+    """
+    pages = node.get("pages")
+    asked = isinstance(pages, Mapping_) or text_of(pages) == "true" or (name == "pages" and pages is None)
+    if not asked:
+        return None
+    own = pages.get("publish") if isinstance(pages, Mapping_) else None
+    return text_of(own) or text_of(node.get("publish")) or "public"
 
 
 def _reports(node: Node | None, expand: Expand) -> Mapping[str, tuple[str, ...]]:

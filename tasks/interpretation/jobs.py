@@ -182,7 +182,7 @@ class Builder:
             services=fields.services_of(node.get("services"), run),
             variables=shown,
             tags=tuple(put(tag) for tag in fields.filled_of(node.get("tags"))),
-            artifacts=fields.artifacts_of(node.get("artifacts"), put),
+            artifacts=fields.artifacts_of(node.get("artifacts"), put, fields.published_of(draft.name, node)),
             caches=fields.caches_of(node.get("cache"), put),
             when=_when(draft, outcome),
             start_in_seconds=outcome.start_in_seconds or fields.seconds_of(node.get("start_in")),

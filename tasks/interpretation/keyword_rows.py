@@ -344,7 +344,9 @@ _GITLAB = {
     "trigger:forward:pipeline_variables": _exact("With those of dotenv reports."),
     "release": _none("The job runs, no release is made. Make it in the script, with `glab`.", "release"),
     "release:*": _none("Likewise.", "release"),
-    "pages": _none("The job runs, nothing is published. Publish in the script.", "pages"),
+    "pages": _none(
+        "The job runs, its folder is among its artifacts. Nothing is published: do so in a script.", "pages"
+    ),
     "pages:*": _none("Likewise.", "pages"),
     "publish": _none("Likewise.", "pages"),
     "dast_configuration": _none("For GitLab's own scanner. Run one in the script.", "keyword-ignored"),

@@ -262,6 +262,7 @@ NEEDS = either(Items(either(TEXT, _NEED), nested=True, blanks=True), _NEED)
 _TIERS = "Use production, staging, testing, development or other."
 _NAME_HINT = "Use ASCII letters, digits, blanks and `-_/${}.`, and no `/` at either end."
 ENVIRONMENT_NAME = r"^(?a:[\w${}. -]([\w${}. /-]*[\w${}. -])?)$"
+_GROUP_HINT = f"GitLab makes no group of it, so that nothing waits there. {_NAME_HINT}"
 _ENVIRONMENT_NAME = Text(pattern=ENVIRONMENT_NAME, hint=_NAME_HINT)
 _KUBERNETES = Keys(
     {
@@ -353,7 +354,7 @@ JOB_KEYS: dict[str, Shape] = {
     "parallel": either(Integer(1, 200), MATRIX),
     "publish": HOLLOW,
     "release": RELEASE,
-    "resource_group": HOLLOW,
+    "resource_group": Text(hollow=True, odd=True, pattern=ENVIRONMENT_NAME, hint=_GROUP_HINT),
     "rules": RULES,
     "run": Items(STEP, least=1),
     "script": SCRIPT,
