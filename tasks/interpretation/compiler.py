@@ -39,6 +39,7 @@ from tasks.interpretation.setup import (
     decide_workflow,
     gather_defaults,
     list_jobs,
+    refuse_empty_templates,
     settle_stages,
 )
 from tasks.interpretation.shapes import check, flattened
@@ -62,6 +63,7 @@ def close(state: State) -> State:
 
 def extend(state: State) -> State:
     """Apply `extends`."""
+    refuse_empty_templates(state)
     return replace(state, root=resolve_extends(state.root, state.findings))
 
 

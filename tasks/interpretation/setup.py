@@ -27,6 +27,20 @@ _TAKEN_OUT = {
 }
 
 
+def refuse_empty_templates(state: State) -> None:
+    """GitLab refuses hidden jobs that say nothing, as they are written."""
+    for entry in state.root:
+        if entry.key.startswith(".") and entry.kind == "string" and _blank(entry.value):
+            message = f"`{entry.key[:80]}` is empty, which GitLab refuses: write something into it, or remove it."
+            state.findings.add("wrong-value", message, entry.span)
+
+
+def _blank(node: Node) -> bool:
+    if isinstance(node, Scalar):
+        return not node.text.strip() or (node.kind == "boolean" and node.text == "false")
+    return (isinstance(node, Mapping_) and not node.entries) or (isinstance(node, Sequence) and not node.items)
+
+
 def check_globals(state: State) -> State:
     """Check the shapes of the global keywords; one with a wrong shape is taken out."""
     root = state.root
