@@ -53,7 +53,9 @@ class Scope:
 
     def over(self, variables: Mapping[str, str]) -> Scope:
         """The same scope with more known variables on top."""
-        return replace(self, known={**self.known, **variables}, unknown=self.unknown - variables.keys())
+        if not variables:
+            return self
+        return Scope({**self.known, **variables}, self.complete, self.unknown - variables.keys(), self.secrets)
 
     def revealed(self) -> Scope:
         """The same scope with the secrets among what is known: only for what cannot leave a text behind."""

@@ -26,7 +26,7 @@ def resolve_extends(root: Mapping_, findings: Findings) -> Mapping_:
         value = entry.value
         if isinstance(value, Mapping_):
             value = resolver.resolve(entry.key, ())[0]
-        entries[entry.key] = Entry(entry.key, entry.span, value, entry.kind)
+        entries[entry.key] = entry if value is entry.value else Entry(entry.key, entry.span, value, entry.kind)
     return Mapping_(entries, root.span)
 
 

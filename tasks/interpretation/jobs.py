@@ -39,7 +39,7 @@ def decide_jobs(state: State) -> State:
 def _decided(draft: JobDraft, state: State, judge: Judge) -> JobDraft:
     """Decide a job, and each of those that a matrix makes of it: their variables may decide differently."""
     names = {"CI_JOB_NAME": draft.name, "CI_JOB_STAGE": draft.stage}
-    scope = state.scope.over(names).over(draft.variables.values).over(state.context.overrides)
+    scope = state.scope.over({**names, **draft.variables.values, **state.context.overrides})
     rules, parallel = draft.node.get("rules"), draft.node.get("parallel")
     if rules is None or not isinstance(parallel, Mapping_):
         return replace(draft, decision=_decision(draft, scope, state, judge))

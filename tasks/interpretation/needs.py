@@ -39,7 +39,9 @@ def link_needs(state: State) -> State:
         for instance in state.instances[draft.name]:
             one = draft.decided(instance.name)
             own = linker.needs(one, _needs_node(one, state), instance.matrix) if apart else needs
-            job = replace(by_name[instance.name], needs=own, dependencies=dependencies)
+            job = by_name[instance.name]
+            if own is not None or dependencies is not None:
+                job = replace(job, needs=own, dependencies=dependencies)
             jobs.append(_with_rule_needs(job, one, linker, instance) if job.rules else job)
     return replace(state, jobs=tuple(jobs))
 

@@ -6,6 +6,7 @@ https://docs.gitlab.com/ci/yaml/yaml_optimization/#reference-tags
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from operator import is_
 
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
@@ -58,7 +59,7 @@ class _Resolver:
 
     def sequence(self, node: Sequence, chain: tuple[Reference, ...]) -> Node:
         items = tuple(self.item(item, chain) for item in node.items)
-        return node if all(a is b for a, b in zip(items, node.items, strict=True)) else replace(node, items=items)
+        return node if all(map(is_, items, node.items)) else replace(node, items=items)
 
     def item(self, item: Node, chain: tuple[Reference, ...]) -> Node:
         resolved = self.node(item, chain)

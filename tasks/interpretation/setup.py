@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -10,8 +11,9 @@ from tasks.interpretation.expansion import references
 from tasks.interpretation.fields import flag_of, text_of, texts_of
 from tasks.interpretation.keywords import DEFAULT_KEYS, GLOBAL_DEFAULTS, GLOBAL_KEYS, JOB_KEYS
 from tasks.interpretation.pipeline import OnNewCommit
+from tasks.interpretation.remembered import remembered
 from tasks.interpretation.rules import Judge, auto_cancel_of
-from tasks.interpretation.shapes import check, flattened
+from tasks.interpretation.shapes import Shape, check, flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.suggest import suggestion
 from tasks.interpretation.variables import Variables, inherited, read_variables
@@ -21,6 +23,7 @@ from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence, describe
 FIRST, LAST = ".pre", ".post"
 DEFAULT_STAGES = ("build", "test", "deploy")
 MAX_NAME = 255
+_Check = Callable[[Node, Shape, str, Findings], bool]
 _TAKEN_OUT = {
     "type": " GitLab 16.0 took it out: write `stage`.",
     "types": " GitLab 16.0 took it out: write `stages`.",
@@ -148,6 +151,7 @@ def _apply_workflow(state: State, rules: Sequence) -> State:
 def list_jobs(state: State) -> State:
     """Every visible job with what it inherits, checked."""
     drafts = []
+    fits = remembered(check)  # what many jobs inherit is the very same
     for entry in state.root:
         if entry.kind != "string":
             state.findings.add("job-name", no_name(entry), entry.span)
@@ -158,7 +162,7 @@ def list_jobs(state: State) -> State:
             message = "`spec` is no header here and counts for nothing: end it by a line `---`, else GitLab refuses it."
             state.findings.add("input-without-spec", message, entry.span)
             continue
-        draft = _draft(entry, state)
+        draft = _draft(entry, state, fits)
         if draft is not None:
             drafts.append(draft)
     if not drafts and not any(d.severity == "error" for d in state.findings.items):
@@ -167,7 +171,7 @@ def list_jobs(state: State) -> State:
     return replace(state, drafts=tuple(drafts))
 
 
-def _draft(entry: Entry, state: State) -> JobDraft | None:
+def _draft(entry: Entry, state: State, fits: _Check) -> JobDraft | None:
     node = entry.value
     if not isinstance(node, Mapping_):
         hint = _TAKEN_OUT.get(entry.key) or suggestion(entry.key, GLOBAL_KEYS)
@@ -182,7 +186,7 @@ def _draft(entry: Entry, state: State) -> JobDraft | None:
         return None
     if _misspelt_global(entry, node, state):
         return None
-    node = _without_wrong(node, state)
+    node = _without_wrong(node, state, fits)
     merged = _with_defaults(node, state.default)
     stage = text_of(node.get("stage")) or "test"
     own = read_variables(node.get("variables"))
@@ -200,7 +204,7 @@ def _misspelt_global(entry: Entry, node: Mapping_, state: State) -> bool:
     return True
 
 
-def _without_wrong(node: Mapping_, state: State) -> Mapping_:
+def _without_wrong(node: Mapping_, state: State, fits: _Check) -> Mapping_:
     """Check every keyword of the job; those with a wrong shape are taken out, so that one mistake is one message."""
     for entry in node:
         shape = JOB_KEYS.get(entry.key)
@@ -210,7 +214,7 @@ def _without_wrong(node: Mapping_, state: State) -> Mapping_:
                 hint = " It is a global keyword: write it at the top level of the file."
             message = f"`{entry.key[:100]}` is not a keyword of a job.{hint}"
             state.findings.add("unknown-keyword", message, entry.span)
-        elif is_null(entry.value) or check(entry.value, shape, entry.key, state.findings):
+        elif is_null(entry.value) or fits(entry.value, shape, entry.key, state.findings):
             continue
         node = node.without(entry.key)
     return node

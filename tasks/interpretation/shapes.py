@@ -29,6 +29,12 @@ from tasks.source.nodes import Mapping_, Node, Reference, Scalar, Sequence, desc
 
 MAX_LIST_NESTING = 10  # GitLab flattens scripts and rules up to ten lists in each other
 _SHOWN = 12
+_KINDS: dict[type[object], tuple[str, ...]] = {
+    Integer: ("integer",),
+    Number: ("integer", "float"),
+    Flag: ("boolean",),
+    Duration: ("string",),
+}
 _TAKEN_OUT = {
     "artifacts:reports:cobertura": " GitLab 15.0 took it out: write `coverage_report`.",
     "artifacts:reports:license_management": " GitLab 14.0 took it out: write `license_scanning`.",
@@ -55,19 +61,20 @@ def check(node: Node, shape: Shape, name: str, findings: Findings) -> bool:
         name: The keyword's full name for messages, e.g. ``artifacts:paths``.
         findings: Collects ``wrong-type``, ``wrong-value``, ``unknown-keyword``, ``missing-keyword``.
     """
-    if isinstance(shape, Either):
-        fitting = next((s for s in shape.shapes if _fits(node, s)), None)
-        return check(node, fitting, name, findings) if fitting else _wrong(node, shape, name, findings)
-    if isinstance(shape, Anything):
-        return True
-    if not _fits(node, shape):
+    fitting = _fitting(node, shape)
+    if fitting is None:
         return _wrong(node, shape, name, findings)
-    return _CHECKS[type(shape)](node, shape, name, findings)
+    return _CHECKS[type(fitting)](node, fitting, name, findings)
+
+
+def _fitting(node: Node, shape: Shape) -> Shape | None:
+    """The shape, or that among several, which such a value has."""
+    if isinstance(shape, Either):
+        return next((found for one in shape.shapes if (found := _fitting(node, one)) is not None), None)
+    return shape if _fits(node, shape) else None
 
 
 def _fits(node: Node, shape: Shape) -> bool:
-    if isinstance(shape, Either):
-        return any(_fits(node, s) for s in shape.shapes)
     if isinstance(node, Scalar):
         return _fits_scalar(node, shape)
     if isinstance(shape, Items):
@@ -80,8 +87,7 @@ def _fits_scalar(node: Scalar, shape: Shape) -> bool:
         return (
             node.kind == "string" or (shape.loose and node.kind != "null") or (shape.whole and node.kind == "integer")
         )
-    kinds = {Integer: ("integer",), Number: ("integer", "float"), Flag: ("boolean",), Duration: ("string",)}
-    return node.kind in kinds.get(type(shape), ()) or isinstance(shape, Anything)
+    return node.kind in _KINDS.get(type(shape), ()) or isinstance(shape, Anything)
 
 
 def expectation(shape: Shape) -> str:
@@ -271,6 +277,7 @@ def _accepted(_node: Node, _shape: Shape, _name: str, _findings: Findings) -> bo
 
 
 _CHECKS: dict[type[object], Callable[[Node, Shape, str, Findings], bool]] = {
+    Anything: _accepted,
     Text: _text,
     Integer: _integer,
     Number: _accepted,

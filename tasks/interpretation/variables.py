@@ -28,6 +28,8 @@ class Variables:
 
     def without(self, names: Container[str]) -> Variables:
         """These but those."""
+        if not any(name in names for name in self.values):
+            return self
         return replace(self, values={k: v for k, v in self.values.items() if k not in names})
 
     def hiding(self, predefined: Mapping[str, str]) -> Variables:

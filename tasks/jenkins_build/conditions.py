@@ -181,15 +181,19 @@ def _java(source: str, end: str) -> Iterator[str]:
             yield {"(?P<": "(?<", "$": end}.get(text, text)
 
 
-def walk(node: object) -> Iterator[object]:
-    """The term and all terms inside it."""
-    yield node
-    for field in getattr(node, "__dataclass_fields__", ()):
-        child = getattr(node, field)
-        for part in child if isinstance(child, tuple) else (child,):
-            yield from walk(part)
+def walk(nodes: Iterable[object]) -> list[object]:
+    """The terms and all terms inside them, in their order; what several hold is there once."""
+    seen: dict[int, object] = {}
+    left = list(nodes)[::-1]
+    while left:
+        node = left.pop()
+        if id(node) not in seen:
+            seen[id(node)] = node
+            fields = [getattr(node, name) for name in getattr(node, "__dataclass_fields__", ())]
+            left += [part for child in fields for part in (child if isinstance(child, tuple) else (child,))][::-1]
+    return list(seen.values())
 
 
-def variables_of(node: object) -> set[str]:
-    """Names of the variables that a residual asks for."""
-    return {term.name for term in walk(node) if isinstance(term, terms.Var)}
+def variables_of(nodes: Iterable[object]) -> set[str]:
+    """Names of the variables that residuals ask for."""
+    return {term.name for term in walk(nodes) if isinstance(term, terms.Var)}

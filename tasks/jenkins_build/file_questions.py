@@ -66,8 +66,7 @@ FUNCTIONS = Path(__file__).with_name("files.groovy").read_text(encoding="ascii")
 
 def questions_of(conditions: Iterable[object]) -> list[terms.Files]:
     """What the conditions of jobs ask, each once, in the order of the text."""
-    nodes = (node for condition in conditions for node in walk(condition))
-    return list(dict.fromkeys(node for node in nodes if isinstance(node, terms.Files)))
+    return list(dict.fromkeys(node for node in walk(conditions) if isinstance(node, terms.Files)))
 
 
 def functions(questions: list[terms.Files]) -> list[list[Statement]]:

@@ -172,9 +172,9 @@ def _packed(jobs: list[Listed]) -> Listing:
     shared: dict[str, int] = {}
     rules = _numbered(jobs, shared)
     cases: list[Statement] = []
-    for number, part in enumerate(_chunks([json.dumps(_late(job)) for job in jobs])):
+    for number, part in enumerate(_chunks([_late(job) for job in jobs])):
         here = jobs[len(early) : len(early) + len(part)]
-        early += [json.dumps([job.mark, _early(job, rules, [number, place])]) for place, job in enumerate(here)]
+        early += [_early(job, rules, [number, place]) for place, job in enumerate(here)]
         comment = Comment(f"{here[0].place} to {here[-1].place}")
         found.paragraphs.append([comment, _text(f"details{number}", part)])
         cases.append(Source(f"case {number}: return details{number}()"))
@@ -207,29 +207,42 @@ def _chunks(items: list[str]) -> Iterator[list[str]]:
 def _numbered(jobs: list[Listed], shared: dict[str, int]) -> dict[int, int]:
     """The number in `shared`, which gets all of them, of the rules of each job, by their identity."""
     numbers: dict[int, int] = {}
+    known: dict[int, str] = {}
     for job in jobs:
         for key, value in job.value.entries:
             if key == "rules" and id(value) not in numbers:
-                numbers[id(value)] = shared.setdefault(json.dumps(_plain(value)), len(shared))
+                numbers[id(value)] = shared.setdefault(_json(value, known), len(shared))
     return numbers
 
 
-def _early(job: Listed, rules: dict[int, int], place: list[int]) -> dict[str, object]:
-    """What decides when the job starts; its rules by their number."""
-    found = {key: rules[id(v)] if key == "rules" else _plain(v) for key, v in job.value.entries if key not in _LATE}
-    return {**found, "place": place}
+def _early(job: Listed, rules: dict[int, int], place: list[int]) -> str:
+    """What decides when the job starts, behind its name; its rules by their number."""
+    found = [f'"{k}": {rules[id(v)] if k == "rules" else _json(v)}' for k, v in job.value.entries if k not in _LATE]
+    started = _object([*found, f'"place": {place}'])
+    return f"[{json.dumps(job.mark)}, {started}]"
 
 
-def _late(job: Listed) -> dict[str, object]:
-    return {"at": job.place, **{key: _plain(v) for key, v in job.value.entries if key in _LATE}}
+def _late(job: Listed) -> str:
+    found = [f'"{key}": {_json(value)}' for key, value in job.value.entries if key in _LATE]
+    return _object([f'"at": {json.dumps(job.place)}', *found])
 
 
-def _plain(node: Expression) -> object:
+def _object(entries: list[str]) -> str:
+    return "{" + ", ".join(entries) + "}"
+
+
+def _json(node: Expression, known: dict[int, str] | None = None) -> str:
+    """Data as JSON; `known` keeps that of lists by their identity, for those that many hold."""
     if isinstance(node, Text):
-        return node.value
+        return json.dumps(node.value)
     if isinstance(node, Code):
-        return int(node.text) if node.text.isdigit() else json.loads(node.text)
+        return node.text
     if isinstance(node, MapOf):
-        return {name: _plain(value) for name, value in node.entries}
+        return _object([f'"{name}": {_json(value, known)}' for name, value in node.entries])
     assert isinstance(node, ListOf)  # noqa: S101 - data has no calls
-    return [_plain(item) for item in node.items]
+    found = known.get(id(node)) if known is not None else None
+    if found is None:
+        found = "[" + ", ".join([_json(item, known) for item in node.items]) + "]"
+        if known is not None:
+            known[id(node)] = found
+    return found

@@ -111,6 +111,8 @@ def open_word(text: str, known: Mapping[str, str] | None = None) -> str:
 def _word(text: str, shell: Callable[[re.Match[str]], str | None]) -> str:
     if "\0" in text:
         raise InputError(f"{text[:40]!r} holds a NUL character, which no shell can pass on.", remedy="Remove it.")
+    if "$" not in text:
+        return quoted(text)
     parts, literal = [], ""
     end = 0
     for match in _REFERENCE.finditer(text):

@@ -83,7 +83,7 @@ class Plan:
     @cached_property
     def asked_variables(self) -> list[str]:
         """Variables that conditions left to the build ask for, sorted."""
-        names = {name for condition in self.conditions for name in conditions.variables_of(condition)}
+        names = conditions.variables_of(self.conditions)
         compares = any(question.changed and question.since is None for question in self.questions)
         return sorted(names.union(BASE_VARIABLES if compares else ()))
 
@@ -365,7 +365,7 @@ def helper_functions(plan: Plan) -> list[str]:
 
 
 def _condition_helpers(plan: Plan) -> list[tuple[bool, str]]:
-    nodes = [node for condition in plan.conditions for node in conditions.walk(condition)]
+    nodes = conditions.walk(plan.conditions)
     by_text = any(isinstance(n, terms.Match) and not isinstance(n.pattern, terms.Pattern) for n in nodes)
     return [
         (bool(plan.asked_variables), conditions.value_function(plan.asked_variables, plan.known_variables)),

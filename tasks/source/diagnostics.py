@@ -17,7 +17,7 @@ _SHOWN = 8
 Severity = Literal["error", "warning", "info"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Span:
     """A place in a file. Lines and columns count from 1; line 0 means the whole file."""
 

@@ -56,7 +56,7 @@ def read(path: str, text: str, findings: Findings) -> Document | None:
         return None
     reader = _Reader(path, findings)
     try:
-        documents = list(reader.documents(yaml.parse(text, Loader=_LOADER)))
+        documents = list(reader.documents(iter(_LOADER(text).get_event, None)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Span(path, mark.line + 1, mark.column + 1) if mark else Span(path)
@@ -207,7 +207,8 @@ class _Reader:
         entries.update(merged)
 
     def span(self, event: Any) -> Span:
-        return Span(self.path, event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        return Span(self.path, mark.line + 1, mark.column + 1)
 
     def exceed(self, code: str, message: str, event: Any) -> None:
         self.findings.add(code, message, self.span(event))

@@ -18,5 +18,5 @@ def merge_mappings(base: Mapping_, over: Mapping_) -> Mapping_:
     for entry in over:
         before = entries.get(entry.key)
         value = deep_merge(before.value, entry.value) if before else entry.value
-        entries[entry.key] = Entry(entry.key, entry.span, value, entry.kind)
+        entries[entry.key] = entry if value is entry.value else Entry(entry.key, entry.span, value, entry.kind)
     return Mapping_(entries, over.span)

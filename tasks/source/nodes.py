@@ -52,9 +52,10 @@ class Mapping_:  # noqa: N801 - `Mapping` is the abstract type everywhere else
     def get(self, key: str) -> Node | None:
         """The value of `key`; None where it is absent or null, which GitLab does not tell apart."""
         entry = self.entries.get(key)
-        if entry is None or is_null(entry.value):
+        if entry is None:
             return None
-        return entry.value
+        value = entry.value
+        return None if isinstance(value, Scalar) and value.kind == "null" else value
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
@@ -92,9 +93,9 @@ def scalars(node: Node | None) -> list[Scalar]:
         if isinstance(node, Scalar):
             found.append(node)
         elif isinstance(node, Mapping_):
-            left.extend(entry.value for entry in reversed(list(node)))
+            left += [entry.value for entry in node][::-1]
         elif isinstance(node, Sequence):
-            left.extend(reversed(node.items))
+            left += node.items[::-1]
     return found
 
 
