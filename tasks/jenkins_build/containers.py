@@ -100,7 +100,8 @@ class Docker:
         index: Its place in the pipeline: a label tells its containers from those of jobs beside it.
         known: Shell text of variables that only the build knows, for image names and services.
         passed: Further names of the agent's environment that are handed on to the container.
-        secret: Those with secret values; services get them too, but for files, which are not mounted there.
+        secret: Those with secret values. Services get what their own or the job's variables make of them, not them:
+            https://docs.gitlab.com/ci/variables/#in-service-containers
     """
 
     job: Job
@@ -231,7 +232,6 @@ class Docker:
         options = [f'docker run -d {self._labels()} --network="$network"', *_options(service)]
         options += ["--privileged", self._certificates("rw")] if is_engine(service) else []
         options += [f"--network-alias={alias}" for alias in self._aliases(service)]
-        options += [option for option in self.secret.options if option[3:] not in self.secret.files]
         values = dict([*own, *given])
         handed = [name for name, value in values.items() if "$" in value and _is_handed_on(name)]
         options += [f"-e {n}" if n in handed else f"--env={word(n)}={value}" for n, value in values.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from xml.etree import ElementTree
 
@@ -22,7 +23,7 @@ variables: {TOKEN: weak, URL: "https://$TOKEN@host"}
 here: {script: [./a], after_script: [./b], variables: {TOKEN: weaker, OWN: "<$TOKEN>"}}
 there:
   image: registry.example/$TOKEN
-  services: [db]
+  services: [{name: db, variables: {PASSWORD: $TOKEN}}]
   script: [./c]
   rules: [{if: '$TOKEN == $CI_PIPELINE_ID || $TOKEN =~ /^s3/'}]
 never: {script: [./d], rules: [{if: $TOKEN == "weak"}]}
@@ -42,7 +43,10 @@ def test_every_job_gets_them_and_no_text_is_made_of_them(rendering: Literal["sta
     assert "weak" not in text
     assert """export URL=https://"${TOKEN-}"@host""" in text
     assert text.count("-e TOKEN -e KEY") == 1  # the job's container
-    assert text.count("-e TOKEN") == 2  # and its service's, which has no access to the file
+    assert text.count("-e TOKEN") == 1  # its service gets what variables of the text make of them, not them
+    (service,) = re.findall(r"\S+=.* docker run -d .*", text)
+    assert """URL=https://"${TOKEN-}"@host PASSWORD="${TOKEN-}" docker run""" in service
+    assert "-e URL -e PASSWORD" in service
     assert '''chmod a+rX "${KEY%/*/*}" "${KEY%/*}" "$KEY"''' in text
     assert text.count("withVariables {") == (3 if rendering == "stages" else 1)
 
