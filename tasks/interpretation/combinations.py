@@ -24,6 +24,7 @@ _TRIGGER_KEYS = (
     *("only", "except", "rules", "when", "allow_failure", "interruptible"),
 )
 _REGEX = re.compile(r"^/(.*)/([ismU]*)$", re.MULTILINE)
+_MOST_ELSEWHERE = 5  # https://docs.gitlab.com/ci/yaml/#needsproject
 _NOT_WITH_RUN = ("before_script", "after_script")
 
 
@@ -43,6 +44,7 @@ def check_combinations(state: State) -> State:
         _check_kubernetes(draft, state.findings)
         for needs in _need_lists(draft.node):
             _check_repeated(needs, state.findings)
+            _check_elsewhere(needs, state.findings)
     return state
 
 
@@ -187,3 +189,12 @@ def _check_repeated(needs: list[Node], findings: Findings) -> None:
         names[name or ""] += 1
         if name and names[name] == 2:
             findings.add("needs-twice", f"`needs` lists `{name[:80]}` twice.", item.span)
+
+
+def _check_elsewhere(needs: list[Node], findings: Findings) -> None:
+    """A job takes artifacts of five jobs of other projects at most, and of five of other pipelines."""
+    for key in ("project", "pipeline"):
+        named = [i for i in needs if isinstance(i, Mapping_) and i.get(key) is not None and i.get("job") is not None]
+        if len(named) > _MOST_ELSEWHERE:
+            message = f"`needs:{key}` is there {len(named)} times: GitLab allows {_MOST_ELSEWHERE} in a job."
+            findings.add("wrong-value", message, named[_MOST_ELSEWHERE].span)

@@ -370,7 +370,7 @@ GLOBAL_KEYS: dict[str, Shape] = {
     **{name: DEFAULT_KEYS[name] for name in GLOBAL_DEFAULTS},
     "default": Keys(DEFAULT_KEYS),
     "include": Anything(),
-    "stages": Items(TEXT, nested=True),
+    "stages": Items(Text(pattern=r"^(?s:.{1,255})$", hint="At most 255 characters."), nested=True),
     "variables": GLOBAL_VARIABLES,
     "workflow": WORKFLOW,
 }
