@@ -25,6 +25,7 @@ _TRIGGER_KEYS = (
 )
 _REGEX = re.compile(r"^/(.*)/([ismU]*)$", re.MULTILINE)
 _MOST_ELSEWHERE = 5  # https://docs.gitlab.com/ci/yaml/#needsproject
+_MOST_INPUTS = 50
 _NOT_WITH_RUN = ("before_script", "after_script")
 
 
@@ -96,6 +97,9 @@ def _check_alone(draft: JobDraft, written: Mapping_, findings: Findings) -> None
     inputs = node.get("inputs")
     if isinstance(inputs, Mapping_):
         input_values(inputs, Given(None, node.place("inputs")), findings)
+        if len(inputs.entries) > _MOST_INPUTS:
+            message = f"A job has at most {_MOST_INPUTS} `inputs`, not {len(inputs.entries)}."
+            findings.add("wrong-value", message, node.place("inputs"))
     artifacts = written.get("artifacts")
     if isinstance(artifacts, Mapping_) and artifacts.get("expose_as") is not None:
         if artifacts.get("paths") is not None and not texts_of(artifacts.get("paths")):
@@ -132,7 +136,7 @@ def _check_options(variables: Node | None, findings: Findings) -> None:
     for entry in variables if isinstance(variables, Mapping_) else ():
         options = entry.value.get("options") if isinstance(entry.value, Mapping_) else None
         value = text_of(entry.value.get("value")) if isinstance(entry.value, Mapping_) else None
-        if options is not None and value not in texts_of(options):
+        if texts_of(options) and value not in texts_of(options):
             message = f"`variables:{entry.key[:80]}`: its `value` must be one of its `options`."
             findings.add("wrong-value", message, entry.span)
 

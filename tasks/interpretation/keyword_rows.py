@@ -120,7 +120,7 @@ GLOBAL_ROWS = {
     "variables:value": _exact(),
     "variables:expand": _exact(),
     "variables:description": _none("For GitLab's form of a manual run, which has no counterpart. The value counts."),
-    "variables:options": _near("Checked, and the first is the value where none is given; there is no form to choose."),
+    "variables:options": _near("The value must be one of them; there is no form to choose another."),
     "workflow": _exact(),
     "workflow:name": _exact("It is `CI_PIPELINE_NAME`."),
     "workflow:rules": _exact("Also decided by the build."),

@@ -67,7 +67,14 @@ JOB_VARIABLES = Entries(either(VALUE, Keys({"value": VALUE, "expand": Flag()})),
 GLOBAL_VARIABLES = Entries(
     either(
         VALUE,
-        Keys({"value": VALUE, "description": VALUE, "expand": Flag(), "options": Items(EMPTY_TEXT, least=1)}),
+        Keys(
+            {
+                "value": VALUE,
+                "description": Text(whole=True, empty=True),
+                "expand": Flag(),
+                "options": Items(EMPTY_TEXT),
+            }
+        ),
     ),
     nullable=True,
 )

@@ -39,13 +39,14 @@ class _BoundExceededError(Exception):
     """Ends the reading of one file; never leaves this module."""
 
 
-def read(path: str, text: str, findings: Findings) -> Document | None:
+def read(path: str, text: str, findings: Findings, *, below_header: bool = False) -> Document | None:
     """Read one file; None, with the reason in `findings`, where it is no YAML mapping.
 
     Args:
         path: The file's name in the repository, for messages.
         text: Its content.
         findings: Collects errors (`yaml-syntax`, `yaml-too-large`, ...) and warnings (`duplicate-key`).
+        below_header: It is what stands below the ``spec:`` header of the file.
     """
     if len(text) > MAX_BYTES:
         findings.add(
@@ -67,11 +68,11 @@ def read(path: str, text: str, findings: Findings) -> Document | None:
         if not isinstance(error, _BoundExceededError):
             findings.add("yaml-syntax", f"Not readable: {type(error).__name__}.", Span(path))
     else:
-        return _document(path, documents, findings)
+        return _document(path, documents, findings, below_header)
     return None
 
 
-def _document(path: str, documents: list[Node], findings: Findings) -> Document | None:
+def _document(path: str, documents: list[Node], findings: Findings, below_header: bool) -> Document | None:
     header = None
     if documents and isinstance(documents[0], Mapping_) and "spec" in documents[0].entries and len(documents) > 1:
         header = documents.pop(0)
@@ -80,7 +81,7 @@ def _document(path: str, documents: list[Node], findings: Findings) -> Document 
         findings.add("yaml-empty", "The file has no content. Write at least one job with a script.", Span(path))
         return None
     if len(contents) > 1:
-        _further(contents[1].span, findings, header is not None or len(contents) > _MAX_DOCUMENTS)
+        _further(contents[1].span, findings, below_header or header is not None or len(contents) > _MAX_DOCUMENTS)
     root = contents[0]
     if not isinstance(root, Mapping_):
         findings.add("yaml-not-a-mapping", "The file must be a mapping of jobs and global keywords.", root.span)

@@ -107,7 +107,7 @@ def _below_header(key: str, text: str, divider: re.Match[str], reading: Reading,
     if values is None:
         return None
     body = "\n" * text.count("\n", 0, divider.end()) + text[divider.end() :]
-    document = read(key, body, findings)
+    document = read(key, body, findings, below_header=True)
     if document is None:
         return None
     before = len(findings.items)
@@ -168,4 +168,4 @@ def _component_facts(node: Node | None, reading: Reading, findings: Findings) ->
     if not isinstance(node, Sequence) or set(names) - set(COMPONENT_FACTS) or len(names) != len(node.items):
         message = f"`spec:component` is a list of: {', '.join(COMPONENT_FACTS)}."
         findings.add("input-spec", message, node.span)
-    return {"component": {name: reading.component.get(name) for name in names}}
+    return {"component": {name: reading.component[name] for name in names if name in reading.component}}

@@ -150,7 +150,10 @@ class Items:
         reading = Reading(Given(inputs if isinstance(inputs, Mapping_) else None, value.span), self.expand)
         text = self.expand(value.text).strip()
         if unknown := _VARIABLE.search(_OWN_SERVER.sub("", text) if kind == "component" else text):
-            message = f"`include:{kind}`: `{unknown[0][:80]}` has no value here: give it one, for example by --var."
+            why = "give it one, for example by --var"
+            if self.home.public:
+                why = "what comes from an address, or is GitLab's template, includes without variables"
+            message = f"`include:{kind}`: `{unknown[0][:80]}` has no value here: {why}."
             self.error("include-invalid", message, value.span)
             return []
         sources = _MAKERS[kind](self, text, value.span, item)

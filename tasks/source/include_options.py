@@ -10,7 +10,8 @@ from tasks.source.interpolation import Value
 from tasks.source.nodes import Node
 
 
-def _as_it_is(text: str) -> str:
+def as_it_is(text: str) -> str:
+    """Put no variables in."""
     return text
 
 
@@ -24,7 +25,7 @@ def _holds(_condition: str, _values: Mapping[str, Value]) -> bool:
 
 
 def _nothing_more(_variables: Mapping[str, str]) -> Callable[[str], str]:
-    return _as_it_is
+    return as_it_is
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class IncludeOptions:
         holds: Decides the `rules` of ``spec:inputs``.
     """
 
-    expand: Callable[[str], str] = _as_it_is
+    expand: Callable[[str], str] = as_it_is
     active: Callable[[Node, bool, Collection[str] | None], bool] = always
     tree: Collection[str] | None = None
     trees: Mapping[str, Collection[str]] = field(default_factory=dict)

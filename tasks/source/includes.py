@@ -18,7 +18,7 @@ from tasks.source.diagnostics import Findings, Span
 from tasks.source.globs import include_matches, is_wildcard
 from tasks.source.header import Reading, read_content, read_inputs
 from tasks.source.include_items import Home, Items, Wanted
-from tasks.source.include_options import IncludeOptions, always
+from tasks.source.include_options import IncludeOptions, always, as_it_is
 from tasks.source.inputs import Given, strings
 from tasks.source.merge import merge_mappings
 from tasks.source.nodes import Entry, Mapping_, Node, Scalar, Sequence
@@ -182,8 +182,9 @@ class _Closer:
         return listed
 
     def items(self, home: Home) -> Items:
-        """Reads the includes of a file of `home`."""
-        return Items(home, self.options.expand, partial(self.lets_in, home), self.findings)
+        """Reads the includes of a file of `home`; text from outside of GitLab's projects sees no variables."""
+        expand = as_it_is if home.public else self.options.expand
+        return Items(home, expand, partial(self.lets_in, home), self.findings)
 
     def lets_in(self, home: Home, rules: Node) -> bool:
         """Whether the rules of an include let it in: `exists` asks for files of where the including file is."""

@@ -225,6 +225,8 @@ def _accessed(access: str, values: Mapping[str, Mapping[str, Value]]) -> Value:
     if kind not in values:
         raise InterpolationError(f"`{kind[:80]}` is not known here; known are: {', '.join(values)}.")
     here: object = values[kind]
+    if kind == "component" and not here:
+        raise InterpolationError(f"There is no `{access[:80]}`: the file is read as part of no component.")
     for name in names:
         here = _part(here, name, access)
     return here  # type: ignore[return-value]
