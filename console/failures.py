@@ -6,8 +6,9 @@ The adapters translate what all other servers do, so an error of the HTTP client
 from __future__ import annotations
 
 import sys
+from json import JSONDecodeError
 
-from errors import AccessError, SmartClideError, UnavailableError
+from errors import AccessError, ProtocolError, SmartClideError, UnavailableError
 from tasks.hiding import Hider, without_login
 
 
@@ -16,6 +17,11 @@ def explained(error: Exception) -> SmartClideError:
     httpx = sys.modules.get("httpx")  # not imported for the commands that need no server
     if httpx is not None and isinstance(error, httpx.HTTPStatusError):
         return _answered(error.response.status_code)
+    if isinstance(error, JSONDecodeError):  # the adapters translate those of all other servers
+        return ProtocolError(
+            f"What answers at {_address()} is no Prefect server.",
+            remedy="Check PREFECT_API_URL, which ends with /api, and for a proxy or login page before it.",
+        )
     if _is_unreachable(error, httpx):
         what = Hider()(str(error)).strip().partition("\n")[0].rstrip(".") or type(error).__name__
         return UnavailableError(
