@@ -14,7 +14,7 @@ AWKWARD = "p4ss'\"$HOME`id`%41\\n end"
 
 
 def test_no_secret_is_in_a_command_line(tmp_path: Path) -> None:
-    """What a service's variables make of a secret is in the environment of Docker's client, as the secret itself."""
+    """What a service's variables make of a secret is in the environment of Docker's client only."""
     docker = tmp_path / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)
@@ -36,7 +36,7 @@ def test_no_secret_is_in_a_command_line(tmp_path: Path) -> None:
     told, given = (tmp_path / "told").read_text(), (tmp_path / "environment").read_text().splitlines()
     assert "p4ss" not in told
     assert told.endswith(
-        " -e DB_PASSWORD -e POSTGRES_PASSWORD --env=DOCKER_HOST=tcp://engine:2375 --env=odd.name=engine -e LEVEL -e URL"
+        " -e POSTGRES_PASSWORD --env=DOCKER_HOST=tcp://engine:2375 --env=odd.name=engine -e LEVEL -e URL"
         " --env=MODE=fast postgres:16\n"
     )
     assert {f"POSTGRES_PASSWORD={AWKWARD}", f"URL=pg://me:{AWKWARD}@db", "LEVEL=$1"} <= set(given)
