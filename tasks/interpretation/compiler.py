@@ -223,4 +223,5 @@ def _finish(state: State) -> Pipeline:
         created=state.workflow is not False,
         fail_fast=state.fail_fast,
         on_new_commit=state.on_new_commit,
+        stronger=frozenset(state.context.overrides) | frozenset(state.context.secrets),
     )

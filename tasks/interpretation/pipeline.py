@@ -267,6 +267,7 @@ class Pipeline:
         diagnostics: Everything there is to say about the text.
         fail_fast: ``workflow:auto_cancel:on_job_failure: all``: one failed job stops all others.
         on_new_commit: ``workflow:auto_cancel:on_new_commit``: what of it a newer commit may stop.
+        stronger: Names of variables that no dotenv report gives another value: the project's, a trigger's.
     """
 
     name: str | None
@@ -279,6 +280,7 @@ class Pipeline:
     created: bool = True
     fail_fast: bool = False
     on_new_commit: OnNewCommit = "conservative"
+    stronger: frozenset[str] = frozenset()
 
     @cached_property
     def places(self) -> Mapping[str, int]:

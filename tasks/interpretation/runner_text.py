@@ -73,6 +73,15 @@ def with_own_text(text: str, name: str) -> str:
     return _put(text, lambda other: own if other == name else None if may_be_set(other) else "")
 
 
+def without_nothing(text: str) -> str:
+    """An unresolved text without the references to nothing that it kept for its own sake.
+
+    >>> without_nothing("$V:$1:$$:${A:-b}")
+    '$V::$$:'
+    """
+    return _put(text, lambda other: None if may_be_set(other) else "")
+
+
 def _put(text: str, value: Callable[[str], str | None], *, whole: bool = False) -> str:
     """Put values in; in these, and in what comes of it, ``$$`` stands for a dollar."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tasks.interpretation.pipeline import Job, Pipeline
 from tasks.jenkins_build.artifacts import sources_of
 from tasks.jenkins_build.groovy import literal
@@ -28,7 +30,7 @@ String exportsOf(String text) {{
   for (line in text.split('\n')) {{
     int equals = line.indexOf('=')
     String name = equals > 0 ? line.substring(0, equals).trim() : ''
-    if (name ==~ '{_NAME}') {{
+    if (name ==~ '{_NAME}' && !isStronger(name)) {{
       lines.add('export ' + name + '=' + wordOf(line.substring(equals + 1).trim()))
     }}
   }}
@@ -43,6 +45,17 @@ String wordOf(String value) {{
   text = text.replace({literal("'")}, {literal("'" + chr(92) + "''")})
 {_REPLACE}
   return {literal("'")} + text.replace({literal(_DOLLAR)}, '$').replace({literal(_PERCENTS)}, '%%') + {literal("'")}
+}}
+"""
+
+
+def stronger(names: Collection[str]) -> str:
+    """The function that tells which variables no report sets, as those of the project and of triggers are stronger."""
+    return f"""
+// Whether a variable is the project's or a trigger's: a report does not change it.
+@NonCPS
+boolean isStronger(String name) {{
+  return {literal("".join(f" {name}" for name in sorted(names)) + " ")}.contains(' ' + name + ' ')
 }}
 """
 

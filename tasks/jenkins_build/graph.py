@@ -104,6 +104,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
     login = plan.settings.registry_credentials_id
     own = [
         conditions.value_function(plan.asked_variables, plan.known_variables),
+        dotenv.stronger(plan.pipeline.stronger),
         *([helpers.logged_in(login)] if login else []),
     ]
     own += [with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []

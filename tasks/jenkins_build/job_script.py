@@ -13,7 +13,7 @@ from types import MappingProxyType
 from errors import InputError
 from tasks.interpretation.pipeline import Job
 from tasks.interpretation.predefined import environment_slug, environment_tier, group_name, slug
-from tasks.interpretation.runner_text import is_predefined, with_own_text
+from tasks.interpretation.runner_text import is_predefined, with_own_text, without_nothing
 
 # The job's commands want bash, as on GitLab; `sh` must do where there is none (small images).
 START = (
@@ -151,9 +151,7 @@ def exports(variables: Mapping[str, str], unresolved: Container[str] = (), *, le
     result = []
     for name, value in variables.items():
         if lent and name in unresolved and SHELL_NAME.fullmatch(name) and name not in _READONLY:
-            # the dot keeps line ends at the end
-            found = f"$(lent; printf %s. {open_word(own_put_in(name, value))})"
-            result += [f'{name}="{found}"', f'export {name}="${{{name}%.}}"']
+            result += [f'{name}="{_lent_word(name, value)}"', f'export {name}="${{{name}%.}}"']
         elif name in unresolved and _refers_to_itself(value, name) and SHELL_NAME.fullmatch(name):
             result += [f'test -n "${{{name}+x}}" || {name}={open_word(own_put_in(name, value))}', f"export {name}"]
         elif SHELL_NAME.fullmatch(name) and name not in _READONLY:
@@ -161,6 +159,12 @@ def exports(variables: Mapping[str, str], unresolved: Container[str] = (), *, le
         else:
             result.append(f"printf '%s\\n' {quoted(f'variable {name!a} is not exported: no shell sets it')} >&2")
     return result
+
+
+def _lent_word(name: str, value: str) -> str:
+    """What gives the value, and a dot that keeps line ends at its end; one that refers to itself may have been lent."""
+    itself = f'test -n "${{{name}+x}}" || {name}={word(value)}; ' if _refers_to_itself(value, name) else ""
+    return f"$(lent; {itself}printf %s. {open_word(without_nothing(value) if itself else value)})"
 
 
 def own_put_in(name: str, value: str) -> str:

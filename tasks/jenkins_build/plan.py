@@ -16,7 +16,7 @@ from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
 from tasks.jenkins_build.cloning import checkout
-from tasks.jenkins_build.dotenv import READ, lent, told
+from tasks.jenkins_build.dotenv import READ, lent, stronger, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, with_variables
@@ -352,6 +352,7 @@ def helper_functions(plan: Plan) -> list[str]:
             resumable.FETCH if resumable.is_restartable(plan) else helpers.FETCH,
         ),
         (some(lambda job: told(job, plan.pipeline) or lent(job, plan.pipeline)), helpers.REPORTED),
+        (some(lambda job: job.artifacts.reports.get("dotenv")), stronger(plan.pipeline.stronger)),
         (some(lambda job: job.artifacts.reports.get("dotenv")), READ),
         (some(lambda job: job.artifacts.untracked), helpers.UNTRACKED),
         (some(lambda job: job.caches), helpers.CACHED),

@@ -115,11 +115,15 @@ def project(folder: Path, files: Mapping[str, str]) -> Commit:
 
 
 def run(
-    folder: Path, files: Mapping[str, str], rendering: Literal["stages", "graph"], environment: Mapping[str, str]
+    folder: Path,
+    files: Mapping[str, str],
+    rendering: Literal["stages", "graph"],
+    environment: Mapping[str, str],
+    overrides: Mapping[str, str] | None = None,
 ) -> Ran:
-    """Run the pipeline of a project with these files."""
+    """Run the pipeline of a project with these files, and variables of its own."""
     commit = project(folder / "repository", files)
-    pipeline = interpret(files, Context(predefined_variables(commit), tree=list(files)))
+    pipeline = interpret(files, Context(predefined_variables(commit), overrides or {}, tree=list(files)))
     text = render(pipeline, RenderSettings(commit.clone_url, commit.sha, manual="skip", rendering=rendering))
     assert executor.validate(text) == []
     host = Listening(folder, text, environment, COMMIT_SHA=commit.sha, BUILD_KEY="k")

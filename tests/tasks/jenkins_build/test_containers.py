@@ -35,6 +35,7 @@ def test_no_secret_is_in_a_command_line(tmp_path: Path) -> None:
     subprocess.run(["/bin/sh", "-c", script], env=environment, check=True, timeout=60)
     told, given = (tmp_path / "told").read_text(), (tmp_path / "environment").read_text().splitlines()
     assert "p4ss" not in told
+    assert " -e DB_PASSWORD" not in told  # services get none of the project's own
     assert told.endswith(
         " -e POSTGRES_PASSWORD --env=DOCKER_HOST=tcp://engine:2375 --env=odd.name=engine -e LEVEL -e URL"
         " --env=MODE=fast postgres:16\n"

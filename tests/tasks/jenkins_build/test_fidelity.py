@@ -26,7 +26,7 @@ for path in sorted(Path(__file__).with_name("fidelity").glob("*.yml")):
 def test_a_pipeline_runs_as_on_gitlab(name: str, rendering: Literal["stages", "graph"], tmp_path: Path) -> None:
     case = CASES[name]
     environment = {"PATH": os.environ["PATH"], "MARK": str(tmp_path / "mark")}
-    ran = run(tmp_path, files_of(case), rendering, environment)
+    ran = run(tmp_path, files_of(case), rendering, environment, case.get("overrides"))
     assert ran.states == case["states"], ran.console
     assert ran.result == case.get("result", "SUCCESS")
     wanted = case.get("lines", {})

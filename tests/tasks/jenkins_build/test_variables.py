@@ -51,6 +51,16 @@ def test_every_job_gets_them_and_no_text_is_made_of_them(rendering: Literal["sta
     assert text.count("withVariables {") == (3 if rendering == "stages" else 1)
 
 
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+def test_no_report_changes_them(rendering: Literal["stages", "graph"]) -> None:
+    context = Context({"CI_COMMIT_BRANCH": "main"}, secrets={"TOKEN": SECRET, "KEY": "k"}, overrides={"LEVEL": "1"})
+    text = "give: {stage: build, script: [./a], artifacts: {reports: {dotenv: e.env}}}\ntake: {script: [./b]}"
+    rendered = render(
+        interpret({".gitlab-ci.yml": text}, context), RenderSettings(commit_sha="a" * 40, rendering=rendering)
+    )
+    assert "return ' KEY LEVEL TOKEN '.contains(' ' + name + ' ')" in rendered
+
+
 def test_a_residual_condition_holds_the_name_only() -> None:
     context = Context({}, secrets={"TOKEN": SECRET}, unknown=frozenset({"CI_PIPELINE_ID"}))
     text = 'job: {script: ["true"], rules: [{if: $TOKEN == $CI_PIPELINE_ID}]}'
