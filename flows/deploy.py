@@ -36,7 +36,7 @@ from tasks.rollout.names import Identity
 from tasks.rollout.publication import publish_plan, publish_release, run_holder
 from tasks.rollout.release import Release, release_key
 from tasks.rollout.rollout import Rollouts
-from tasks.rollout.task import plan_release
+from tasks.rollout.task import ask_cluster, plan_release
 from tasks.source.model import DESCRIPTOR_FILE, Snapshot
 from tasks.source.task import read_source, read_variables, resolve_commit
 from tasks.turns import Turn, take_turn
@@ -91,6 +91,7 @@ async def deploy(
     await lint_jenkinsfile(place.jenkins, made.jenkinsfile)
     if options.dry_run:
         return await _plan(place, snapshot, how, made)
+    await ask_cluster(place.cluster, _identity(place, how, commit.project_path))
     # what a run may take, its questions and its undoing included
     patience = place.build_timeout_seconds + place.approval_timeout_seconds + 2 * place.rollout_timeout_seconds
     try:
@@ -172,6 +173,10 @@ async def _image(
     return await confirm_image(place.registry, made.image)
 
 
+def _identity(place: Environment, how: Descriptor, project: str) -> Identity:
+    return Identity(how.name, place.namespace, place.name, project)
+
+
 def _release(
     place: Environment,
     snapshot: Snapshot,
@@ -181,7 +186,7 @@ def _release(
 ) -> Release:
     """The release; `told` is what people decided, and what the tests came to."""
     commit, (how, made) = snapshot.commit, what
-    identity = Identity(how.name, place.namespace, place.name, commit.project_path)
+    identity = _identity(place, how, commit.project_path)
     key = release_key(made.job.build_key, identity, how, image)
     origin = Origin(commit.sha, commit.ref, made.job.build_key, key, str(flow_run.id or ""), *told)
     return Release(identity, how, image, origin, has_login=place.registry.has_login)

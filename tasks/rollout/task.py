@@ -53,6 +53,22 @@ async def hold_lease(
         client.close()
 
 
+@task(name="ask cluster", cache_policy=NO_CACHE)
+async def ask_cluster(cluster: Cluster, identity: Identity) -> None:
+    """Look for the service before the build, which takes long: what refuses us now would refuse the release.
+
+    A cluster that does not answer may do so when the image is there: that is only said.
+
+    Raises:
+        AccessError: The credentials are refused, or may not read Deployments.
+        InputError: The cluster's certificate is not trusted, or the kubeconfig is of no use.
+    """
+    try:
+        await in_thread(cluster, lambda c: c.find("Deployment", identity.namespace, identity.service))
+    except UnavailableError as error:
+        task_logger().warning("%s The build goes on meanwhile.", error.message)
+
+
 @task(name="plan release", cache_policy=NO_CACHE, **TRANSIENT)
 async def plan_release(
     cluster: Cluster, registry: ImageRegistry | None, release: Release, revision: int = 1

@@ -55,6 +55,19 @@ def _building(house, path):
         return []
 
 
+def test_a_cluster_that_refuses_ends_the_run_before_the_build(house, run):
+    path = house.project("early/refused")
+    faults = house.sandbox.kubernetes_server.faults
+    faults.add("status", "/apis/apps/v1/", times=-1, status=401)
+    try:
+        state = run(deploy, project=path, ref="main")
+    finally:
+        faults.clear()
+    assert state.is_failed()
+    assert "AccessError: The cluster at" in state.message
+    assert not _building(house, path)
+
+
 def test_a_refused_token_is_not_tried_again(house, run):
     faults = house.sandbox.gitlab_server.faults
     before = len(faults.log)

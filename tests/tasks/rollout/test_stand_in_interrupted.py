@@ -14,6 +14,7 @@ from errors import AccessError, ConflictError, RolloutFailedError, UnavailableEr
 from tasks.rollout import operations
 from tasks.rollout.cluster import ClusterClient
 from tasks.rollout.lease import LeaseTimes, hold
+from tasks.rollout.task import ask_cluster
 
 ROOT = Path(__file__).parents[3]
 QUICK = LeaseTimes(duration=3, poll=0.1)
@@ -223,7 +224,7 @@ async def test_a_namespace_deleted_while_rolling_out_ends_the_wait(away, stand_i
         await asyncio.wait_for(run, 20)
 
 
-async def test_wrong_credentials_and_nobody_there_name_the_cluster(away, stand_in):
+async def test_wrong_credentials_and_nobody_there_name_the_cluster(away, stand_in, caplog):
     text = stand_in.kubernetes.kubeconfig()
     token = text.rpartition("token: ")[2].split()[0]
     wrong = ClusterClient(Cluster(kubeconfig=text.replace(token, "expired")))
@@ -231,6 +232,9 @@ async def test_wrong_credentials_and_nobody_there_name_the_cluster(away, stand_i
         wrong.list("Pod", "default")
     wrong.close()
     nobody = Cluster(kubeconfig=text.replace(stand_in.server.url, "http://127.0.0.1:9"), timeout_seconds=2)
+    await ask_cluster.fn(nobody, away.identity)  # a build may begin all the same
+    assert "The cluster at http://127.0.0.1:9 refused the connection" in caplog.text
+    assert "The build goes on meanwhile." in caplog.text
     away.rollouts._cluster = nobody
     with pytest.raises(UnavailableError, match=r"The cluster at http://127\.0\.0\.1:9 refused the connection"):
         await away.roll_out(times=LeaseTimes(outage=0.5, poll=0.1))
