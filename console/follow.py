@@ -9,7 +9,6 @@ import asyncio
 import inspect
 import json
 import logging
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -219,8 +218,10 @@ def _last_log(client: SyncPrefectClient, run_id: UUID) -> str:
 
 
 def _step(run: TaskRun | FlowRun) -> str:
-    """A task run's name without the suffix that makes it unique; a GitLab job's is its own, and has none."""
-    return printable(run.name if _is_job(run) else re.sub(r"-[0-9a-f]{3}$", "", run.name))
+    """A run's name; of a task run without the suffix that makes it unique, which a GitLab job's has not."""
+    if isinstance(run, TaskRun) and not is_job(run):
+        return printable(run.name.removesuffix(f"-{run.dynamic_key[:3]}"))
+    return printable(run.name)
 
 
 def _is_job(run: TaskRun | FlowRun) -> bool:

@@ -138,7 +138,7 @@ def test_a_run_without_news_shows_what_it_says(prefect_server, monkeypatch):
                 shown.set()
             return super().write(text)
 
-    @flow
+    @flow(flow_run_name="hello-to-cluster-401")
     def waiting():
         get_run_logger().info("waits: hello is being deployed by another run")
         assert shown.wait(60)
@@ -146,8 +146,11 @@ def test_a_run_without_news_shows_what_it_says(prefect_server, monkeypatch):
 
     local, out = start_local(waiting, {}), Terminal()
     follow(local.run_id, Console(file=out), local)
-    lines = [line for line in out.getvalue().splitlines() if line.startswith("log waits")]
-    assert lines == ["log waits: hello is being deployed by another run"]
+    lines = out.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("log waits")] == [
+        "log waits: hello is being deployed by another run"
+    ]
+    assert lines[-1].startswith("run hello-to-cluster-401: Completed")
 
 
 def test_a_local_run_that_ends_before_its_time_is_not_waited_for(prefect_server, monkeypatch):
