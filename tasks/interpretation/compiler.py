@@ -177,12 +177,12 @@ def include_options(context: Context, findings: Findings) -> IncludeOptions:
     child = {**known, "CI_PIPELINE_SOURCE": "parent_pipeline"}
     scope = Scope(known, context.variables is not None, context.unknown, context.secrets)
 
-    def active(rules: Node, elsewhere: bool, paths: Collection[str] | None) -> bool:
+    def active(rules: Node, elsewhere: bool, paths: Collection[str] | None, bare: bool) -> bool:
         if not check(rules, INCLUDE_RULES, "include:rules", findings):
             return False
         listed = flattened(rules) if isinstance(rules, Sequence) else []
         judge = Judge(replace(now, tree=paths), findings) if elsewhere else own
-        decision = judge.decide(listed, scope, "include:rules")
+        decision = judge.decide(listed, Scope({}) if bare else scope, "include:rules")
         if decision.choices and decision.certain is None and not decision.never:
             message = "`include:rules` cannot be decided before the build runs: the file is included."
             findings.add("include-undecided", message, rules.span)

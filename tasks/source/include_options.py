@@ -15,7 +15,7 @@ def as_it_is(text: str) -> str:
     return text
 
 
-def always(_rules: Node, _elsewhere: bool, _paths: Collection[str] | None) -> bool:
+def always(_rules: Node, _elsewhere: bool, _paths: Collection[str] | None, _bare: bool) -> bool:
     """Let every include in."""
     return True
 
@@ -36,7 +36,7 @@ class IncludeOptions:
         expand: Puts variables into an include's path, and is ``expand_vars`` of inputs.
         active: Whether an `include:rules` (its list) lets the include in; the second argument says that the
             including file is not of the pipeline's own commit, the third which files there are where it is (None =
-            not known).
+            not known), the fourth that there are no variables.
         tree: All paths of the commit, for wildcards; None = only those in the mapping of files.
         trees: The same of other projects, by the key of their `Tree`.
         absent: Why a source is not among the files although it was asked for, by its key.
@@ -46,7 +46,7 @@ class IncludeOptions:
     """
 
     expand: Callable[[str], str] = as_it_is
-    active: Callable[[Node, bool, Collection[str] | None], bool] = always
+    active: Callable[[Node, bool, Collection[str] | None, bool], bool] = always
     tree: Collection[str] | None = None
     trees: Mapping[str, Collection[str]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)

@@ -189,11 +189,11 @@ class _Closer:
     def lets_in(self, home: Home, rules: Node) -> bool:
         """Whether the rules of an include let it in: `exists` asks for files of where the including file is."""
         if home.project is None:
-            return self.options.active(rules, home.outside, ())
+            return self.options.active(rules, home.outside, (), home.public)
         tree = Tree(home.project, home.ref, home.public)
         if tree.key not in self.options.trees and _asks_for_files(rules):
             self.missing.append(tree)
-        return self.options.active(rules, True, self.options.trees.get(tree.key))
+        return self.options.active(rules, True, self.options.trees.get(tree.key), home.public)
 
     def read(self, file: _File) -> Mapping_ | None:
         text = self.files[file.key]
