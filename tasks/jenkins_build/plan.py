@@ -302,9 +302,8 @@ def is_delayed(job: Job) -> bool:
 def has_condition(plan: Plan, job: Job) -> bool:
     """Whether anything has to hold before the job starts."""
     waits = bool(plan.needed(job)) if job.needs is not None else bool(plan.earlier(job))
-    return (
-        waits or job.parent is not None or bool(job.rules) or job.when in {"on_failure", "manual", "delayed", "never"}
-    )
+    waits = waits or job.parent is not None or bool(job.rules)
+    return waits or job.when in {"on_failure", "manual", "delayed", "never"}
 
 
 def helper_functions(plan: Plan) -> list[str]:
