@@ -74,14 +74,17 @@ def explained_file(file: Path, job: str, options: InterpretOptions) -> str:
 
 
 def expanded(examined: Examined) -> str:
-    """The whole configuration with includes, `extends`, `!reference` and defaults put in, as YAML."""
+    """The whole configuration with includes, `extends`, `!reference`, defaults and inputs put in, as YAML."""
     state = examined.state
     written: dict[str, Any] = {"stages": list(state.stages)}
     for key in ("workflow", "variables"):
         node = state.root.get(key)
         if node is not None:
             written[key] = _plain(node)
-    jobs = {draft.name: _without_nulls({e.key: _keyword(e) for e in draft.node}) for draft in state.judged}
+    jobs = {
+        draft.name: _without_nulls({e.key: _keyword(e) for e in draft.node if e.key != "inputs"})  # put in, once
+        for draft in state.judged
+    }
     return _dumped({**written, **jobs})
 
 

@@ -80,8 +80,10 @@ def _job(job: Job, names: Collection[str], pipeline: Pipeline) -> dict[str, Any]
         "resource_group": job.resource_group,
         "interruptible": job.interruptible or None,
         "inherit": {"variables": kept} if job.excluded_variables else None,
+        # by its name alone it would keep a folder that is not among its artifacts
+        "pages": False if job.name == "pages" and "public" not in job.artifacts.paths else None,
     }
-    empty_counts = ("script", "needs", "dependencies", "allow_failure")
+    empty_counts = ("script", "needs", "dependencies", "allow_failure", "pages")
     return {key: value for key, value in found.items() if value or (value is not None and key in empty_counts)}
 
 

@@ -156,6 +156,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Pipeline, "created"): False,
     (Pipeline, "fail_fast"): True,
     (Pipeline, "on_new_commit"): "none",
+    (Pipeline, "stronger"): frozenset({"V"}),
 }
 INSIDE: dict[type, Callable[[Any], Job]] = {
     Image: lambda value: replace(JOB, image=value),
