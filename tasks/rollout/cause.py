@@ -17,6 +17,12 @@ from tasks.rollout.status import Cause, Object, container_statuses, last_termina
 PULL_GRACE_SECONDS = 90.0
 """How long a pull may fail for a passing reason (registry busy, name not resolved) before the rollout is given up."""
 
+SLOW_SECONDS = 10.0
+"""From which age of a pod it is told that it has not started, or is not ready, for no other reason that is known."""
+
+NOT_STARTED, NOT_READY = "not-started", "not-ready"
+"""Categories that tell no fault, but what a pod is doing."""
+
 FINAL_RESTARTS = 3
 _NOT_YET = re.compile(r"failed to sync (secret|configmap) cache")
 _OTHER_PLATFORM = re.compile(r"no match for platform|no matching manifest|does not match the specified platform")
@@ -41,7 +47,7 @@ def find_cause(
     causes = [cause for pod in ours if (cause := _pod_cause(pod, _events_of(pod, events), now))]
     sets = [rs for rs in replica_sets if _revision(rs) == str(revision)]
     causes += [cause for rs in sets if (cause := _replica_set_cause(rs, _events_of(rs, events)))]
-    return max(causes, key=lambda cause: cause.final, default=None)
+    return max(causes, key=lambda cause: (cause.final, cause.category not in {NOT_STARTED, NOT_READY}), default=None)
 
 
 def _revision(thing: Object) -> str:
@@ -64,6 +70,7 @@ def _pod_cause(pod: Object, events: Sequence[Object], now: datetime) -> Cause | 
         _ended,
         _mount,
         _probe,
+        _slow,
     )
     return next((cause for rule in rules if (cause := rule(pod, events, now))), None)
 
@@ -301,6 +308,24 @@ def _probe(pod: Object, events: Sequence[Object], _now: datetime) -> Cause | Non
                 container=where,
             )
     return None
+
+
+def _slow(pod: Object, events: Sequence[Object], now: datetime) -> Cause | None:
+    """A pod that has been there for a while: all that can be told where a deadline ends for no other reason."""
+    containers = _containers(pod)
+    if _age(pod, now) < SLOW_SECONDS or (containers and all(container.get("ready") for container in containers)):
+        return None
+    name, running = pod["metadata"]["name"], [c for c in containers if "running" in (c.get("state") or {})]
+    for container in running:
+        if not container.get("ready"):
+            where = str(container.get("name") or "")
+            advice = "Read its log; or give it longer: strategy.progress_deadline_seconds in the descriptor."
+            return Cause(NOT_READY, f"Container {where} runs, but is not ready yet.", "", advice, name, container=where)
+    if running:  # its others have ended well, or come after these
+        return None
+    last = f"{events[-1].get('reason')}: {events[-1].get('message') or ''}" if events else ""
+    advice = "Look at the pod's node: it may be busy, pull a large image, or wait for a volume or an address."
+    return Cause(NOT_STARTED, "The container has not started yet.", last, advice, name)
 
 
 def _is_about(event: Object, container: str) -> bool:

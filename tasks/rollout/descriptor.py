@@ -149,7 +149,11 @@ class Strategy(_Part):
     max_surge: Text = Field("25%", description="Pods above `replicas` meanwhile: a number or a percentage.")
     max_unavailable: Text = Field("25%", description="Pods that may be missing meanwhile: a number or a percentage.")
     min_ready_seconds: int = Field(0, ge=0, description="Seconds a pod must stay ready before it counts.")
-    progress_deadline_seconds: int = Field(300, ge=1, description="Seconds without progress that make it a failure.")
+    progress_deadline_seconds: int = Field(
+        300,
+        ge=1,
+        description="Seconds without progress that make it a failure; a way back has `rollout_timeout_seconds`.",
+    )
 
     @field_validator("max_surge", "max_unavailable")
     @classmethod

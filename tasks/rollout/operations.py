@@ -8,7 +8,7 @@ from typing import Any
 
 from errors import AccessError, ConflictError, InputError, NotFoundError, SmartClideError
 from tasks.rollout import history, manifest, names
-from tasks.rollout.cause import find_cause
+from tasks.rollout.cause import NOT_READY, find_cause
 from tasks.rollout.cluster import ClusterClient, owned
 from tasks.rollout.history import ReleaseRecord
 from tasks.rollout.manifest import Manifest, RegistryLogin
@@ -17,7 +17,7 @@ from tasks.rollout.plan import Change, change
 from tasks.rollout.status import Cause, Progress, ServiceStatus, endpoints_of, rollout_progress, service_status
 
 _ENDED = {"crash-loop", "out-of-memory"}
-_LOGGED = _ENDED | {"readiness-probe", "liveness-probe", "startup-probe"}
+_LOGGED = _ENDED | {"readiness-probe", "liveness-probe", "startup-probe", NOT_READY}
 
 
 def plan(

@@ -105,7 +105,7 @@ class Rollouts:
             await self._close_abandoned(known)
             record = reissue(old, history.next_revision(known), flow_run_id, leaving=history.deployed(known))
             try:
-                record = await self._carry_out(record, held)
+                record = await self._carry_out(record, held, patient=True)
             except RolloutFailedError as error:
                 await self._close_if_possible(record, "failed", str(error.cause or error.message))
                 raise
@@ -141,8 +141,11 @@ class Rollouts:
         found = await service_status(self._cluster, self._identity)
         return found.state in {"running", "stopped"} and found.revision == current.revision
 
-    async def _carry_out(self, record: ReleaseRecord, held: Held) -> ReleaseRecord:
-        """Record, apply, wait, record. An apply that is refused changes nothing and is recorded as failed."""
+    async def _carry_out(self, record: ReleaseRecord, held: Held, *, patient: bool = False) -> ReleaseRecord:
+        """Record, apply, wait, record. An apply that is refused changes nothing and is recorded as failed.
+
+        On the way back the Deployment's own deadline does not count: it was chosen to give a bad release up soon.
+        """
         async with self._named_when_cancelled(record, "beginning", held):
             await record_release(self._cluster, self._identity, record)
         try:
@@ -150,7 +153,7 @@ class Rollouts:
                 await held.confirm()
                 await apply_release(self._cluster, self._registry, self._identity, record.manifests)
             async with self._named_when_cancelled(record, "waiting for its pods", held):
-                await wait_for_rollout(self._cluster, self._identity, record.revision, self._timeout)
+                await wait_for_rollout(self._cluster, self._identity, record.revision, self._timeout, patient=patient)
                 await held.confirm()
         except RolloutFailedError:  # the caller knows what to do about it
             raise
@@ -194,7 +197,7 @@ class Rollouts:
             return
         back = reissue(good, failed.revision + 1, failed.flow_run_id)
         try:
-            back = await self._carry_out(back, held)
+            back = await self._carry_out(back, held, patient=True)
         except SmartClideError as second:
             if held.lost is None:
                 await self._close_if_possible(back, "failed", str(second))

@@ -16,6 +16,7 @@ from errors import DeadlineError, RolloutFailedError, UnavailableError
 from tasks.logs import task_logger
 from tasks.retrying import TRANSIENT
 from tasks.rollout import lease, operations
+from tasks.rollout.cause import NOT_READY, NOT_STARTED
 from tasks.rollout.cluster import ClusterClient, in_thread
 from tasks.rollout.history import ReleaseRecord
 from tasks.rollout.lease import DEFAULT_TIMES, Held, LeaseTimes
@@ -96,11 +97,20 @@ async def apply_release(
 
 
 @task(name="wait for rollout", cache_policy=NO_CACHE)
-async def wait_for_rollout(cluster: Cluster, identity: Identity, revision: int, timeout_seconds: float) -> Progress:
+async def wait_for_rollout(
+    cluster: Cluster, identity: Identity, revision: int, timeout_seconds: float, *, patient: bool = False
+) -> Progress:
     """Wait until all pods of `revision` are updated and available.
 
     Ends early when waiting is pointless (image not there, three crashes, a missing Secret). A server that does not
     answer for a while is waited for, within the same deadline.
+
+    Args:
+        cluster: Where.
+        identity: Which service.
+        revision: Which release of it.
+        timeout_seconds: How long at most.
+        patient: Also when the Deployment's progress deadline is over, which Kubernetes' controller lets pass too.
 
     Raises:
         RolloutFailedError: With the cause.
@@ -118,7 +128,7 @@ async def wait_for_rollout(cluster: Cluster, identity: Identity, revision: int, 
             if progress.state == "done":
                 task_logger().info("%s", message)
                 return progress
-            if progress.state != "failed":
+            if progress.state != "failed" or patient:
                 well = time.monotonic()
         if message != said:
             task_logger().info("%s", message)
@@ -144,7 +154,7 @@ async def _failure(
 ) -> RolloutFailedError:
     revision, said = seen
     try:
-        if cause is None:  # Events come late on a busy cluster: look once more before saying that none is known
+        if cause is None or cause.category in {NOT_STARTED, NOT_READY}:  # Events come late on a busy cluster
             await asyncio.sleep(POLL_SECONDS)
             _, cause = await in_thread(cluster, lambda c: operations.observe(c, identity, revision))
         cause = await in_thread(cluster, lambda c: operations.with_log(c, identity, cause))

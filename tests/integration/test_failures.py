@@ -10,7 +10,7 @@ from tests.integration.conftest import SMALL
 from tests.integration.real import MARKS, told
 
 pytestmark = MARKS
-QUICK = {"strategy": {"progress_deadline_seconds": 25}}  # the good release must get ready in it, too
+QUICK = {"strategy": {"progress_deadline_seconds": 45}}  # in which even a busy node has started a container
 LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -18,7 +18,7 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 @pytest.fixture(scope="module")
 def shaky(place):
     """A service that runs well, to be broken by the tests; its image."""
-    path = place.project("shaky", jobs=SMALL, descriptor={"replicas": 1, **QUICK})
+    path = place.project("shaky", jobs=SMALL, descriptor={"replicas": 1})
     return place.result(deploy, project=path, ref="main")["image"]
 
 
@@ -39,7 +39,7 @@ def broken(place, image, **parameters):
 def test_a_command_that_crashes(place, shaky):
     program = "raise SystemExit('no settings: giving up')\n"
     place.sandbox.gitlab.commit("group/shaky", "broken", {"hello/__main__.py": program}, "Break it")
-    message = broken(place, shaky, ref="broken")
+    message = broken(place, shaky, ref="broken", descriptor=QUICK)
     assert "The container ends instead of running on." in message
     assert "no settings: giving up" in message
     logs = told(place.runs[-1])[0]
@@ -47,7 +47,7 @@ def test_a_command_that_crashes(place, shaky):
 
 
 def test_a_pod_that_never_gets_ready(place, shaky):
-    message = broken(place, shaky, descriptor={"probes": {"readiness": {"path": "/nothing-here"}}})
+    message = broken(place, shaky, descriptor={**QUICK, "probes": {"readiness": {"path": "/nothing-here"}}})
     assert "its readiness probe fails" in message
     assert "404" in message
 

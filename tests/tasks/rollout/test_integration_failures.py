@@ -11,7 +11,7 @@ from tests.tasks.rollout.conftest import case, private
 # all cases of a file run side by side before the first of them is told
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-QUICK = {"progress_deadline_seconds": 20}  # a busy node takes its time to start a container
+QUICK = {"progress_deadline_seconds": 45}  # a busy node takes its time to start a container
 FAILURES = {
     "image-not-found": {"image": "0" * 64},
     "crash-loop": {"command": "echo boom; exit 3"},

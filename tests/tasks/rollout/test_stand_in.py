@@ -29,6 +29,15 @@ async def test_a_first_release_runs_and_the_same_again_changes_nothing(away):
     assert found.pods[0].image_digest == away.image.split("@")[1]
 
 
+async def test_the_way_back_takes_longer_than_a_new_release_may(away, stand_in):
+    await away.roll_out(strategy=QUICK)
+    stand_in.kubernetes.misbehave(away.identity.namespace, "web", kind="slow", seconds=4.0)
+    with pytest.raises(RolloutFailedError, match=r"Rolled back to revision 1, as revision 3\.") as caught:
+        await away.roll_out(build="build-2", strategy=QUICK)
+    assert str(caught.value).startswith("Revision 2 of web did not get running: ")
+    assert away.records() == [(1, "superseded"), (2, "rolled-back"), (3, "deployed")]
+
+
 async def test_an_update_replaces_pods_and_supersedes(away):
     await away.roll_out()
     changes = await away.run(lambda: plan_release.fn(away.cluster, None, away.release(build="build-2", replicas=2), 2))

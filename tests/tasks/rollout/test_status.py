@@ -123,6 +123,27 @@ def test_healthy_pods_and_pods_of_other_revisions_have_no_cause():
     assert find_cause(seen["pods"], seen["events"], seen["replica_sets"], 2, datetime.now(UTC)) is None
 
 
+def test_a_pod_that_takes_long_to_start_is_told_with_its_last_event_unless_there_is_a_fault():
+    seen = recorded("readiness-probe")
+    pod = seen["pods"][0]
+    pod["status"]["containerStatuses"][0] |= {"state": {"waiting": {"reason": "ContainerCreating"}}, "lastState": {}}
+    known = [event for event in seen["events"] if event["reason"] in ("Scheduled", "Pulling")]
+    pulling = {
+        **known[0],
+        "reason": "Pulling",
+        "message": 'Pulling image "shop"',
+        "lastTimestamp": "2999-01-01T00:00:00Z",
+    }
+    soon, later = (_first_seen(seen) + timedelta(seconds=seconds) for seconds in (9, 11))
+    assert find_cause([pod], [pulling], [], 1, soon) is None
+    cause = find_cause([pod], [pulling], [], 1, later)
+    assert (cause.category, cause.final) == ("not-started", False)
+    assert str(cause) == 'The container has not started yet. Pulling: Pulling image "shop"'
+    assert find_cause([pod], [], [], 1, later).detail == ""
+    failing = recorded("readiness-probe")["pods"][0]
+    assert find_cause([pod, failing], seen["events"], [], 1, later).category == "readiness-probe"
+
+
 def test_pods_on_their_way_out_are_not_the_cause():
     seen = recorded("crash-loop")
     seen["pods"][0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -211,7 +232,11 @@ def test_a_probe_of_another_container_is_not_the_service_s():
     (ours,) = seen["pods"][0]["status"]["containerStatuses"]
     mesh = {**MESH, "ready": False}
     seen["pods"][0]["status"]["containerStatuses"] = [mesh, {**ours, "ready": True}]
-    assert find_cause(seen["pods"], seen["events"], [], 1, datetime.now(UTC)) is None
+    soon, later = (_first_seen(seen) + timedelta(seconds=seconds) for seconds in (9, 11))
+    assert find_cause(seen["pods"], seen["events"], [], 1, soon) is None
+    cause = find_cause(seen["pods"], seen["events"], [], 1, later)
+    assert (cause.category, cause.container) == ("not-ready", "a-mesh")
+    assert str(cause) == "Container a-mesh runs, but is not ready yet."
     seen["pods"][0]["status"]["containerStatuses"] = [mesh, ours]
     assert find_cause(seen["pods"], seen["events"], [], 1, datetime.now(UTC)).container == "readiness-probe"
 
