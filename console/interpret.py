@@ -12,7 +12,7 @@ from console.including import Allowed, fetchers
 from errors import InputError, InterpretationError
 from tasks.interpretation.compiler import Examined, examine, include_options
 from tasks.interpretation.context import Context
-from tasks.interpretation.diagnostics import Diagnostic, Findings
+from tasks.interpretation.diagnostics import Diagnostic, Findings, Span
 from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build.jenkinsfile import render
 from tasks.jenkins_build.settings import ImageBuild, RenderSettings
@@ -129,6 +129,11 @@ def interpret_text(text: str, file: Path, options: InterpretOptions, tree: froze
         registry_credentials_id=options.image_credentials,
         rendering=options.rendering,
     )
+    if not pipeline.jobs and image is None:
+        findings = Findings(list(pipeline.diagnostics))
+        message = "No job is left to run, so there is no Jenkinsfile. `smartclide jobs` tells why of each job."
+        findings.add("nothing-to-run", message, Span(entry))
+        return Interpreted(None, findings.ordered(), pipeline)
     # a Jenkinsfile to keep: repository and commit are the build's parameters, even when every rule is decided
     text = render(replace(pipeline, decided=False), settings)
     return Interpreted(text, pipeline.diagnostics, pipeline)

@@ -170,7 +170,8 @@ def _answer(result: Interpreted, posted: Posted) -> Response:
         message = {"message": "The file cannot be interpreted."} if failed else {}
         return JSONResponse({**message, **result.to_dict()}, 400 if failed else 200)
     if failed or result.jenkinsfile is None:
-        shown = [str(d) for d in result.diagnostics if d.severity == "error" or posted.strict]
+        all_of_them = posted.strict or result.pipeline is not None  # nothing is wrong, but nothing is left either
+        shown = [str(d) for d in result.diagnostics if d.severity == "error" or all_of_them]
         return _refusal("\n".join(shown), 400, as_json=False)
     headers = {
         "Content-Disposition": 'attachment; filename="Jenkinsfile"',

@@ -103,6 +103,10 @@ _SHAPES = {
 }
 _JOBS = {
     "no-jobs": _error("There is no visible job.", "Write at least one job with a `script`."),
+    "nothing-to-run": _error(
+        "No job runs, by its rules or as it is left out, and there is no image to build: there is no Jenkinsfile.",
+        "Look at `smartclide jobs`, which tells why of each job.",
+    ),
     "job-name": _error(
         "A job's name is empty or too long, or no text: `1`, `yes`.", "Use between 1 and 255 characters, or quotes."
     ),

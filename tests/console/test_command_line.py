@@ -289,3 +289,19 @@ def test_diagnostics_as_json_go_to_standard_error(project):
     (found,) = [d for d in json.loads(done.stderr) if d["severity"] == "warning"]
     assert found["code"] == "exists-assumed"
     assert found["span"] == {"file": ".gitlab-ci.yml", "line": 1, "column": 35}
+
+
+def test_a_pipeline_with_nothing_left_to_run_says_why(project):
+    file = project / ".gitlab-ci.yml"
+    file.write_text("release: {script: ./deploy.sh, environment: production}\n")
+    done = run("interpret", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    nothing, left_out = done.stderr.splitlines()
+    assert left_out.startswith(
+        ".gitlab-ci.yml:1:32: warning: The job `release` is left out: with `environment` it would"
+    )
+    assert nothing == (
+        ".gitlab-ci.yml:1:1: error: No job is left to run, so there is no Jenkinsfile. "
+        "`smartclide jobs` tells why of each job. [nothing-to-run]"
+    )
+    assert run("interpret", file, "--image", "127.0.0.1:5000/app").returncode == 0

@@ -120,6 +120,14 @@ def test_the_same_refusal_as_json(url: str) -> None:
     assert data["message"] == "The file cannot be interpreted."
 
 
+def test_where_nothing_is_left_to_run_the_refusal_says_why(url: str) -> None:
+    answer = send(url, "release: {script: ./deploy.sh, environment: production}\n")
+    assert (answer.status_code, [line.rpartition(" ")[2] for line in answer.text.splitlines()]) == (
+        400,
+        ["[nothing-to-run]", "[deploy-job]"],
+    )
+
+
 def test_strict_makes_warnings_errors(url: str) -> None:
     warned = GOOD + "  id_tokens: {A: {aud: x}}\n"
     assert send(url, warned).status_code == 200

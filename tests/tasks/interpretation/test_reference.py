@@ -9,8 +9,8 @@ from tasks.source.codes import CODES
 ROOT = Path(__file__).parents[3]
 SOURCES = [
     p.read_text()
-    for folder in ("source", "interpretation", "remote_interpretation")
-    for p in (ROOT / "tasks" / folder).glob("*.py")
+    for folder in ("tasks/source", "tasks/interpretation", "tasks/remote_interpretation", "console")
+    for p in (ROOT / folder).glob("*.py")
 ]
 
 
