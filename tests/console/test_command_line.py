@@ -301,7 +301,7 @@ def test_a_pipeline_with_nothing_left_to_run_says_why(project):
         ".gitlab-ci.yml:1:32: warning: The job `release` is left out: with `environment` it would"
     )
     assert nothing == (
-        ".gitlab-ci.yml:1:1: error: No job is left to run, so there is no Jenkinsfile. "
+        ".gitlab-ci.yml: error: No job is left to run, so there is no Jenkinsfile. "
         "`smartclide jobs` tells why of each job. [nothing-to-run]"
     )
     assert run("interpret", file, "--image", "127.0.0.1:5000/app").returncode == 0
