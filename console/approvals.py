@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 
+from console.patience import impatient
 from errors import ConflictError, InputError, NotFoundError
 
 _FLOW = "approve"
@@ -81,7 +82,7 @@ def show_waiting(as_json: bool) -> None:
     """Print the questions that wait."""
     from console.views import print_rows
 
-    with get_client(sync_client=True) as client:
+    with impatient(), get_client(sync_client=True) as client:
         found = waiting(client)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
@@ -100,7 +101,7 @@ def answer(run: str, decision: str, comment: str, submitter: str | None, values:
         InputError: Several do, or the answer does not fit.
         ConflictError: It was answered in the same moment.
     """
-    with get_client(sync_client=True) as client:
+    with impatient(), get_client(sync_client=True) as client:
         one = _the_one(waiting(client), run)
         given: dict[str, Any] = {"decision": decision, "comment": comment, "submitter": submitter or login_name()}
         if values:

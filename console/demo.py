@@ -49,14 +49,14 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
         stop_background(home / "sandbox")
         shutil.rmtree(home, ignore_errors=True)
         begin = time.monotonic()
-        console.print(f"[bold]SmartCLIDE demo[/]  {STAND_INS}")
+        console.print(f"[bold]SmartCLIDE demo[/]  {STAND_INS}", soft_wrap=True)
         server = cleanup.enter_context(PrefectServer(home / "prefect"))
         os.environ.update(server.environment())
         cleanup.callback(stop_background, home / "sandbox")
         cleanup.push(_hush)
         state = start_background(home / "sandbox", engine="docker" if engine == "docker" else "builtin")
         console.print(f"  GitLab {state.gitlab_url}   Jenkins {state.jenkins_url}   registry {state.registry}   "
-                      f"Kubernetes {state.kubernetes_url}")  # fmt: skip
+                      f"Kubernetes {state.kubernetes_url}", soft_wrap=True)  # fmt: skip
         with console.status("Waiting for the Prefect server to start"):
             server.wait()
         console.print(f"  Prefect UI {server.ui_url}  (started in {time.monotonic() - begin:.0f} s)\n")
@@ -73,6 +73,7 @@ def _hush(kind: type[BaseException] | None, _error: BaseException | None, _tb: T
     """After Ctrl-C the flow's thread lives until the process ends: that it misses its servers is no news."""
     if kind is not None and issubclass(kind, KeyboardInterrupt):
         logging.disable(logging.CRITICAL)
+        logging.getLogger("prefect._internal.concurrency").disabled = True  # Prefect's own kind, which asks nobody
 
 
 def _run_flows(console: Console, home: Path, state: SandboxState, server: PrefectServer) -> bool:

@@ -17,7 +17,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -38,6 +38,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from console.patience import impatient, told
 from errors import InputError, NotFoundError, printable
 from tasks.jenkins_build.mirrors import is_job
 
@@ -45,6 +46,7 @@ DEPLOYMENT = "smartclide"
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 30
 _SILENT_SECONDS = 10
+_SETTLING_SECONDS = 3  # Prefect's server hears of the states of task runs later than of their flow run's
 _LOOK = {
     "COMPLETED": ("✔", "green"),
     "FAILED": ("✘", "red"),
@@ -89,7 +91,7 @@ def start_remote(flow_name: str, parameters: Mapping[str, Any]) -> UUID:
         NotFoundError: The Prefect server has no such deployment.
         InputError: The parameters do not fit the flow.
     """
-    with get_client(sync_client=True) as client:
+    with impatient(), get_client(sync_client=True) as client:
         try:
             deployment = client.read_deployment_by_name(f"{flow_name}/{DEPLOYMENT}")
         except ObjectNotFound:
@@ -98,7 +100,10 @@ def start_remote(flow_name: str, parameters: Mapping[str, Any]) -> UUID:
                 remedy="Run `smartclide serve` (it also starts a worker), or add --local to run in this process.",
             ) from None
         try:
-            return client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters)).id
+            once = str(uuid4())  # a request that is sent again, as its answer was late, makes no second run
+            return client.create_flow_run_from_deployment(
+                deployment.id, parameters=dict(parameters), idempotency_key=once
+            ).id
         except PrefectHTTPStatusError as error:
             if error.response.status_code in (409, 422):
                 raise InputError(f"The parameters of {flow_name} are refused: {error.response.text}") from error
@@ -114,7 +119,7 @@ class LocalRun(threading.Thread):
     """
 
     def __init__(self, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> None:
-        with get_client(sync_client=True) as client:
+        with told(), get_client(sync_client=True) as client:
             self._run = client.create_flow_run(flow, parameters=dict(parameters))
         self._flow, self._parameters = flow, dict(parameters)
         self.run_id: UUID = self._run.id
@@ -170,16 +175,20 @@ def follow(run_id: UUID, console: Console, local: LocalRun | None = None) -> Run
         local: The run itself, if this process runs it: what ends it before its time is raised, not waited for.
     """
     begin = time.monotonic()
-    hinted = False
+    hinted, end = False, 0.0
     with get_client(sync_client=True) as client:
         display = _LiveDisplay(console) if console.is_terminal else _LineDisplay(console)
         with display:
             while True:
-                run = client.read_flow_run(run_id)
-                display.show(run, _task_runs(client, run_id), _last_log(client, run_id))
+                with told():
+                    run, tasks = client.read_flow_run(run_id), _task_runs(client, run_id)
+                    log = _last_log(client, run_id)
+                display.show(run, tasks, log)
                 if run.state is not None and run.state.is_final():
-                    break
-                if local is not None and local.failure is not None:
+                    end = end or time.monotonic()
+                    if all(map(_is_over, tasks)) or time.monotonic() - end > _SETTLING_SECONDS:
+                        break
+                elif local is not None and local.failure is not None:
                     raise local.failure
                 waits = run.state is None or run.state.is_scheduled()
                 if waits and not hinted and time.monotonic() - begin > _PATIENCE_SECONDS:
@@ -226,6 +235,10 @@ def _step(run: TaskRun | FlowRun) -> str:
 
 def _is_job(run: TaskRun | FlowRun) -> bool:
     return isinstance(run, TaskRun) and is_job(run)
+
+
+def _is_over(run: TaskRun) -> bool:
+    return run.state is not None and run.state.is_final()
 
 
 def _seconds(run: TaskRun | FlowRun) -> str:

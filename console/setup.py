@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 
 from blocks import Cluster, Environment, GitLabServer, ImageRegistry, InterpreterServer, JenkinsServer, MetricsStore
 from console.checks import check_all
+from console.patience import impatient, saved_environment
 from errors import InputError
 
 _PROMPTS = (
@@ -50,18 +51,15 @@ def initialise(name: str, options: Mapping[str, Any]) -> bool:
         if not all(v.ok for v in verdicts):
             click.echo("Nothing was saved. Mend what failed, or add --skip-checks.", err=True)
             return False
-    save(name, environment)
+    with impatient():
+        save(name, environment)
     click.echo(f"Environment {name} is saved. Deploy with: smartclide deploy GROUP/PROJECT -e {name}", err=True)
     return True
 
 
 def check_environment(name: str, as_json: bool) -> bool:
     """Check a saved Environment; whether all is well."""
-    import asyncio
-
-    from blocks.environment import load_environment
-
-    verdicts = check_all(asyncio.run(load_environment(name)))
+    verdicts = check_all(saved_environment(name))
     show(name, verdicts, as_json)
     return all(v.ok for v in verdicts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blocks.environment import Environment, load_environment
+from blocks.environment import Environment
+from console.patience import saved_environment
 from errors import NotFoundError, printable
 from tasks.rollout import operations, services
 from tasks.rollout.cluster import ClusterClient
@@ -29,7 +29,7 @@ def show_status(environment: str, service: str | None, as_json: bool) -> bool:
     Raises:
         NotFoundError: No such service.
     """
-    place = asyncio.run(load_environment(environment))
+    place = saved_environment(environment)
     found = _statuses(place, environment, service)
     if service and not found:
         raise NotFoundError(f"Environment {environment} runs no service {service!r}.")
@@ -56,7 +56,7 @@ def show_history(environment: str, service: str, as_json: bool) -> None:
     Raises:
         NotFoundError: None is recorded.
     """
-    place = asyncio.run(load_environment(environment))
+    place = saved_environment(environment)
     client = ClusterClient(place.cluster)
     try:
         identity = services.identity_of(client, place.namespace, environment, service)

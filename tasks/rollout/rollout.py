@@ -127,7 +127,7 @@ class Rollouts:
         if back is not None:
             raise ConflictError(
                 f"This release of {self._what} was rolled back by hand: revision {back.revision} runs instead.",
-                remedy="Deploy another commit, or deploy this one explicitly again.",
+                remedy="Deploy another commit, or this one again with the option Redeploy (--redeploy).",
             )
 
     @property
