@@ -45,10 +45,11 @@ def instances(name: str, node: Node | None, findings: Findings) -> tuple[Instanc
     if not rows:
         return (Instance(name),)
     count_text = str(len(rows))
-    return tuple(
+    made = (
         Instance(instance_name(name, row), {**row, "CI_NODE_INDEX": str(i), "CI_NODE_TOTAL": count_text}, row)
         for i, row in enumerate(rows, start=1)
     )
+    return tuple({one.name: one for one in made}.values())  # of the same name GitLab keeps the last
 
 
 def instance_name(name: str, row: Mapping[str, str]) -> str:
