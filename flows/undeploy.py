@@ -9,6 +9,7 @@ from blocks.environment import Environment, environment_names, load_environment
 from errors import SmartClideError
 from flows.parameters import Name
 from tasks.jenkins_build.task import keep_running_build, remove_job
+from tasks.rollout.names import Identity
 from tasks.rollout.publication import find_service, list_all_releases, run_holder
 from tasks.rollout.rollout import Rollouts
 
@@ -36,18 +37,27 @@ async def undeploy(
     place = await load_environment(environment)
     identity = await find_service(place.cluster, place.namespace, environment, service)
     rollouts = Rollouts(place.cluster, place.registry, identity, place.rollout_timeout_seconds)
-    deleted = list(await rollouts.undeploy(run_holder(), purge=purge))
-    await keep_running_build(place.jenkins, identity.project, identity.place, None)
-    if purge and (kept := await _needed(place, identity.project)):
-        get_run_logger().info("the Jenkins job of %s is left: %s", identity.project, kept)
-    elif purge:
-        deleted += await remove_job(place.jenkins, identity.project)
-    await acreate_table_artifact([{"deleted": one} for one in deleted], key="result-undeploy")
+    left: list[str] = []
+
+    async def purge_jenkins() -> list[str]:
+        if kept := await _needed(place, identity):
+            left.append(f"the Jenkins job of {identity.project}: {kept}")
+            await keep_running_build(place.jenkins, identity.project, identity.place, None)
+            return []
+        return await remove_job(place.jenkins, identity.project)
+
+    deleted = list(await rollouts.undeploy(run_holder(), purge=purge, elsewhere=purge_jenkins))
+    if not purge:
+        await keep_running_build(place.jenkins, identity.project, identity.place, None)
+    for one in left:
+        get_run_logger().info("left is %s", one)
+    rows = [{"deleted": one} for one in deleted] + [{"deleted": f"not {one}"} for one in left]
+    await acreate_table_artifact(rows, key="result-undeploy")
     return deleted
 
 
-async def _needed(place: Environment, project: str) -> str:
-    """Why the project's Jenkins job must stay; "" when nothing needs it."""
+async def _needed(place: Environment, gone: Identity) -> str:
+    """Why the Jenkins job of the project of a service that goes must stay; "" when nothing needs it."""
     for name in await environment_names():
         try:
             other = await load_environment(name)
@@ -56,6 +66,6 @@ async def _needed(place: Environment, project: str) -> str:
             releases = await list_all_releases(other.cluster, other.namespace, name)
         except SmartClideError as error:
             return f"whether Environment {name} needs it cannot be told: {error.message}"
-        if any(record.project == project for _, record in releases):
+        if any(r.project == gone.project for service, r in releases if (name, service) != (place.name, gone.service)):
             return f"Environment {name} has releases of it"
     return ""

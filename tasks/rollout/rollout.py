@@ -6,7 +6,7 @@ Called by flows; every effect is a task of `task`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
@@ -112,11 +112,35 @@ class Rollouts:
             message = f"{self._what} is back at revision {old.revision}, as revision {record.revision}"
             return Outcome("rolled-back", record, message)
 
-    async def undeploy(self, holder: str, *, purge: bool = False, times: LeaseTimes = DEFAULT_TIMES) -> tuple[str, ...]:
-        """Delete what we own of the service; its history stays, marked ``uninstalled``, unless `purge`."""
+    async def undeploy(
+        self,
+        holder: str,
+        *,
+        purge: bool = False,
+        elsewhere: Callable[[], Awaitable[Sequence[str]]] | None = None,
+        times: LeaseTimes = DEFAULT_TIMES,
+    ) -> tuple[str, ...]:
+        """Delete what we own of the service; its history stays, marked ``uninstalled``, unless `purge`.
+
+        Args:
+            holder: Who, for the Lease.
+            purge: Delete the history too, last of all: while it is there the service is found, so that a purge that
+                failed can be repeated.
+            elsewhere: Removes what a purge takes away besides, and says what.
+            times: Seconds of the Lease.
+        """
         async with self._lease(holder, times) as held:
-            deleted = await delete_objects(self._cluster, self._identity, purge=purge)
-            held.discard = purge
+            deleted = await delete_objects(self._cluster, self._identity)
+            if not purge:
+                return deleted
+            try:
+                deleted += tuple(await elsewhere()) if elsewhere else ()
+            except SmartClideError as error:
+                so_far = f" Deleted before that: {', '.join(deleted)}." if deleted else ""
+                error.message += f"{so_far} The history is kept: repeat the purge when that is mended."
+                raise
+            deleted += await delete_objects(self._cluster, self._identity, purge=True)
+            held.discard = True
             return deleted
 
     def _lease(self, holder: str, times: LeaseTimes) -> AbstractAsyncContextManager[Held]:

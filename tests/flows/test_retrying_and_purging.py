@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from flows.deploy import deploy
 from flows.parameters import DeployOptions
@@ -101,5 +102,31 @@ def test_purging_the_last_release_removes_the_jenkins_job(house, run, tmp_path):
     gone = run(undeploy, service="app", purge=True)
     assert gone.is_completed(), gone
     assert {"Jenkins job smartclide/purged/app", "Jenkins folder smartclide/purged"} <= set(gone.result())
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        house.builds(path)
+
+
+def test_a_purge_that_fails_in_jenkins_can_be_repeated(house, run):
+    """The history goes last: without it nobody would find the service again, nor its job and secrets in Jenkins."""
+    from blocks import JenkinsServer
+
+    path = house.project("purged/mended", **{".gitlab-ci.yml": b"build: {script: [echo building]}"})
+    assert run(deploy, project=path).is_completed()
+    block = JenkinsServer.load(house.environment)
+    right, block.api_token = block.api_token, SecretStr("wrong")
+    block.save(house.environment, overwrite=True)
+    try:
+        failed = run(undeploy, service="mended", purge=True)
+    finally:
+        block.api_token = right
+        block.save(house.environment, overwrite=True)
+    assert (
+        "Deleted before that: Deployment mended, Service mended. The history is kept: repeat the purge"
+        in failed.message
+    )
+    assert house.found("Deployment", "mended") is None
+    gone = run(undeploy, service="mended", purge=True)
+    assert gone.result()[0] == "Jenkins job smartclide/purged/mended"
+    assert gone.result()[-1] == "Secret smartclide.mended.v1"
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         house.builds(path)
