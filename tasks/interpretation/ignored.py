@@ -44,10 +44,6 @@ JOB_NOTES = {
         "`interruptible` stops no single job: a newer deployment of the ref, with `on_conflict` as `auto_cancel`, "
         "stops the whole build until a job has begun that is not interruptible.",
     ),
-    "manual_confirmation": (
-        "keyword-ignored",
-        "`manual_confirmation` is ignored: Jenkins asks its own question, which names the job. Nothing needs doing.",
-    ),
     "pages": (
         "pages",
         "`pages` is ignored: the job runs, nothing is published to GitLab Pages. Publish in its script.",

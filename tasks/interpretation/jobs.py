@@ -193,6 +193,7 @@ class Builder:
             environment=environment,
             secrets=fields.secrets_of(node.get("secrets")),
             coverage=fields.text_of(node.get("coverage")),
+            confirmation=put(fields.text_of(node.get("manual_confirmation")) or "") or None,
             resource_group=put(fields.text_of(node.get("resource_group")) or "") or None,
             interruptible=_interruptible(draft, outcome),
             span=draft.span,

@@ -274,7 +274,7 @@ _WHEN = {
         "the job may fail; a deployment skips such a job, or asks people."
     ),
     "start_in": _exact(),
-    "manual_confirmation": _none("Jenkins asks in its own words.", "keyword-ignored"),
+    "manual_confirmation": _exact("Its text follows the question that names the job."),
     "allow_failure": _exact(),
     "allow_failure:exit_codes": _exact(),
     "needs": _exact("A job starts as soon as what it needs has ended."),

@@ -237,6 +237,7 @@ class Job:
     rules: tuple[Undecided, ...] = ()
     environment: JobEnvironment | None = None
     coverage: str | None = None
+    confirmation: str | None = None
     resource_group: str | None = None
     interruptible: bool = False
     span: Span = _WHOLE_FILE

@@ -47,17 +47,9 @@ from tasks.jenkins_build.job_functions import (
     service_variables,
 )
 from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, secrets_list, with_variables
+from tasks.jenkins_build.job_traits import is_manual, keeps_services, place, question, retries_some, retry_kinds
 from tasks.jenkins_build.names import label
-from tasks.jenkins_build.plan import (
-    Plan,
-    clones,
-    depth_of,
-    keeps_services,
-    manual_wait,
-    place,
-    retries_some,
-    retry_kinds,
-)
+from tasks.jenkins_build.plan import Plan, clones, depth_of, manual_wait
 
 _FIXED = (
     helpers.STATES,
@@ -200,6 +192,8 @@ def _child(child: Child, ranks: Mapping[str, int]) -> MapOf:
 
 def _order(plan: Plan, job: Job, shared: _Shared) -> Entries:
     yield from _needs(plan, job)
+    if job.confirmation and is_manual(job):
+        yield "question", Text(question(job))
     if job.rules:
         yield "rules", shared.rules[job.name]
         return

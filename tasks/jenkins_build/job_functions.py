@@ -21,7 +21,8 @@ from tasks.jenkins_build.groovy import (
     expression,
 )
 from tasks.jenkins_build.job_script import word
-from tasks.jenkins_build.plan import Plan, has_rule_variables, keeps_services, place
+from tasks.jenkins_build.job_traits import has_rule_variables, keeps_services, place
+from tasks.jenkins_build.plan import Plan
 from tasks.jenkins_build.settings import BoundVariable
 
 SETUP = "setup"

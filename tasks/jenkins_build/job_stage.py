@@ -26,24 +26,19 @@ from tasks.jenkins_build.groovy import (
 )
 from tasks.jenkins_build.job_functions import docker_of
 from tasks.jenkins_build.job_secrets import secrets_list
-from tasks.jenkins_build.names import label
-from tasks.jenkins_build.plan import (
-    Group,
-    Plan,
-    clones,
-    depth_of,
-    has_condition,
+from tasks.jenkins_build.job_traits import (
     has_rule_variables,
     is_delayed,
     is_manual,
     keeps_exit_code,
     keeps_services,
-    manual_wait,
     place,
+    question,
     retries_some,
     retry_kinds,
-    sources_name,
 )
+from tasks.jenkins_build.names import label
+from tasks.jenkins_build.plan import Group, Plan, clones, depth_of, has_condition, manual_wait, sources_name
 
 # What a script writes; an agent without a locale would take it for something else.
 _UTF_8 = ("encoding", Text("UTF-8"))
@@ -147,9 +142,8 @@ def _conditions(plan: Plan, job: Job) -> Iterator[str]:
     guard = f"{names.function}Rule().when != '{{}}' || " if job.rules else ""
     if is_manual(job):
         optional = f"{names.function}Rule().allowFailure" if guard else str(job.allow_failure.always).lower()
-        question = Text(f"Run the job {job.name}?")
         seconds = Code(str(manual_wait(plan)))
-        call = _call("approved", mark, Text(f"Job-{names.index}"), question, Code(optional), seconds)
+        call = _call("approved", mark, Text(f"Job-{names.index}"), Text(question(job)), Code(optional), seconds)
         yield f"({guard.format('manual')}{call})" if guard else call
     if is_delayed(job):
         delay = f"{names.function}Rule().delay" if guard else str(job.start_in_seconds or 0)

@@ -302,7 +302,7 @@ List run(String name) {
       if (rule.when == 'delayed') {
         sleep time: rule.delay, unit: 'SECONDS'
       }
-      if (rule.when != 'manual' || approved(name, "Job-${job.number}", "Run the job ${job.title}?", rule.allowFailure, project.wait)) {
+      if (rule.when != 'manual' || approved(name, "Job-${job.number}", job.question ?: "Run the job ${job.title}?", rule.allowFailure, project.wait)) {
         if (job.child) {
           started = startChild(name, job, rule)
         } else {

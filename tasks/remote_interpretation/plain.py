@@ -77,6 +77,7 @@ def _job(job: Job, names: Collection[str], pipeline: Pipeline) -> dict[str, Any]
         "timeout": None if job.timeout_seconds is None else f"{job.timeout_seconds} seconds",
         "environment": None if job.environment is None else _environment(job.environment),
         "coverage": job.coverage,
+        "manual_confirmation": job.confirmation,
         "resource_group": job.resource_group,
         "interruptible": job.interruptible or None,
         "inherit": {"variables": kept} if job.excluded_variables else None,

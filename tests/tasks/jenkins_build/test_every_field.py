@@ -79,6 +79,7 @@ OTHER: dict[tuple[type, str], Any] = {
     (Job, "rules"): (RULE,),
     (Job, "environment"): None,
     (Job, "coverage"): "/x/",
+    (Job, "confirmation"): "Sure?",
     (Job, "resource_group"): "x",
     (Job, "interruptible"): True,
     (Job, "span"): Span("other.yml", 3, 1),
@@ -216,6 +217,8 @@ def test_a_field_is_rendered_or_a_diagnostic_covers_it(
         assert getattr(plain, name) != value
         if (kind, name) == (Cache, "key"):
             plain = replace(plain, key_files=())
+        if (kind, name) == (Job, "confirmation"):
+            plain = replace(plain, when="manual")
         before, after = whole(INSIDE[kind](plain)), whole(INSIDE[kind](replace(plain, **{name: value})))
     settings = RenderSettings("http://gitlab.example/a.git", "a" * 40, rendering=rendering)
     if (kind, name, rendering) == (Undecided, "needs", "stages"):

@@ -331,6 +331,12 @@ def test_a_build_that_does_not_wait_skips_optional_manual_jobs_at_once(runner: R
     assert "Run the job play? Not in this build" in console
 
 
+def test_the_text_that_confirms_a_manual_job_follows_the_question(runner: Runner) -> None:
+    text = "Delete 'it'? ${x}"
+    _, _, console = runner.run(replace(PLAY, confirmation=text), job("next", "b"), manual="skip")
+    assert "Run the job play? Delete 'it'? ${x} Not in this build" in console
+
+
 def test_a_stop_while_a_manual_job_waits_is_no_answer(runner: Runner) -> None:
     result, states, _ = runner.run(PLAY, job("next", "b"), answers={"Job-1": "stop"})
     assert result == "ABORTED"
