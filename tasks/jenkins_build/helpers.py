@@ -17,8 +17,15 @@ STATES = """
 """
 
 FAILED_STAGES = """
-// GitLab stages with a failed job.
+// GitLab stages with a failed job, each once.
 @Field List failedStages = []
+
+@NonCPS
+void noteFailed(Object stage) {
+  if (!(stage in failedStages)) {
+    failedStages.add(stage)
+  }
+}
 """
 
 STASHES = """
@@ -123,7 +130,7 @@ _RETRY_SOME = """int left = job.retries ?: 0
     }"""
 _ONCE = "attempt(name, job, body, after)"
 _FAILED = """if (state == 'failed') {
-    failedStages.add(job.stage)
+    noteFailed(job.stage)
   }"""
 
 

@@ -16,6 +16,8 @@
 @Field Map ends = [:]
 @Field Map free = [:]
 @Field Map awaiting = [:]
+// The jobs of every child pipeline.
+@Field Map inLane = [:]
 // Child pipelines of which no job starts any more once one of theirs has failed.
 @Field List fragile = []
 // By job: how many of its needs have not ended, and which jobs wait for it.
@@ -26,7 +28,7 @@
 // By job: the rule that holds for it.
 @Field Map rules = [:]
 @Field Map progress = [stopped: false]
-// By resource group: the job that runs, and those it holds up.
+// By resource group: the job whose turn it is, and those it holds up.
 @Field Map holder = [:]
 @Field Map heldUp = [:]
 
@@ -65,22 +67,31 @@ List begin() {
     if (job.stash || job.dotenv) {
       givers.add(name)
     }
+    if (job.lane) {
+      keepIn(inLane, job.lane, name)
+    }
     if (job.needs == null) {
-      inStage[job.stage] = (inStage[job.stage] ?: []) + [name]
+      keepIn(inStage, job.stage, name)
     } else {
       missing[name] = job.needs.size()
       if (!job.needs) {
-        free[laneOf(job)] = (free[laneOf(job)] ?: []) + [name]
+        keepIn(free, laneOf(job), name)
       }
       for (need in job.needs) {
-        if (waiting[need] == null) {
-          waiting[need] = []
-        }
-        waiting[need].add(name)
+        keepIn(waiting, need, name)
       }
     }
   }
   return opened(0, project.stages)
+}
+
+// Adds a job to one of the lists of a map.
+@NonCPS
+void keepIn(Map lists, Object key, String name) {
+  if (lists[key] == null) {
+    lists[key] = []
+  }
+  lists[key].add(name)
 }
 
 @NonCPS
@@ -118,19 +129,20 @@ List ended(String name) {
   ready.addAll(nextStages(laneOf(jobs[name])))
   String group = jobs[name].group
   if (group && holder[group] == name) {
-    holder[group] = null
-    ready.addAll(heldUp[group] ?: [])
-    heldUp[group] = []
+    holder[group] = heldUp[group] ? heldUp[group].remove(0) : null
+    if (holder[group]) {
+      ready.add(holder[group])
+    }
   }
   return ready
 }
 
-// Whether a job may run now: one of a resource group at a time. Else it is ready once more when that one has ended.
+// Whether a job may run now: one of a resource group at a time. Else it is ready once more when it is its turn.
 @NonCPS
 boolean mayRun(String name) {
   String group = jobs[name].group
-  if (group && holder[group]) {
-    heldUp[group] = (heldUp[group] ?: []) + [name]
+  if (group && holder[group] && holder[group] != name) {
+    keepIn(heldUp, group, name)
     return false
   }
   if (group) {
@@ -317,7 +329,7 @@ List run(String name) {
     } catch (Exception e) {
       // Not the script: that ends in runJob.
       states[name] = 'failed'
-      failedStages.add(job.stage)
+      noteFailed(job.stage)
       echo "gl-job name=${name} state=failed"
       String buildResult = job.inChild ? 'SUCCESS' : 'FAILURE'
       catchError(buildResult: buildResult, stageResult: 'FAILURE', catchInterruptions: false) {
@@ -370,11 +382,9 @@ void childEnded(String name, Map job) {
 // The jobs of a child pipeline that does not start.
 void skipChild(Map job) {
   if (job.child?.end) {
-    for (name in jobs.keySet()) {
-      if (laneOf(jobs[name]) == job.child.first) {
-        decided(name, 'never', false)
-        skipChild(jobs[name])
-      }
+    for (name in (inLane[job.child.first] ?: [])) {
+      decided(name, 'never', false)
+      skipChild(jobs[name])
     }
   }
 }
