@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import product
+from math import prod
 
 from tasks.interpretation.pipeline import Job, Pipeline
 
 _PROJECT_DIR = re.compile(r"^\$(?:CI_PROJECT_DIR|\{CI_PROJECT_DIR\})(?:/|$)")
 SHOWN = ("junit", "dotenv")
 _BRACES = re.compile(r"\{([^{}]*)\}")
+_CLASS = re.compile(r"\[([^]/\\!^][^]/\\]*)\]")
+_MOST_CHOICES = 64
 # Ant separates patterns by commas, has no character classes and takes a backslash for a slash: one `?` each.
 _NOT_IN_ANT = re.compile(r"\[[^\]/]+\]|[,\\]|^ | $")
 
@@ -17,8 +21,8 @@ _NOT_IN_ANT = re.compile(r"\[[^\]/]+\]|[,\\]|^ | $")
 def ant_patterns(paths: Iterable[str]) -> str:
     """Patterns that select what GitLab's `paths` select: a folder stands for everything below it.
 
-    >>> ant_patterns(["dist/", "*.log", "a/**"])
-    'dist/**,*.log,*.log/**,a/**'
+    >>> ant_patterns(["dist/", "*.log", "a/**", "b/[1-3]/*/"])
+    'dist/**,*.log,*.log/**,a/**,b/1/*/**,b/2/*/**,b/3/*/**'
     """
     return ",".join(dict.fromkeys(pattern for path in paths for pattern in _patterns(path)))
 
@@ -53,7 +57,7 @@ def _patterns(path: str) -> list[str]:
 
 def _plain(path: str) -> list[str]:
     relative = re.sub(r"^(?:\./)+", "", _PROJECT_DIR.sub("", path)) or "**"
-    return [_NOT_IN_ANT.sub("?", plain) for plain in _without_braces(relative)]
+    return [_NOT_IN_ANT.sub("?", plain) for choice in _without_braces(relative) for plain in _without_classes(choice)]
 
 
 def _with_folder(pattern: str) -> list[str]:
@@ -70,6 +74,21 @@ def _without_braces(path: str) -> list[str]:
         return [path]
     before, after = path[: match.start()], path[match.end() :]
     return [done for choice in match[1].split(",") for done in _without_braces(before + choice + after)]
+
+
+def _without_classes(path: str) -> list[str]:
+    """One path for each choice of the characters in brackets, unless they are too many: they then stay."""
+    parts = [_characters(part) if index % 2 else [part] for index, part in enumerate(_CLASS.split(path))]
+    return ["".join(choice) for choice in product(*parts)] if prod(map(len, parts)) <= _MOST_CHOICES else [path]
+
+
+def _characters(text: str) -> list[str]:
+    """What a class stands for: its characters and ranges. One that holds wildcards stays as it is."""
+    if any(sign in text for sign in "*?"):
+        return [f"[{text}]"]
+    ranges = re.findall(r"(.)-(.)|(.)", text, re.DOTALL)
+    found = [[one] if one else map(chr, range(ord(first), ord(last) + 1)) for first, last, one in ranges]
+    return list(dict.fromkeys(character for characters in found for character in characters))
 
 
 def has_stash(job: Job) -> bool:

@@ -14,6 +14,9 @@ STATES = """
 // How each GitLab job ended, by its name: success, unstable (failed, but allowed to), failed, canceled, skipped, or
 // absent (kept out by its rules).
 @Field Map states = [:]
+
+// Jobs that ran out of time: GitLab gives them no after_script, and keeps none of their files.
+@Field Map overdue = [:]
 """
 
 FAILED_STAGES = """
@@ -67,6 +70,7 @@ ATTEMPT = """
 // One attempt at a job. On GitLab each is a job of its own: `after` ends all of them, with the state of that one.
 void attempt(String name, Map job, Closure body, Closure after) {
   states[name] = 'failed'
+  overdue[name] = false
   try {
     limited(job.timeout) {
       body()
@@ -74,6 +78,9 @@ void attempt(String name, Map job, Closure body, Closure after) {
     states[name] = 'success'
   } catch (FlowInterruptedException e) {
     states[name] = 'canceled'
+    throw e
+  } catch (Exception e) {
+    overdue[name] = (e.message ?: '').startsWith('timed out')
     throw e
   } finally {
     if (after != null) {
@@ -264,11 +271,21 @@ void afterScript(String name, Closure body) {
     }
   }
 }
+
+// Its commands. What a job that ran out of time has left in Docker is removed without them.
+void afterShell(String name, String text) {
+  if (!overdue[name]) {
+    sh label: 'after_script', encoding: 'UTF-8', script: text
+  }
+}
 """
 
 CACHED = """
 // Restores or saves a job's caches, which never fails the job.
 void cached(String name, String label, String text) {
+  if (overdue[name]) {
+    return
+  }
   withEnv(["CI_JOB_STATUS=${states[name]}"]) {
     int code = sh(label: label, returnStatus: true, script: text)
     if (code != 0) {

@@ -286,9 +286,9 @@ def _after_script(plan: Plan, job: Job) -> list[Statement]:
         return []
     names = plan.names[job.name]
     script = _script_call(plan, job, "AfterScript")
-    body: Statement = Step("sh", (), (("label", Text("after_script")), _UTF_8, ("script", script)))
+    body: Statement = Step("afterShell", (Text(names.mark), script))
     if job.image is not None:
-        run = Step("sh", (), (("label", Text("after_script")), _UTF_8, ("script", Code(f"{names.function}AfterRun()"))))
+        run = Step("afterShell", (Text(names.mark), Code(f"{names.function}AfterRun()")))
         cleanup = Code(f"{names.function}{'After' if keeps_services(job) else ''}Cleanup()")
         body = Step("contained", (script, cleanup), body=(run,))
     return [Step("afterScript", (Text(names.mark),), body=tuple(_with_secrets(plan, job, [body])))]
@@ -296,8 +296,8 @@ def _after_script(plan: Plan, job: Job) -> list[Statement]:
 
 _ARTIFACTS_WHEN = {
     "on_success": "states[{}] == 'success'",
-    "on_failure": "states[{}] in ['failed', 'unstable']",
-    "always": "states[{}] in ['success', 'failed', 'unstable']",
+    "on_failure": "states[{0}] in ['failed', 'unstable'] && !overdue[{0}]",
+    "always": "states[{0}] in ['success', 'failed', 'unstable'] && !overdue[{0}]",
 }
 
 

@@ -458,10 +458,10 @@ void after(String name, Map job, Map rule, List from) {
       withSecrets(job) {
         if (job.afterRun) {
           contained(text, job.afterCleanup ?: job.cleanup) {
-            sh label: 'after_script', encoding: 'UTF-8', script: job.afterRun
+            afterShell name, job.afterRun
           }
         } else {
-          sh label: 'after_script', encoding: 'UTF-8', script: text
+          afterShell name, text
         }
       }
     }
@@ -470,7 +470,7 @@ void after(String name, Map job, Map rule, List from) {
 
 // What the job leaves behind: its artifacts and reports.
 void keep(String name, Map job) {
-  if (job.stash && states[name] in job.keep) {
+  if (job.stash && states[name] in job.keep && !overdue[name]) {
     String includes = job.untracked ? untracked(job.includes) : job.includes
     String excludes = job.excludes ?: ''
     stash name: job.stash, includes: includes, excludes: excludes, allowEmpty: true, useDefaultExcludes: false

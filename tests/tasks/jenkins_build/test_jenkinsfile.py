@@ -191,7 +191,7 @@ def test_artifacts_are_kept_for_later_jobs_and_for_people() -> None:
         "post {\n"
         "  always {\n"
         "    script {\n"
-        "      if (states['test%3A%20%5Bx%5D'] in ['failed', 'unstable']) {\n"
+        "      if (states['test%3A%20%5Bx%5D'] in ['failed', 'unstable'] && !overdue['test%3A%20%5Bx%5D']) {\n"
         "        stash name: 'test-x', includes: 'dist/**,a b?c,a b?c/**', excludes: 'dist/*.o',"
         " allowEmpty: true, useDefaultExcludes: false\n"
         "        stashes.add 'test-x'\n"
@@ -212,7 +212,9 @@ def test_artifacts_are_kept_for_later_jobs_and_for_people() -> None:
         (["dist"], "dist,dist/**"),
         (["./dist/", "$CI_PROJECT_DIR/x/**/*"], "dist/**,x/**/*"),
         (["a.{js,css}"], "a.js,a.js/**,a.css,a.css/**"),
-        (["[0-9]*.log"], "?*.log,?*.log/**"),
+        (["[0-2]x"], "0x,0x/**,1x,1x/**,2x,2x/**"),
+        (["[a_][01]/", "[!a].o", "[?].c"], "a0/**,a1/**,_0/**,_1/**,?.o,?.o/**,?.c,?.c/**"),
+        (["[a-z][a-z].d/"], "??.d/**"),
         (["."], "**"),
     ],
 )

@@ -114,8 +114,14 @@ CASES: dict[str, Case] = {
     ),
     "not allowed": Case(
         (
-            job("code", "a", "exit 2", allow_failure=AllowFailure(exit_codes=(137,))),
-            job("slow", "a", "sleep 30", timeout_seconds=1, after_script=("echo out:after $CI_JOB_STATUS",)),
+            job(
+                "code",
+                "a",
+                "exit 2",
+                allow_failure=AllowFailure(exit_codes=(137,)),
+                after_script=("echo out:after $CI_JOB_STATUS",),
+            ),
+            job("slow", "a", "sleep 30", timeout_seconds=1, after_script=("echo out:not after a timeout",)),
             job("next", "b"),
         ),
         {"code": "failed", "slow": "failed", "next": "skipped"},
