@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from blocks.addresses import unusable_proxy
 from blocks.background import begun
-from blocks.kubeconfig_pair import take_out
+from blocks.kubeconfig_pair import Held, take_out
 from blocks.schema_once import SchemaOnce
 from errors import AccessError, InputError
 
@@ -87,8 +87,10 @@ class Cluster(SchemaOnce):
             made = client.ApiClient(configuration)
         except (ValueError, urllib3.exceptions.HTTPError):
             raise unusable_proxy() from None
-        if held:
-            own = held.context(verify=configuration.verify_ssl, own_authority=bool(configuration.ssl_ca_cert))
+        if str(configuration.host).startswith("https"):
+            own = (held or Held()).context(
+                verify=configuration.verify_ssl, own_authority=bool(configuration.ssl_ca_cert)
+            )
             made.rest_client.pool_manager.connection_pool_kw["ssl_context"] = own
         return made
 

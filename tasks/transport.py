@@ -27,6 +27,10 @@ _CERTIFICATE_FAULTS = {
         "is another host's",
         "Write the address with a name that the certificate holds.",
     ),
+    ("key identifier", "key usage", "basic constraints"): (
+        "lacks what RFC 5280 asks of it or of its authority, on which Python 3.13 and newer insist",
+        "Have it issued anew, with key identifiers and key usage; or run the worker on Python 3.12.",
+    ),
 }
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]+)?")
 

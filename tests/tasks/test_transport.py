@@ -46,6 +46,12 @@ def test_a_date_is_taken_as_universal_time(monkeypatch, zone):
             "certificate holds.",
         ),
         (
+            "certificate verify failed: Missing Authority Key Identifier (_ssl.c:1020)",
+            "The TLS certificate of the cluster at h lacks what RFC 5280 asks of it or of its authority, on which "
+            "Python 3.13 and newer insist. Have it issued anew, with key identifiers and key usage; or run the worker on "
+            "Python 3.12.",
+        ),
+        (
             "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required (_ssl.c:2580)",
             "The cluster at h wants a certificate of this client, or refuses its own. Only a cluster's kubeconfig can "
             "name one; for other servers use an address that wants none.",

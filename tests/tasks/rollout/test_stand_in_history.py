@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from prefect.artifacts import Artifact
 
-from console import views
+from console import patience, views
 from errors import ConflictError, InputError, NotFoundError, RolloutFailedError
 from tasks.rollout import operations
 from tasks.rollout.publication import find_service, list_all_releases, publish_plan, publish_release
@@ -155,7 +155,7 @@ def environment(away, monkeypatch):
     async def load(_name):
         return SimpleNamespace(cluster=away.cluster, namespace=away.identity.namespace)
 
-    monkeypatch.setattr(views, "load_environment", load)
+    monkeypatch.setattr(patience, "load_environment", load)
 
 
 def test_status_and_history_on_the_command_line(away, environment, capsys):
