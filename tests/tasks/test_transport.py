@@ -48,8 +48,8 @@ def test_a_date_is_taken_as_universal_time(monkeypatch, zone):
         (
             "certificate verify failed: Missing Authority Key Identifier (_ssl.c:1020)",
             "The TLS certificate of the cluster at h lacks what RFC 5280 asks of it or of its authority, on which "
-            "Python 3.13 and newer insist. Have it issued anew, with key identifiers and key usage; or run the worker on "
-            "Python 3.12.",
+            "Python 3.13 and newer insist. Have it issued anew, with key identifiers and key usage; or run the worker "
+            "on Python 3.12.",
         ),
         (
             "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required (_ssl.c:2580)",
