@@ -127,6 +127,7 @@ def interpret_text(text: str, file: Path, options: InterpretOptions, tree: froze
         git_credentials_id=options.git_credentials,
         image=image,
         registry_credentials_id=options.image_credentials,
+        default_branch=options.default_branch,
         rendering=options.rendering,
     )
     if not pipeline.jobs and image is None:

@@ -9,7 +9,7 @@ from tasks.jenkins_build.groovy import literal
 from tasks.jenkins_build.settings import RenderSettings
 
 # Names that mean themselves in a refspec, of which Jenkins takes several with spaces between and expands `$`.
-_PLAIN_NAME = re.compile(r"(?!.*\.lock(?:/|$))[\w+@#=,-]+(?:[./][\w+@#=,-]+)*", re.ASCII)
+PLAIN_NAME = re.compile(r"(?!.*\.lock(?:/|$))[\w+@#=,-]+(?:[./][\w+@#=,-]+)*", re.ASCII)
 
 
 def refspec(pipeline: Pipeline, settings: RenderSettings) -> str:
@@ -19,9 +19,9 @@ def refspec(pipeline: Pipeline, settings: RenderSettings) -> str:
     fetched by the commit's hash: it may have moved on, or be gone.
     """
     commit, variables = settings.commit_sha, pipeline.variables
-    if _PLAIN_NAME.fullmatch(branch := variables.get("CI_COMMIT_BRANCH", "")):
+    if PLAIN_NAME.fullmatch(branch := variables.get("CI_COMMIT_BRANCH", "")):
         return f"+{commit}:refs/remotes/origin/{branch}"
-    if _PLAIN_NAME.fullmatch(tag := variables.get("CI_COMMIT_TAG", "")):
+    if PLAIN_NAME.fullmatch(tag := variables.get("CI_COMMIT_TAG", "")):
         return f"+refs/tags/{tag}:refs/tags/{tag} {commit}"
     return commit
 

@@ -73,13 +73,15 @@ _POSIX = {
 }
 
 
-def value_function(names: Iterable[str], known: Mapping[str, str]) -> str:
-    """The function that gives a variable as rules see it: null when it is empty or absent; `known` need no asking."""
-    entries = [
-        f"{name}: {literal(known[name]) if name in known else f'params.{name} ?: env.{name}'}"
-        for name in names
-        if _NAME.fullmatch(name)
-    ]
+def value_function(names: Iterable[str], known: Mapping[str, str], usual: Mapping[str, str]) -> str:
+    """The function that gives a variable as rules see it: null when it is empty or absent.
+
+    Args:
+        names: What may be asked for.
+        known: Values of those that need no asking.
+        usual: Values of those that the build may leave out.
+    """
+    entries = [f"{name}: {_given(name, known, usual)}" for name in names if _NAME.fullmatch(name)]
     if len(entries) <= _IN_MAP:
         return _VALUE.replace("@GIVEN@", f"given = [{_listed(entries, '      ') or ':'}]")
     parts = [entries[at : at + _IN_MAP] for at in range(0, len(entries), _IN_MAP)]
@@ -89,6 +91,12 @@ def value_function(names: Iterable[str], known: Mapping[str, str]) -> str:
         for number, part in enumerate(parts, start=1)
     )
     return _VALUE.replace("@GIVEN@", calls) + "".join(functions)
+
+
+def _given(name: str, known: Mapping[str, str], usual: Mapping[str, str]) -> str:
+    if name in known:
+        return literal(known[name])
+    return f"params.{name} ?: env.{name}" + (f" ?: {literal(usual[name])}" if name in usual else "")
 
 
 def _listed(entries: list[str], indent: str) -> str:

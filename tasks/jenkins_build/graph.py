@@ -95,7 +95,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
     check_ends(plan)
     login = plan.settings.registry_credentials_id
     own = [
-        conditions.value_function(plan.asked_variables, plan.known_variables),
+        conditions.value_function(plan.asked_variables, plan.known_variables, plan.usual_values),
         dotenv.stronger(plan.pipeline.stronger),
         *([helpers.logged_in(login)] if login else []),
     ]

@@ -15,7 +15,7 @@ from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
-from tasks.jenkins_build.cloning import checkout
+from tasks.jenkins_build.cloning import PLAIN_NAME, checkout
 from tasks.jenkins_build.dotenv import READ, lent, stronger, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.job_script import word
@@ -95,6 +95,15 @@ class Plan:
         return {name: given[name] for name in self.asked_variables if name in given and name in BASE_VARIABLES}
 
     @cached_property
+    def usual_values(self) -> dict[str, str]:
+        """What a build has that is told nothing else: on GitLab no pipeline is without these."""
+        values = {"CI_PIPELINE_SOURCE": "push"}
+        if PLAIN_NAME.fullmatch(self.settings.default_branch):
+            values["CI_DEFAULT_BRANCH"] = self.settings.default_branch
+        known = self.pipeline.variables
+        return {} if self.pipeline.decided else {name: text for name, text in values.items() if name not in known}
+
+    @cached_property
     def agent_variables(self) -> dict[str, str]:
         """Shell text, for use in double quotes, of the variables that only the build knows, by name."""
         variables = {n: v for n, v in job_script.AGENT_VARIABLES.items() if n not in self.pipeline.variables}
@@ -102,7 +111,8 @@ class Plan:
         if self.pipeline.decided:
             return variables
         given = {name: f"${{{name}-}}" for name in self.parameters[3:]}
-        return {**variables, **job_script.COMMIT_VARIABLES, **given}
+        usual = {name: f"${{{name}:-{text}}}" for name, text in self.usual_values.items()}
+        return {**variables, **job_script.COMMIT_VARIABLES, **given, **usual}
 
     @property
     def commit_word(self) -> str:
@@ -321,7 +331,10 @@ def _condition_helpers(plan: Plan) -> list[tuple[bool, str]]:
     nodes = conditions.walk(plan.conditions)
     by_text = any(isinstance(n, terms.Match) and not isinstance(n.pattern, terms.Pattern) for n in nodes)
     return [
-        (bool(plan.asked_variables), conditions.value_function(plan.asked_variables, plan.known_variables)),
+        (
+            bool(plan.asked_variables),
+            conditions.value_function(plan.asked_variables, plan.known_variables, plan.usual_values),
+        ),
         (bool(plan.questions), conditions.ANSWERS),
         (any(isinstance(node, terms.Truth) for node in nodes), conditions.PRESENT),
         (by_text, conditions.MATCHES),

@@ -66,6 +66,7 @@ class RenderSettings:
             the image there (see `Plan.uses_login`); None = there is none, they are not set.
         registry_job: A job that gets the login although its text does not mention it.
         bound_variables: Secret variables, by reference to the credentials that hold them.
+        default_branch: CI_DEFAULT_BRANCH of a build that is given none, when the pipeline is undecided; empty = none.
         rendering: ``stages``: declarative stages, which wait for each other. ``graph``: jobs as data with a fixed
             runner, which starts every job as soon as its needs are met. ``auto``: the graph where there are needs,
             more than `auto_stages` stages, or stages that do not fit a JVM method of 64 KB.
@@ -84,6 +85,7 @@ class RenderSettings:
     registry_credentials_id: str | None = None
     registry_job: str | None = None
     bound_variables: tuple[BoundVariable, ...] = ()
+    default_branch: str = ""
     rendering: Literal["auto", "stages", "graph"] = "auto"
     auto_stages: int = 20
     max_stages: int = 25

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from console.interpret import InterpretOptions, interpret_file
+from sandbox.jenkins import executor
 from tasks.interpretation.compiler import interpret
 from tasks.interpretation.context import Context
+from tests.tasks.jenkins_build.running import Listening, project
 from tests.tasks.jenkins_build.test_rule_needs import run
 
 PIPELINE = """
@@ -93,3 +97,33 @@ b: {variables: {GIT_STRATEGY: none}, script: [b]}
     ]
     decided = Context({"CI_COMMIT_BRANCH": "main", "X": "1"})
     assert interpret({".gitlab-ci.yml": text}, decided).diagnostics == ()
+
+
+USUAL = """
+merge: {script: [echo no], rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]}
+push: {script: ['echo "$CI_PIPELINE_SOURCE $CI_DEFAULT_BRANCH"'], rules: [{if: $CI_PIPELINE_SOURCE == "push"}]}
+main:
+  script: ['echo "of $FROM"']
+  variables: {FROM: $CI_DEFAULT_BRANCH}
+  rules: [{if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH}]
+"""
+
+
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({}, {"push": ["push main"], "main": ["of main"]}),
+        ({"CI_DEFAULT_BRANCH": "trunk"}, {"push": ["push trunk"]}),
+        ({"CI_PIPELINE_SOURCE": "web"}, {"main": ["of main"]}),
+    ],
+)
+def test_a_build_that_is_told_nothing_else_is_of_a_push_and_has_the_default_branch(
+    tmp_path: Path, given: dict[str, str], lines: dict[str, list[str]], rendering: Literal["stages", "graph"]
+) -> None:
+    (tmp_path / ".gitlab-ci.yml").write_text(USUAL)
+    made = interpret_file(tmp_path / ".gitlab-ci.yml", InterpretOptions(rendering=rendering))
+    commit = project(tmp_path / "repository", {"file": "x"})
+    given = {"COMMIT_SHA": commit.sha, "REPO_URL": commit.clone_url, "CI_COMMIT_BRANCH": "main", **given}
+    host = Listening(tmp_path, str(made.jenkinsfile), {"PATH": os.environ["PATH"]}, **given)
+    assert host.ran(executor.run(host)).lines == lines
