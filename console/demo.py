@@ -135,4 +135,4 @@ def _keep(console: Console, server: PrefectServer, state: SandboxState, cleanup:
     try:
         asyncio.run(asyncio.Event().wait())
     except KeyboardInterrupt:
-        console.print("Cleaning up.")
+        console.print("Cleaning up; flow runs under way are cancelled first.")

@@ -17,6 +17,7 @@ from rich.console import Console
 from console.follow import RunResult, follow, quiet_logging, start_local, start_remote
 from errors import InputError, printable
 
+_ONE_AT_A_TIME = "Deployment concurrency limit reached."  # Prefect's own words
 _BAD_INPUT = ("InputError: ", "InterpretationError: ")
 
 
@@ -76,6 +77,8 @@ def show_result(result: RunResult, as_json: bool) -> None:
     if not result.ok:
         message = re.sub(r"^[A-Za-z]+Error: ", "", why(result))
         click.echo(printable(f"{result.state.capitalize()}: {message or 'see its log in the Prefect UI'}"), err=True)
+        if message == _ONE_AT_A_TIME:
+            click.echo("Another run of it, by schedule perhaps, is under way. Add --local for one beside it.", err=True)
     rows = result.data if isinstance(result.data, list) else []
     from console.views import print_record, print_rows
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from errors import AccessError, ConflictError, InputError, NotFoundError, SmartClideError
+from tasks.hiding import Hider
 from tasks.rollout import history, manifest, names
 from tasks.rollout.cause import NOT_READY, find_cause
 from tasks.rollout.cluster import ClusterClient, owned
@@ -123,7 +125,7 @@ def observe(client: ClusterClient, identity: Identity, revision: int) -> tuple[P
 
 
 def with_log(client: ClusterClient, identity: Identity, cause: Cause | None) -> Cause | None:
-    """The cause with the container's last lines, where it ran."""
+    """The cause with the container's last lines, where it ran, without the Secrets that its pod is given."""
     if cause is None or cause.category not in _LOGGED or not cause.pod:
         return cause
     ended = cause.category in _ENDED  # it may run again by now, with nothing to say yet
@@ -131,9 +133,22 @@ def with_log(client: ClusterClient, identity: Identity, cause: Cause | None) -> 
         place = (cause.pod, cause.container)
         lines = client.log_tail(identity.namespace, place, previous=ended)
         lines = lines or client.log_tail(identity.namespace, place, previous=not ended)
+        hide = Hider(*_secrets_given(client, identity.namespace, cause.pod))
     except SmartClideError:  # a help for the reader; the cause itself stands without
         return cause
-    return replace(cause, log_tail=lines)
+    return replace(cause, detail=hide(cause.detail), log_tail=tuple(map(hide, lines)))
+
+
+def _secrets_given(client: ClusterClient, namespace: str, pod: str) -> list[str]:
+    """Values of Secrets that are environment variables of a pod's containers: programs tell them when they fail."""
+    spec = (client.find("Pod", namespace, pod) or {}).get("spec") or {}
+    variables = [v for c in spec.get("containers") or [] for v in c.get("env") or []]
+    keys = [v["valueFrom"]["secretKeyRef"] for v in variables if "secretKeyRef" in (v.get("valueFrom") or {})]
+    data = {
+        name: (client.find("Secret", namespace, name) or {}).get("data") or {} for name in {key["name"] for key in keys}
+    }
+    packed = [data[key["name"]].get(key["key"]) or "" for key in keys]
+    return [base64.b64decode(value).decode("utf-8", "replace") for value in packed]
 
 
 def status(client: ClusterClient, identity: Identity) -> ServiceStatus:

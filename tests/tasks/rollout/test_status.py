@@ -294,6 +294,9 @@ class RunningAgain:
         assert (namespace, pod) == ("n", ("shop-1", "shop"))
         return ("boom",) if previous else ("starting",)
 
+    def find(self, kind, namespace, name):
+        assert (kind, namespace, name) == ("Pod", "n", "shop-1")
+
 
 @pytest.mark.parametrize(
     ("category", "log"), [("crash-loop", "boom"), ("out-of-memory", "boom"), ("readiness-probe", "starting")]
@@ -301,6 +304,30 @@ class RunningAgain:
 def test_the_log_is_of_the_run_that_ended(category, log):
     cause = Cause(category, "s", "d", "r", "shop-1", container="shop")
     assert with_log(RunningAgain(), Identity("shop", "n", "e", "g/shop"), cause).log_tail == (log,)
+
+
+class Telling:
+    """A cluster with a container that tells its password when it fails."""
+
+    def log_tail(self, namespace, pod, *, previous):
+        return ("no login: postgres://shop:s3cret@database/shop", "with s3cret, which is not open", "line-0f-key")
+
+    def find(self, kind, namespace, name):
+        def given(key):
+            return {"name": key, "valueFrom": {"secretKeyRef": {"name": "database", "key": key}}}
+
+        first, second = [{"name": "A", "value": "open"}, given("password"), given("none")], [given("key")]
+        if (kind, name) == ("Pod", "shop-1"):
+            return {"spec": {"containers": [{"env": first}, {"env": second}]}}
+        assert (kind, name) == ("Secret", "database")
+        return {"data": {"password": "czNjcmV0", "key": "YmVnaW4KbGluZS0wZi1rZXkK", "user": "b3Blbg=="}}
+
+
+def test_a_log_is_told_without_the_secrets_that_the_pod_is_given():
+    cause = Cause("crash-loop", "s", "ended: s3cret", "r", "shop-1", container="shop")
+    told = with_log(Telling(), Identity("shop", "n", "e", "g/shop"), cause)
+    assert told.detail == "ended: ***"
+    assert told.log_tail == ("no login: postgres://***@database/shop", "with ***, which is not open", "***")
 
 
 class WithoutEndpoints:
