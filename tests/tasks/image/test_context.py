@@ -83,6 +83,7 @@ def test_special_mode_bits_and_owners_are_dropped(archive: Callable[..., Path], 
     assert (found.st_mode & 0o7777, found.st_uid) == (0o755, folder.stat().st_uid)
 
 
+@pytest.mark.filterwarnings("ignore:Python 3.14 will, by default, filter:DeprecationWarning")  # of 3.12 and 3.13
 def test_the_same_without_the_filter_of_newer_pythons(
     archive: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
