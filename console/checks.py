@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+
+import click
 
 from blocks.background import begun
 from blocks.cluster import Cluster
@@ -26,6 +28,7 @@ from tasks.storing import storing
 
 REQUIRED_PLUGINS = ("workflow-aggregator", "git", "credentials-binding", "junit")
 _SUGGESTED_BY_PARTS = {"workflow-aggregator": "pipeline-model-definition"}  # the aggregator is only a list of others
+_SILENT_SECONDS = 10.0
 _REQUESTS = 4  # times the longest of the blocks' timeouts: what all checks may take
 _PROBE = "probe:\n  script: [echo ok]\n"
 _NEEDED_RIGHTS = (
@@ -59,6 +62,7 @@ def check_all(environment: Environment) -> list[Verdict]:
         checks.append(("Interpreter", lambda: check_interpreter(interpreter)))
     end = time.monotonic() + _patience(environment)
     running = [(system, begun(check)) for system, check in checks]
+    _tell_late(running, end)
     return [_verdict(system, found, end) for system, found in running]
 
 
@@ -148,6 +152,15 @@ def _patience(environment: Environment) -> float:
     """Seconds for all checks: a block's timeout is for each piece of an answer, and a server may send many."""
     servers = (environment.gitlab, environment.jenkins, environment.registry, environment.cluster)
     return _REQUESTS * max(server.timeout_seconds for server in servers)
+
+
+def _tell_late(running: Sequence[tuple[str, Future[str]]], end: float) -> None:
+    """After a while name, on standard error, what is waited for."""
+    wait([check for _, check in running], timeout=_SILENT_SECONDS)
+    late = [system for system, check in running if not check.done()]
+    if late:
+        longest = end - time.monotonic()
+        click.echo(f"No answer yet: {', '.join(late)}. They have {longest:.0f} s more at most ...", err=True)
 
 
 def _verdict(system: str, check: Future[str], end: float) -> Verdict:

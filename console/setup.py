@@ -171,6 +171,7 @@ def _default_store() -> str:
 
 
 def _ask(answers: dict[str, Any]) -> dict[str, Any]:
+    missing = []
     interactive = not answers.get("non_interactive") and sys.stdin.isatty()
     for key, title, default, secret in _PROMPTS:
         if answers.get(key) or (key == "registry_password" and not answers.get("registry_user")):
@@ -180,6 +181,8 @@ def _ask(answers: dict[str, Any]) -> dict[str, Any]:
         if interactive:
             answers[key] = click.prompt(title, default=default, hide_input=secret, show_default=bool(default), err=True)
         elif key not in _OPTIONAL:
-            flag = "--" + key.replace("_", "-")
-            raise InputError(f"{title} is missing.", remedy=f"Give {flag} or SMARTCLIDE_{key.upper()}.")
+            missing.append(f"{title} (--{key.replace('_', '-')} or SMARTCLIDE_{key.upper()})")
+    if missing:
+        remedy = "Give it." if len(missing) == 1 else "Give all of them."
+        raise InputError(f"Missing: {', '.join(missing)}.", remedy=remedy)
     return answers

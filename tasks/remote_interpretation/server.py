@@ -21,7 +21,7 @@ from tasks.hiding import Hider
 from tasks.interpretation.diagnostics import Diagnostic
 from tasks.remote_interpretation.exchange import ORDER_FIELD, SERVICE, Answer, Order, read_diagnostics
 from tasks.source.model import CI_FILE
-from tasks.transport import requests_fault, retry_after
+from tasks.transport import requests_fault, retry_after, whose_fault
 
 PATH = "api/v1/pipeline/jenkins"
 _MAX_BYTES = 16 * 2**20
@@ -88,7 +88,7 @@ class Interpreter:
             found = response.content.decode("utf-8-sig")
         except UnicodeDecodeError:
             found = ""
-        if not found.strip() or found.lstrip().startswith("<"):
+        if not found.strip() or found.lstrip().startswith(("<", "{")):  # a page, or JSON
             raise ProtocolError(f"{self.name} gave no Jenkinsfile.", remedy="Check its address, and for a proxy.")
         return found
 
@@ -117,7 +117,7 @@ class Interpreter:
             return NotFoundError(f"{self.name} has no /{PATH}.", remedy="Check its address.")
         if status in (408, 429) or status >= 500:
             message = f"{self.name} failed ({status})."
-            return UnavailableError(message, remedy="See its own log.", retry_after=retry_after(response.headers))
+            return UnavailableError(message, remedy=whose_fault(status), retry_after=retry_after(response.headers))
         if diagnostics:
             return InterpretationError(reason, diagnostics=diagnostics)
         if status in (400, 413, 422):

@@ -211,7 +211,9 @@ class ClusterClient:
         """The server's version, e.g. ``v1.20.2``."""
         with self._translated("version of the cluster", None, ""):
             answer = self._dynamic.request("get", "/version", **self._options)
-            version = _plain(answer).get("gitVersion", "unknown")
+            version = _plain(answer).get("gitVersion")
+            if not version:
+                raise ValueError("no version")
         return str(version)
 
     def whoami(self) -> str:

@@ -5,9 +5,10 @@ import re
 
 import pytest
 from pydantic import SecretStr
-from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 
 from blocks import Environment
+from console import checks
 from console.checks import check_all
 from console.setup import build_environment, initialise
 from errors import AccessError, InputError
@@ -117,6 +118,15 @@ def test_missing_values_are_named_with_their_flag(answers):
         initialise("staging", answers | {"jenkins_url": None})
 
 
+def test_all_missing_values_are_named_at_once(answers):
+    with pytest.raises(InputError) as caught:
+        initialise("staging", answers | {"jenkins_url": None, "jenkins_token": "", "registry": None})
+    assert str(caught.value) == (
+        "Missing: Jenkins URL (--jenkins-url or SMARTCLIDE_JENKINS_URL), Jenkins API token (--jenkins-token or "
+        "SMARTCLIDE_JENKINS_TOKEN), Registry (host and port) (--registry or SMARTCLIDE_REGISTRY). Give all of them."
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"namespace": "Not_A_Name"}, {"registry": "https://r/x"}, {"kubeconfig_text": "a: ["}, {"kubeconfig_text": "x: 1"},
@@ -216,6 +226,26 @@ def test_a_page_of_a_proxy_is_no_word_of_the_server(answers):
         "Registry": f"The registry HOST failed on the v2 API (502). {remedy}",
         "Cluster": f"version of the cluster: The cluster at http://HOST answered 502. {remedy}",
     }
+
+
+async def another_api(scope, receive, send):
+    await JSONResponse({"status": "up"})(scope, receive, send)
+
+
+def test_another_service_that_answers_json_is_no_cluster(answers):
+    assert verdicts_of(another_api, answers)["Cluster"] == (
+        "The cluster at http://HOST answered what is not Kubernetes' API (version of the cluster)."
+        " Check that the address in the kubeconfig is an API server's."
+    )
+
+
+def test_what_is_waited_for_is_named_after_a_while(answers, monkeypatch, capsys):
+    monkeypatch.setattr(checks, "_SILENT_SECONDS", 0.5)
+    verdicts_of(dripping, answers)
+    assert re.fullmatch(
+        r"No answer yet: GitLab, Jenkins, Registry, Cluster\. They have \d s more at most \.\.\.",
+        next(line for line in capsys.readouterr().err.splitlines() if "yet" in line),
+    )
 
 
 def test_a_server_that_never_comes_to_an_end_holds_up_no_check(answers):

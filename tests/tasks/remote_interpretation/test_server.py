@@ -162,6 +162,7 @@ def test_without_a_token_none_is_sent() -> None:
         (302, b"", ProtocolError, "answered 302"),
         (200, b"", ProtocolError, "gave no Jenkinsfile"),
         (200, b"<!DOCTYPE html><p>Sign in</p>", ProtocolError, "gave no Jenkinsfile"),
+        (200, b'{"status": "up"}', ProtocolError, "gave no Jenkinsfile"),
         (200, b"\xff\xfe", ProtocolError, "gave no Jenkinsfile"),
     ],
 )
