@@ -1,5 +1,5 @@
 # The job's caches: tar files on this agent, one folder a key. What goes wrong here is said, and never fails the job.
-cache_root="${WORKSPACE%/*}/$(basename "${WORKSPACE%@*}")@cache"
+cache_root="${CI_PROJECT_DIR%/*}/$(basename "${CI_PROJECT_DIR%@*}")@cache"
 case ${CI_COMMIT_REF_PROTECTED-} in true) cache_kind=-protected ;; *) cache_kind=-non_protected ;; esac
 cache_line='
 '
@@ -138,7 +138,7 @@ cache_list() {
 
 cache_paths() (
   path=$1
-  case $path in "$WORKSPACE") path=. ;; "$WORKSPACE"/*) path=${path#"$WORKSPACE"} path=${path#/} ;; esac
+  case $path in "$CI_PROJECT_DIR") path=. ;; "$CI_PROJECT_DIR"/*) path=${path#"$CI_PROJECT_DIR"} path=${path#/} ;; esac
   while :; do
     case $path in ./*) path=${path#./} ;; ?*/) path=${path%/} ;; *) break ;; esac
   done

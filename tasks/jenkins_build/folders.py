@@ -19,7 +19,7 @@ FUNCTION = (
     "# Marks the empty folders below these: Jenkins keeps none. The exit code stays what it was.",
     "keep_folders() {",
     "  kept=$?",
-    """  (cd "$WORKSPACE" && find "$@" -path ./.git -prune -o -type d -exec sh -c '""",
+    """  (cd "$CI_PROJECT_DIR" && find "$@" -path ./.git -prune -o -type d -exec sh -c '""",
     """    for folder; do""",
     """      for file in "$folder"/* "$folder"/.[!.]* "$folder"/..?*; do""",
     """        if test -e "$file" || test -L "$file"; then continue 2; fi""",

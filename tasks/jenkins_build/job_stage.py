@@ -325,12 +325,21 @@ def _artifacts(plan: Plan, job: Job) -> list[Statement]:
     return [Block(f"if ({condition})", tuple(steps))]
 
 
+# What no report is: a reason for a job to fail.
+_OF_NO_WEIGHT = (
+    ("buildResult", Text("SUCCESS")),
+    ("stageResult", Text("SUCCESS")),
+    ("catchInterruptions", Code("false")),
+)
+
+
 def _reports(plan: Plan, job: Job) -> Iterator[Statement]:
     reports, mark = job.artifacts.reports, literal(plan.names[job.name].mark)
     if reports.get("junit"):
         results = ("testResults", Text(file_patterns(reports["junit"])))
         flags = ("allowEmptyResults", "skipPublishingChecks", "skipMarkingBuildUnstable")
-        yield Step("junit", (), (results, *((flag, Code("true")) for flag in flags)))
+        shown = Step("junit", (), (results, *((flag, Code("true")) for flag in flags)))
+        yield Step("catchError", (), _OF_NO_WEIGHT, body=(shown,))
     if others := other_reports(job):
         named = (("artifacts", Text(file_patterns(others))), ("allowEmptyArchive", Code("true")))
         yield Step("archiveArtifacts", (), (*named, ("defaultExcludes", Code("false"))))

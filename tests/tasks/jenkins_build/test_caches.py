@@ -39,7 +39,7 @@ class Agent:
 
     def started(self, text: list[str], status: str = "success", **variables: str) -> subprocess.Popen[str]:
         script = "\n".join(["set -e", *caches.FUNCTIONS, *text, ""])
-        places = {"WORKSPACE": str(self.workspace), "WORKSPACE_TMP": f"{self.workspace}@tmp"}
+        places = {"CI_PROJECT_DIR": str(self.workspace), "WORKSPACE_TMP": f"{self.workspace}@tmp"}
         environment = {"PATH": self.path, "CI_JOB_STATUS": status, **places, **variables}
         pipe, here = subprocess.PIPE, self.workspace
         shell = [*self.shell.split(), "-c", script]
