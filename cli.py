@@ -29,7 +29,7 @@ for _module in (commands_interpret, commands_release, commands_watch, commands_s
         smartclide.add_command(_command)
 
 
-def _fail(error: BaseException, code: int) -> NoReturn:
+def _fail(error: BaseException | str, code: int) -> NoReturn:
     click.echo(f"Error: {error}", err=True)
     sys.exit(code)
 
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InterpretationError as error:
         for diagnostic in error.diagnostics:
             click.echo(str(diagnostic), err=True)
-        _fail(error, EXIT_BAD_INPUT)
+        headline = str(error).partition("\n")[0]  # the rest of it is the errors that were just told
+        _fail(f"{headline.rstrip(':.')}.", EXIT_BAD_INPUT)
     except InputError as error:
         _fail(error, EXIT_BAD_INPUT)
     except SmartClideError as error:

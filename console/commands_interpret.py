@@ -112,7 +112,9 @@ def interpreter() -> None:
     envvar="SMARTCLIDE_GITLAB_TOKEN",
     help="Its token; every caller includes with it. Best by SMARTCLIDE_GITLAB_TOKEN.",
 )
-@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), help="A folder of GitLab's templates.")
+@click.option(
+    "--templates", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A folder of GitLab's templates."
+)
 @click.option("--allow-remote", is_flag=True, help="Fetch `include:remote`.")
 @click.option("--max-bytes", default=2**20, show_default=True, type=click.IntRange(1), help="Largest request.")
 @click.option(

@@ -28,7 +28,9 @@ _OPTIONS = (
     click.option("--gitlab-url", envvar="SMARTCLIDE_GITLAB_URL", help="Where included projects and components are."),
     click.option("--gitlab-token", envvar="SMARTCLIDE_GITLAB_TOKEN", help="Its token; best by that variable."),
     click.option(
-        "--templates", type=click.Path(path_type=Path, file_okay=False), help="A folder of GitLab's templates."
+        "--templates",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="A folder of GitLab's templates.",
     ),
     click.option("--allow-remote", is_flag=True, help="Fetch `include:remote`."),
 )

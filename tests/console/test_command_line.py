@@ -160,6 +160,18 @@ def test_jobs_of_a_merge_request(ruled):
     assert {r["name"]: r["when"] for r in rows} == {"build": "never", "test": "on_success", "mr": "on_success"}
 
 
+@pytest.mark.parametrize("command", [["jobs"], ["interpret", "--expanded"]])
+def test_errors_are_told_once(tmp_path, command):
+    (tmp_path / "ci.yml").write_text("a:\n  script: [x]\n  needs: [zz]\n  foo: 1\n")
+    done = run(*command, tmp_path / "ci.yml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "ci.yml:3:11: error: `needs` names `zz`, which is no job here. [unknown-job]\n"
+        "ci.yml:4:3: error: `foo` is not a keyword of a job. [unknown-keyword]\n"
+        "Error: ci.yml has 2 error(s).\n"
+    )
+
+
 def test_a_pipeline_is_for_one_ref(ruled):
     done = run("interpret", ruled, "--ref", "main", "--tag", "v1")
     assert (done.returncode, done.stdout) == (2, "")
