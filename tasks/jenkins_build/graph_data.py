@@ -7,7 +7,7 @@ has two parts: what decides when a job starts, which is read once, and the rest,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -32,6 +32,8 @@ NODES_PER_FUNCTION = 2_000
 MAX_TEXTS = 25_000
 MAX_READABLE = 1_000
 CHARACTERS_PER_TEXT = 60_000
+# Jenkins makes about 260 bytes of a method of every case.
+CASES_PER_SWITCH = 50
 # What is large of a job, and not asked for before it runs.
 _LATE = frozenset(
     ("head", "own", "script", "afterScript", "run", "cleanup", "afterRun", "hook", "checkout", "includes", "excludes")
@@ -178,7 +180,7 @@ def _packed(jobs: list[Listed]) -> Listing:
         comment = Comment(f"{here[0].place} to {here[-1].place}")
         found.paragraphs.append([comment, _text(f"details{number}", part)])
         cases.append(Source(f"case {number}: return details{number}()"))
-    found.paragraphs.append([Block("@NonCPS\nString details(int part)", (Block("switch (part)", tuple(cases)),))])
+    found.paragraphs += _switches(cases)
     for number, part in enumerate(_chunks(list(shared))):
         found.paragraphs.append([_text(f"rules{number}", part)])
         found.calls.append(Source(f"listRules(rules{number}())"))
@@ -186,6 +188,22 @@ def _packed(jobs: list[Listed]) -> Listing:
         found.paragraphs.append([_text(f"jobs{number}", part)])
         found.calls.append(Source(f"listJobs(jobs{number}())"))
     return found
+
+
+def _switches(cases: list[Statement]) -> Iterator[list[Statement]]:
+    """The function that gives a part of the details by its number, and those that it asks for a row of them."""
+    if len(cases) <= CASES_PER_SWITCH:
+        yield [_switch("details", "part", cases)]
+        return
+    rows = range(0, len(cases), CASES_PER_SWITCH)
+    for first in rows:
+        yield [_switch(f"detailsFrom{first}", "part", cases[first : first + CASES_PER_SWITCH])]
+    asked = [Source(f"case {first}: return detailsFrom{first}(part)") for first in rows]
+    yield [_switch("details", f"part - part % {CASES_PER_SWITCH}", asked)]
+
+
+def _switch(name: str, of: str, cases: Sequence[Statement]) -> Block:
+    return Block(f"@NonCPS\nString {name}(int part)", (Block(f"switch ({of})", tuple(cases)),))
 
 
 def _text(name: str, items: list[str]) -> Block:

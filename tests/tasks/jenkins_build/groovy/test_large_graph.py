@@ -73,6 +73,17 @@ def test_jobs_of_a_group_exclude_each_other_among_very_many() -> None:
     assert '"script": ' not in index
 
 
+def test_very_much_text_is_asked_for_by_small_methods() -> None:
+    jobs = tuple(Job(f"job {number}", "a", ("echo " + 1_400 * "x",)) for number in range(1_100))
+    text = render(Pipeline(None, ("a",), jobs), RenderSettings())
+    parts = text.count("String details")
+    methods = [method for method in text.split("@NonCPS\n") if "switch (part" in method]
+    assert [method.count("case ") for method in methods] == [50, 8, 2]
+    assert parts == 58 + 3
+    assert "case 50: return detailsFrom50(part)" in methods[2]
+    assert "case 57: return details57()" in methods[1]
+
+
 def test_the_same_rules_of_very_many_jobs_are_written_once() -> None:
     rules = (Undecided(Equal(Var("RUN"), Text("the only mention"))),)
     jobs = tuple(Job(f"job {number}", "a", ("true",), rules=rules) for number in range(1_100))
