@@ -1,7 +1,7 @@
 """The jobs of a graph as data: maps that a person can read, or JSON in a few long texts where there are very many.
 
-A class file holds 65,535 constants, and Jenkins saves the fields of a script with every step of a build. So the JSON
-has two parts: what decides when a job starts, which is read once, and the rest, which is read when the job starts.
+A class file holds 65,535 constants, and Jenkins saves the fields of a script with every step of a build. So what
+decides when a job starts is read once, and the rest when the job starts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tasks.jenkins_build.groovy import (
     Source,
     Statement,
     Text,
+    expression,
     literal,
 )
 
@@ -35,14 +36,32 @@ CHARACTERS_PER_TEXT = 60_000
 # Jenkins makes about 260 bytes of a method of every case.
 CASES_PER_SWITCH = 50
 # What is large of a job, and not asked for before it runs.
-_LATE = frozenset(
-    ("head", "own", "script", "afterScript", "run", "cleanup", "afterRun", "hook", "checkout", "includes", "excludes")
+_LATE = (
+    *("head", "own", "open", "hook", "checkout", "restore", "script", "run", "cleanup", "afterScript", "afterRun"),
+    *("afterCleanup", "save", "includes", "excludes", "secrets"),
 )
-_WHOLE = Source("""// Everything there is about a job.
+_WHOLE = Source(f"""// Jenkins saves the fields of a script with every step: they hold what is asked before a job runs.
 @NonCPS
-Map whole(String name) {
-  return jobs[name]
-}""")
+void listPart(int part) {{
+  Map listed = jobsOf(part)
+  for (name in listed.keySet()) {{
+    Map job = [part: part]
+    for (key in listed[name].keySet()) {{
+      if (!(key in {expression(ListOf(tuple(map(Text, _LATE))))})) {{
+        job[key] = listed[name][key]
+      }}
+    }}
+    jobs[name] = job
+  }}
+}}
+
+// Everything there is about a job.
+@NonCPS
+Map whole(String name) {{
+  Map all = jobsOf(jobs[name].part)[name]
+  all.putAll(jobs[name])
+  return all
+}}""")
 _READ = Source("""// So many jobs are kept as JSON, copied when read: Jenkins cannot save JsonSlurper's maps.
 @NonCPS
 Object copied(Object value) {
@@ -124,14 +143,18 @@ def listing(jobs: list[Listed]) -> Listing:
 
 def _readable(parts: list[list[Listed]]) -> Listing:
     found = Listing([[_WHOLE]])
-    for number, part in enumerate(parts, start=1):
-        found.add(f"jobs{number}", "void", chain.from_iterable(map(_assigned, part)))
-        found.calls.append(Source(f"jobs{number}()"))
+    numbers = range(len(parts))
+    for number, part in zip(numbers, parts, strict=True):
+        listed = chain.from_iterable(map(_assigned, part))
+        found.add(f"jobs{number}", "Map", (Source("Map found = [:]"), *listed, Source("return found")))
+    found.paragraphs += _switches("Map jobsOf", [f"case {number}: return jobs{number}()" for number in numbers])
+    found.add("listJobs", "void", (Source(f"listPart({number})") for number in numbers))
+    found.calls.append(Source("listJobs()"))
     return found
 
 
 def _assigned(job: Listed) -> tuple[Statement, Statement]:
-    return Comment(job.place), Assign("jobs", Text(job.mark), job.value)
+    return Comment(job.place), Assign("found", Text(job.mark), job.value)
 
 
 def _parts(jobs: list[Listed]) -> Iterator[list[Listed]]:
@@ -173,14 +196,14 @@ def _packed(jobs: list[Listed]) -> Listing:
     early: list[str] = []
     shared: dict[str, int] = {}
     rules = _numbered(jobs, shared)
-    cases: list[Statement] = []
+    cases: list[str] = []
     for number, part in enumerate(_chunks([_late(job) for job in jobs])):
         here = jobs[len(early) : len(early) + len(part)]
         early += [_early(job, rules, [number, place]) for place, job in enumerate(here)]
         comment = Comment(f"{here[0].place} to {here[-1].place}")
         found.paragraphs.append([comment, _text(f"details{number}", part)])
-        cases.append(Source(f"case {number}: return details{number}()"))
-    found.paragraphs += _switches(cases)
+        cases.append(f"case {number}: return details{number}()")
+    found.paragraphs += _switches("String details", cases)
     for number, part in enumerate(_chunks(list(shared))):
         found.paragraphs.append([_text(f"rules{number}", part)])
         found.calls.append(Source(f"listRules(rules{number}())"))
@@ -190,20 +213,21 @@ def _packed(jobs: list[Listed]) -> Listing:
     return found
 
 
-def _switches(cases: list[Statement]) -> Iterator[list[Statement]]:
-    """The function that gives a part of the details by its number, and those that it asks for a row of them."""
+def _switches(head: str, cases: Sequence[str]) -> Iterator[list[Statement]]:
+    """The function that gives a part by its number, and those that it asks for a row of parts where there are many."""
     if len(cases) <= CASES_PER_SWITCH:
-        yield [_switch("details", "part", cases)]
+        yield [_switch(head, "part", cases)]
         return
     rows = range(0, len(cases), CASES_PER_SWITCH)
-    for first in rows:
-        yield [_switch(f"detailsFrom{first}", "part", cases[first : first + CASES_PER_SWITCH])]
-    asked = [Source(f"case {first}: return detailsFrom{first}(part)") for first in rows]
-    yield [_switch("details", f"part - part % {CASES_PER_SWITCH}", asked)]
+    for row, first in enumerate(rows):
+        yield [_switch(f"{head}In{row}", "part", cases[first : first + CASES_PER_SWITCH])]
+    name = head.rsplit(maxsplit=1)[-1]
+    asked = [f"case {first}: return {name}In{row}(part)" for row, first in enumerate(rows)]
+    yield [_switch(head, f"part - part % {CASES_PER_SWITCH}", asked)]
 
 
-def _switch(name: str, of: str, cases: Sequence[Statement]) -> Block:
-    return Block(f"@NonCPS\nString {name}(int part)", (Block(f"switch ({of})", tuple(cases)),))
+def _switch(head: str, of: str, cases: Sequence[str]) -> Block:
+    return Block(f"@NonCPS\n{head}(int part)", (Block(f"switch ({of})", tuple(map(Source, cases))),))
 
 
 def _text(name: str, items: list[str]) -> Block:

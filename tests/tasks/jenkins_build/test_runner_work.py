@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,14 @@ def _calls(folder: Path, monkeypatch: pytest.MonkeyPatch, jobs: list[Job]) -> in
 def test_twice_as_many_jobs_are_twice_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: Any) -> None:
     few, many = (_calls(tmp_path / str(count), monkeypatch, jobs(count)) for count in (10, 20))
     assert many <= 2.2 * few, (few, many)
+
+
+def test_fields_which_jenkins_saves_with_every_step_hold_no_scripts(tmp_path: Path) -> None:
+    jobs = (Job("mourn", "a", ("echo not in fields",), after_script=("echo neither",), when="on_failure"),)
+    text = render(Pipeline(None, ("a",), jobs, decided=False), RenderSettings(rendering="graph"))
+    shown = text.replace("finish()\n        }", "finish()\n          echo jobs.toString()\n        }")
+    host = FakeHost(tmp_path, shown, {"REPO_URL": "u", "COMMIT_SHA": "0" * 40})
+    assert executor.run(host) == "SUCCESS"  # type: ignore[arg-type]  # the fake's attributes are not annotated
+    assert "title:mourn, number:1, stage:0, " in host.console
+    assert "not in fields" in text
+    assert not re.search("not in fields|neither|CI_JOB_NAME", host.console)

@@ -80,7 +80,7 @@ def test_very_much_text_is_asked_for_by_small_methods() -> None:
     methods = [method for method in text.split("@NonCPS\n") if "switch (part" in method]
     assert [method.count("case ") for method in methods] == [50, 8, 2]
     assert parts == 58 + 3
-    assert "case 50: return detailsFrom50(part)" in methods[2]
+    assert "case 50: return detailsIn1(part)" in methods[2]
     assert "case 57: return details57()" in methods[1]
 
 
