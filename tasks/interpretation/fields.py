@@ -190,16 +190,16 @@ def _cache(node: Mapping_, index: int, expand: Expand) -> Cache:
 
 
 def _cache_key(node: Mapping_, index: int, expand: Expand) -> dict[str, Any]:
-    """The key made of files. GitLab puts the cache's place in the list and the files' stems before the hash.
+    """The key made of files. Without a prefix, GitLab puts the cache's place in the list and the files' stems there.
 
-    Source: GitLab's ``Gitlab::Ci::Build::Cache``.
+    Source: GitLab's ``Gitlab::Ci::Build::Cache`` and ``Gitlab::Ci::Pipeline::Seed::Build::Cache``.
     """
     files = texts_of(node.get("files")) or texts_of(node.get("files_commits"))
     prefix = expand(text_of(node.get("prefix")) or "")
     if not files:
         return {"key": prefix or "default"}
     stems = "_".join(name.partition(".")[0] for name in files)
-    return {"key_files": files, "key_prefix": "-".join(filter(None, (prefix, f"{index}_{stems}")))}
+    return {"key_files": files, "key_prefix": prefix or f"{index}_{stems}"}
 
 
 def retry_of(node: Node | None) -> Retry:
