@@ -14,6 +14,7 @@ from tasks.jenkins_build.groovy import (
     Comment,
     Expression,
     Lines,
+    ListOf,
     MapOf,
     Source,
     Statement,
@@ -202,10 +203,12 @@ def rule_values(job: Job, rule: Undecided) -> MapOf:
     """What holds for the job when this rule is the first that matches."""
     allowed = rule.allow_failure if rule.allow_failure is not None else job.allow_failure
     delay = rule.start_in_seconds if rule.start_in_seconds is not None else job.start_in_seconds
+    codes = ListOf(tuple(Code(str(code)) for code in allowed.exit_codes))
     return MapOf(
         (
             ("when", Text(rule.when)),
             ("allowFailure", Code(str(allowed.always).lower())),
+            *((("allowedExitCodes", codes),) if job.allow_failure.exit_codes else ()),
             ("variables", Text("\n".join(job_script.exports(rule.variables, rule.unresolved_variables)))),
             ("delay", Code(str(delay or 0))),
         )

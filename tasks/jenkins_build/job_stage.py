@@ -185,7 +185,9 @@ def _options(plan: Plan, job: Job) -> Iterator[tuple[str, Expression]]:
         yield "allowFailure", Code(f"{plan.names[job.name].function}Rule().allowFailure")
     elif job.allow_failure.always:
         yield "allowFailure", Code("true")
-    if job.allow_failure.exit_codes:
+    if job.allow_failure.exit_codes and job.rules:
+        yield "allowedExitCodes", Code(f"{plan.names[job.name].function}Rule().allowedExitCodes")
+    elif job.allow_failure.exit_codes:
         yield "allowedExitCodes", ListOf(tuple(Code(str(code)) for code in job.allow_failure.exit_codes))
 
 

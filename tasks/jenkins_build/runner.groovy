@@ -393,7 +393,8 @@ void skipChild(Map job) {
 void work(String name, Map job, Map rule) {
   List from = sourcesOf(job)
   Map options = [stage: job.stage, inChild: job.inChild, timeout: job.timeout, allowFailure: rule.allowFailure, retries: job.retries]
-  options.putAll([retryOn: job.retryOn, retryCodes: job.retryCodes, allowedExitCodes: job.allowedExitCodes])
+  options.putAll([retryOn: job.retryOn, retryCodes: job.retryCodes])
+  options.put('allowedExitCodes', rule.allowedExitCodes == null ? job.allowedExitCodes : rule.allowedExitCodes)
   node(job.label ?: '') {
     try {
       runJob(name, options, {

@@ -127,3 +127,20 @@ def test_a_build_that_is_told_nothing_else_is_of_a_push_and_has_the_default_bran
     given = {"COMMIT_SHA": commit.sha, "REPO_URL": commit.clone_url, "CI_COMMIT_BRANCH": "main", **given}
     host = Listening(tmp_path, str(made.jenkinsfile), {"PATH": os.environ["PATH"]}, **given)
     assert host.ran(executor.run(host)).lines == lines
+
+
+CODES = """
+a: {script: [exit 2], allow_failure: {exit_codes: 2}, rules: [{if: $STRICT, allow_failure: false}, {when: on_success}]}
+b: {script: [exit 3], allow_failure: {exit_codes: 2}, rules: [{if: $STRICT}, {when: on_success, allow_failure: true}]}
+"""
+
+
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(
+    ("given", "states"),
+    [({}, {"a": "unstable", "b": "unstable"}), ({"STRICT": "1"}, {"a": "failed", "b": "failed"})],
+)
+def test_a_rule_that_says_whether_the_job_may_fail_counts_instead_of_its_exit_codes(
+    tmp_path: Path, given: dict[str, str], states: dict[str, str], rendering: Literal["stages", "graph"]
+) -> None:
+    assert run(tmp_path, CODES, rendering, **given).states == states
