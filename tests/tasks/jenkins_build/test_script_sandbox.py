@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -89,6 +89,56 @@ def test_no_step_is_called_where_nothing_can_be_suspended(name: str) -> None:
         if method.non_cps:
             calls = {n.name for n in parts_of(method.body) if isinstance(n, nodes.Call) and n.target is None}
             assert calls - plain == set(), method.name
+
+
+def _unsaved(script: nodes.Script) -> list[str]:
+    """Variables that Jenkins cannot save where it suspends: matchers, and entries of maps that a loop goes through."""
+    fields = _types(node for node in script.statements if isinstance(node, nodes.Declare))
+    suspended = [node for node in script.statements if not (isinstance(node, nodes.Method) and node.non_cps)]
+    return [place for node in suspended for place in _unsaved_in(node, fields)]
+
+
+def _unsaved_in(statement: nodes.Statement, fields: Mapping[str, str | None]) -> list[str]:
+    found = list(parts_of([statement]))
+    types = {**fields, **_types(found)}
+    if isinstance(statement, nodes.Method):
+        types |= {parameter.name: parameter.type for parameter in statement.parameters}
+    kept = [node for node in found if isinstance(node, nodes.Declare | nodes.Assign | nodes.Return | nodes.Argument)]
+    loops = [node for node in found if isinstance(node, nodes.ForIn) and isinstance(node.iterable, nodes.Name)]
+    matchers = [f"{node.line}: matcher" for node in kept if getattr(node.value, "operator", "") == "=~"]
+    return matchers + [f"{node.line}: map" for node in loops if types.get(getattr(node.iterable, "name", "")) == "Map"]
+
+
+def _types(found: Iterable[nodes.Node]) -> dict[str, str | None]:
+    return {name: node.type for node in found if isinstance(node, nodes.Declare) for name in node.names}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_variable_is_there_that_jenkins_cannot_save(name: str) -> None:
+    assert _unsaved(_script(name)[0]) == []
+
+
+def test_what_jenkins_cannot_save_is_found() -> None:
+    text = """
+@Field Map all = [:]
+void one(Map given, String text) {
+  def found = text =~ 'a'
+  for (each in given) {
+    if (text =~ 'b') {
+      echo each.key
+    }
+  }
+  for (each in all) {
+    echo each.key
+  }
+}
+@NonCPS
+boolean two(Map plain) {
+  def found = 'a' =~ 'a'
+  return found.find()
+}
+"""
+    assert _unsaved(parse(text)) == ["4: matcher", "5: map", "10: map"]
 
 
 def test_many_variables_are_asked_for_in_parts() -> None:
