@@ -7,6 +7,7 @@ from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.variables import read_variables
 from tasks.source.diagnostics import Findings
+from tasks.source.durations import go_seconds
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, is_null
 
 # keyword -> (code, message)
@@ -60,6 +61,7 @@ JOB_NOTES = {
 SILENT_VALUES = {"interruptible": "false", "pages": "false"}
 # The checkout is chosen when the Jenkinsfile is made.
 _CHECKOUT = frozenset({"GIT_STRATEGY", "GIT_DEPTH"})
+_TIMEOUTS = ("RUNNER_SCRIPT_TIMEOUT", "RUNNER_AFTER_SCRIPT_TIMEOUT")
 # variable -> what becomes of it, unless it has one of the values after it
 _GIT_NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "GIT_CLEAN_FLAGS": ("has no effect: every job begins in an empty folder", ()),
@@ -72,8 +74,6 @@ _RUNNER_VARIABLES: dict[str, tuple[str, tuple[str, ...]]] = {
         "has no effect: a failing `after_script` never fails the job. Move what must not fail into `script`",
         ("true", "1", ""),
     ),
-    "RUNNER_AFTER_SCRIPT_TIMEOUT": ("has no effect: an `after_script` may take five minutes", ("5m", "5m0s", "")),
-    "RUNNER_SCRIPT_TIMEOUT": ("has no effect. Use `timeout`, which counts for the script", ("",)),
 }
 _ARTIFACT_NOTES = {
     "expose_as": "is ignored: Jenkins has no merge request to show it in",
@@ -131,16 +131,17 @@ def note_jobs(state: State) -> State:
 
 
 def _note_late_git(draft: JobDraft, findings: Findings) -> None:
-    """Values with a rule that only the build decides come too late for the checkout."""
+    """Values with a rule that only the build decides come too late for the checkout, and for the time scripts have."""
     if draft.decision.certain is not None:
         return
-    late = {name for choice in draft.decision.choices for name in choice.outcome.variables} & _CHECKOUT
-    for name in sorted(late):
+    late = {name for choice in draft.decision.choices for name in choice.outcome.variables}
+    for name in sorted(late & _CHECKOUT.union(_TIMEOUTS)):
+        code, what = ("git-variable", "the checkout") if name in _CHECKOUT else ("runner-variable", "the script's time")
         message = (
-            f"`{name}` of `{draft.name}` comes with a rule that only the build decides: the checkout does not follow "
-            "it. Set it in the job's `variables`."
+            f"`{name}` of `{draft.name}` comes with a rule that only the build decides: {what} does not follow it. "
+            "Set it in the job's `variables`."
         )
-        findings.add("git-variable", message, draft.node.place("rules"))
+        findings.add(code, message, draft.node.place("rules"))
 
 
 def note_ignored(node: Mapping_, findings: Findings) -> None:
@@ -234,6 +235,12 @@ def _note_variables(variables: Node | None, findings: Findings) -> None:
             text, fine = notes.get(entry.key, ("", ()))
             if text and given[entry.key] not in fine:
                 findings.add(code, f"`{entry.key}` {text}.", entry.span)
+        told = given[entry.key].strip() if entry.key in _TIMEOUTS else ""
+        if told and "$" not in told and go_seconds(told) is None:
+            message = (
+                f"`{entry.key}`: `{told}` is no duration such as `1h30m` or `90s`: it has no effect, on GitLab neither."
+            )
+            findings.add("runner-variable", message, entry.span)
 
 
 def _note_reports(node: Node | None, findings: Findings) -> None:

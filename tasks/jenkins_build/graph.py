@@ -236,6 +236,8 @@ def _rule(plan: Plan, job: Job, rule: Undecided, condition: ListOf) -> MapOf:
 
 def _limits(plan: Plan, job: Job) -> Entries:
     yield "timeout", Code(str(plan.timeout(job)))
+    if seconds := plan.script_seconds(job, "RUNNER_SCRIPT_TIMEOUT"):
+        yield "scriptTimeout", Code(str(seconds))
     if job.allow_failure.exit_codes:
         yield "allowedExitCodes", _numbers(job.allow_failure.exit_codes)
     if job.retry.max:
@@ -266,6 +268,8 @@ def _shell(plan: Plan, job: Job) -> Entries:
         yield "secrets", secrets_list(job)
     yield "script", _text(script_lines(job))
     if job.after_script:
+        if seconds := plan.script_seconds(job, "RUNNER_AFTER_SCRIPT_TIMEOUT"):
+            yield "afterTimeout", Code(str(seconds))
         yield "afterScript", _text(job_script.commands(job.after_script))
     if job.caches:
         yield "restore", _text(caches.restore(job))

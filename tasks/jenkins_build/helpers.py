@@ -69,6 +69,7 @@ void limited(int seconds, Closure body) {
 ATTEMPT = """
 // One attempt at a job. On GitLab each is a job of its own: `after` ends all of them, with the state of that one.
 void attempt(String name, Map job, Closure body, Closure after) {
+  long start = System.currentTimeMillis()
   states[name] = 'failed'
   overdue[name] = false
   try {
@@ -80,7 +81,7 @@ void attempt(String name, Map job, Closure body, Closure after) {
     states[name] = 'canceled'
     throw e
   } catch (Exception e) {
-    overdue[name] = (e.message ?: '').startsWith('timed out')
+    overdue[name] = System.currentTimeMillis() - start >= 1000L * job.timeout
     throw e
   } finally {
     if (after != null) {
@@ -261,10 +262,10 @@ void fetch(List jobs) {
 """
 
 AFTER_SCRIPT = """
-// after_script: in a shell of its own, five minutes at most, and never of weight for the result.
-void afterScript(String name, Closure body) {
+// after_script: in a shell of its own, in so many seconds at most, and never of weight for the result.
+void afterScript(String name, int seconds, Closure body) {
   catchError(buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
-    limited(300) {
+    limited(seconds) {
       withEnv(["CI_JOB_STATUS=${states[name]}"]) {
         body()
       }

@@ -42,6 +42,7 @@ from tasks.jenkins_build.plan import Group, Plan, clones, depth_of, has_conditio
 
 # What a script writes; an agent without a locale would take it for something else.
 _UTF_8 = ("encoding", Text("UTF-8"))
+_AFTER_SECONDS = 300  # GitLab Runner's own
 
 
 def pipeline_stages(plan: Plan) -> list[Statement]:
@@ -229,10 +230,10 @@ def _cached(plan: Plan, job: Job, what: str) -> list[Statement]:
 def _execute(plan: Plan, job: Job) -> list[Statement]:
     names = plan.names[job.name]
     if job.image is None:
-        return _with_secrets(plan, job, [_shell(job, names.mark, _script_call(plan, job, "Script"))])
+        return _with_secrets(plan, job, [_shell(plan, job, _script_call(plan, job, "Script"))])
     late = docker_of(plan, job, job.image).open_names
     run = _script_call(plan, job, "Run") if late else Call(f"{names.function}Run")
-    body = (_shell(job, names.mark, run),)
+    body = (_shell(plan, job, run),)
     step = Step("contained", (_script_call(plan, job, "Script"), Code(f"{names.function}Cleanup()")), body=body)
     return _with_secrets(plan, job, [step])
 
@@ -256,10 +257,13 @@ def _logged_in(plan: Plan, job: Job, body: list[Statement]) -> list[Statement]:
     return [Step("loggedIn", body=tuple(body))]
 
 
-def _shell(job: Job, mark: str, script: Expression) -> Statement:
+def _shell(plan: Plan, job: Job, script: Expression) -> Statement:
     if keeps_exit_code(job):
-        return Step("shell", (Text(mark), script))
-    return Step("sh", (), (("label", Text("script")), _UTF_8, ("script", script)))
+        step = Step("shell", (Text(plan.names[job.name].mark), script))
+    else:
+        step = Step("sh", (), (("label", Text("script")), _UTF_8, ("script", script)))
+    seconds = plan.script_seconds(job, "RUNNER_SCRIPT_TIMEOUT")
+    return Step("limited", (Code(str(seconds)),), body=(step,)) if seconds else step
 
 
 def _script_call(plan: Plan, job: Job, suffix: str) -> Call:
@@ -293,7 +297,8 @@ def _after_script(plan: Plan, job: Job) -> list[Statement]:
         run = Step("afterShell", (Text(names.mark), Code(f"{names.function}AfterRun()")))
         cleanup = Code(f"{names.function}{'After' if keeps_services(job) else ''}Cleanup()")
         body = Step("contained", (script, cleanup), body=(run,))
-    return [Step("afterScript", (Text(names.mark),), body=tuple(_with_secrets(plan, job, [body])))]
+    seconds = plan.script_seconds(job, "RUNNER_AFTER_SCRIPT_TIMEOUT", _AFTER_SECONDS)
+    return [Step("afterScript", (Text(names.mark), Code(str(seconds))), body=tuple(_with_secrets(plan, job, [body])))]
 
 
 _ARTIFACTS_WHEN = {

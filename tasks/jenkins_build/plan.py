@@ -23,6 +23,7 @@ from tasks.jenkins_build.job_secrets import WITH_JOB_SECRETS, with_variables
 from tasks.jenkins_build.job_traits import is_delayed, is_manual, keeps_exit_code, retries_some
 from tasks.jenkins_build.names import JobNames, Unique, job_names
 from tasks.jenkins_build.settings import IMAGE_STAGE, RenderSettings
+from tasks.source.durations import go_seconds
 
 COMMIT_PARAMETER = "COMMIT_SHA"
 BUILD_KEY_PARAMETER = "BUILD_KEY"
@@ -154,6 +155,11 @@ class Plan:
         return job.variables.get(
             name, self.shared_variables(job).get(name) if job.excluded_variables else self.pipeline.variables.get(name)
         )
+
+    def script_seconds(self, job: Job, name: str, usual: int = 0) -> int:
+        """How long a script may take by a variable of GitLab Runner's; `usual` where it says nothing Go understands."""
+        told = go_seconds(self.variable(job, name) or "")
+        return min(max(1, round(told)), self.timeout(job)) if told else usual
 
     def uses_login(self, job: Job) -> bool:
         """Whether the job's text refers to the registry's login, itself or through a variable, or to the image there.

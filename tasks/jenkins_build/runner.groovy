@@ -405,10 +405,10 @@ void work(String name, Map job, Map rule) {
         withSecrets(job) {
           if (job.run) {
             contained(text, job.cleanup) {
-              shell name, containerFunctions() + unmarked(from) + (job.late ? given(job, rule.variables ?: '', from) : '') + job.run
+              scriptOf name, job, containerFunctions() + unmarked(from) + (job.late ? given(job, rule.variables ?: '', from) : '') + job.run
             }
           } else {
-            shell name, text
+            scriptOf name, job, text
           }
         }
       }, {
@@ -418,6 +418,17 @@ void work(String name, Map job, Map rule) {
     } finally {
       keep(name, job)
     }
+  }
+}
+
+// The script, in the time that RUNNER_SCRIPT_TIMEOUT gives it.
+void scriptOf(String name, Map job, String text) {
+  if (job.scriptTimeout) {
+    limited(job.scriptTimeout) {
+      shell name, text
+    }
+  } else {
+    shell name, text
   }
 }
 
@@ -455,7 +466,7 @@ void caches(String name, Map job, String what, Map rule, List from) {
 void after(String name, Map job, Map rule, List from) {
   if (job.afterScript) {
     String text = shellText(job, rule.variables ?: '', from, job.afterScript)
-    afterScript(name) {
+    afterScript(name, job.afterTimeout ?: 300) {
       withSecrets(job) {
         if (job.afterRun) {
           contained(text, job.afterCleanup ?: job.cleanup) {

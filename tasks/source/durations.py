@@ -24,6 +24,8 @@ _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _NUMBERS = {word: float(value) for value, word in enumerate(_WORDS)} | {"a": 1.0, "an": 1.0}
 _TOKEN = re.compile(r"(\d+(?:\.\d+)?)|([a-z]+)")
 _CLOCK = re.compile(r"\d+(?::[0-5]?\d){1,2}")
+_GO = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+_GO_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": MINUTE, "h": HOUR}
 _JOINERS = ("and", "with", "plus")
 
 
@@ -40,6 +42,18 @@ def seconds(text: str) -> int | None:
     if re.sub(r"[\d.a-z\s,]", "", plain):
         return None
     return _sum(_TOKEN.findall(plain))
+
+
+def go_seconds(text: str) -> float | None:
+    """A duration as GitLab Runner's variables have it (``1h30m``, ``90s``); None where Go would not understand it.
+
+    >>> go_seconds("1h30m"), go_seconds("1.5s"), go_seconds("5 minutes"), go_seconds("90"), go_seconds("-5m")
+    (5400.0, 1.5, None, None, None)
+    """
+    plain = text.strip()
+    if not plain or _GO.sub("", plain):
+        return None
+    return sum(float(number) * _GO_UNITS[unit] for number, unit in _GO.findall(plain))
 
 
 def _sum(tokens: list[tuple[str, str]]) -> int | None:
