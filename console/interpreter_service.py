@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
+import click
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -85,6 +86,8 @@ def serve(host: str, port: int, options: ServiceOptions) -> None:
         checked_address(options.gitlab_url)
     listener = _listener(host, port)
     app, drain = application(options), _DRAIN_SECONDS
+    place = f"[{host}]" if ":" in host else host
+    click.echo(f"Listening at http://{place}:{port}/api/v1/pipeline/jenkins, described at /docs.", err=True)
     config = uvicorn.Config(app, log_level="info", lifespan="off", timeout_graceful_shutdown=drain)
     uvicorn.Server(config).run(sockets=[listener])
 

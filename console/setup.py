@@ -28,9 +28,10 @@ _PROMPTS = (
     ("registry", "Registry (host and port)", None, False),
     ("registry_user", "Registry user (empty for none)", "", False),
     ("registry_password", "Registry password", "", True),
+    ("kubeconfig", "Kubeconfig of the cluster (file)", "~/.kube/config", False),
 )
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # of a Prefect block document
-_OPTIONAL = {"gitlab_url", "gitlab_token", "registry_user", "registry_password"}
+_OPTIONAL = {"gitlab_url", "gitlab_token", "registry_user", "registry_password", "kubeconfig"}
 
 
 def initialise(name: str, options: Mapping[str, Any]) -> bool:
@@ -177,6 +178,8 @@ def _ask(answers: dict[str, Any]) -> dict[str, Any]:
         if answers.get(key) or (key == "registry_password" and not answers.get("registry_user")):
             continue
         if key == "registry_user" and answers.get("registry_helper"):
+            continue
+        if key == "kubeconfig" and (answers.get("in_cluster") or answers.get("kubeconfig_text")):
             continue
         if interactive:
             answers[key] = click.prompt(title, default=default, hide_input=secret, show_default=bool(default), err=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
@@ -146,6 +147,28 @@ def test_init_saves_what_check_finds_well(answers, prefect_server, capsys):
     assert found.namespace == "staging"
     assert isinstance(found.jenkins.api_token, SecretStr)
     assert found.jenkins.api_token.get_secret_value() == answers["jenkins_token"]
+
+
+def test_what_is_not_given_is_asked(answers, prefect_server, tmp_path, monkeypatch):
+    (tmp_path / "kubeconfig").write_text(answers.pop("kubeconfig_text"))
+    given = {"registry_http": True, "metrics_store": answers["metrics_store"], "namespace": "staging"}
+    said = {
+        "GitLab URL": answers["gitlab_url"],
+        "GitLab token (read_api, read_repository; empty for public projects)": answers["gitlab_token"],
+        "Jenkins URL": answers["jenkins_url"],
+        "Jenkins user": answers["jenkins_user"],
+        "Jenkins API token": answers["jenkins_token"],
+        "Registry (host and port)": answers["registry"],
+        "Registry user (empty for none)": "",
+        "Kubeconfig of the cluster (file)": str(tmp_path / "kubeconfig"),
+    }
+    left = dict(said)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("click.prompt", lambda title, **_: left.pop(title))
+    assert initialise("asked", given)
+    assert left == {}
+    kubeconfig = Environment.load("asked").cluster.kubeconfig.get_secret_value()
+    assert kubeconfig == (tmp_path / "kubeconfig").read_text()
 
 
 def test_init_saves_nothing_when_a_check_fails(answers, prefect_server, capsys):
