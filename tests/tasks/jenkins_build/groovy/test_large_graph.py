@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.jenkins import executor
 from tasks.interpretation.expressions import Equal, Text, Var
-from tasks.interpretation.pipeline import Artifacts, Job, Need, Pipeline, Undecided
+from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pipeline, Undecided
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 from tests.sandbox.jenkins.fake_host import FakeHost
 from tests.tasks.jenkins_build.groovy.bytecode import LIMIT, method_sizes
@@ -89,6 +89,22 @@ def test_the_same_rules_of_very_many_jobs_are_written_once() -> None:
     jobs = tuple(Job(f"job {number}", "a", ("true",), rules=rules) for number in range(1_100))
     text = render(Pipeline(None, ("a",), jobs, decided=False), RenderSettings())
     assert text.count("the only mention") == 1
+
+
+def test_jobs_that_fill_very_many_functions_are_all_found(tmp_path: Path) -> None:
+    url, sha = repository(tmp_path / "origin.git")
+    codes = AllowFailure(exit_codes=tuple(range(2, 700)))  # so much that a function holds two jobs
+    jobs = tuple(
+        Job(f"{number}", "a", (f"echo out:{number}",), allow_failure=codes, when="on_success" if runs else "on_failure")
+        for number in range(110)
+        for runs in [number in (3, 109)]
+    )
+    text = render(Pipeline(None, ("a",), jobs), RenderSettings(url, sha, rendering="graph"))
+    assert text.count("\nMap jobs") == 55 + 2 + 1  # each part, two rows of them, and what gives a part
+    host = FakeHost(tmp_path / "standin", text, {"COMMIT_SHA": sha})
+    assert executor.run(host) == "SUCCESS"  # type: ignore[arg-type]  # the fake's attributes are not annotated
+    assert sorted(re.findall(r"^out:(.*?)\r?$", host.console, re.MULTILINE)) == ["109", "3"]
+    assert dict(MARKER.findall(host.console))["50"] == "skipped"
 
 
 @pytest.mark.slow
