@@ -11,6 +11,20 @@ from tasks.jenkins_build.settings import RenderSettings
 # Names that mean themselves in a refspec, of which Jenkins takes several with spaces between and expands `$`.
 PLAIN_NAME = re.compile(r"(?!.*\.lock(?:/|$))[\w+@#=,-]+(?:[./][\w+@#=,-]+)*", re.ASCII)
 
+REFSPEC = """
+// What is fetched: the commit, as its branch or its tag where the build says of which it is: scripts find those.
+String refspec() {
+  String plain = '[\\\\w+@#=,-]+([./][\\\\w+@#=,-]+)*'
+  if (params.CI_COMMIT_BRANCH ==~ plain) {
+    return "+${params.COMMIT_SHA}:refs/remotes/origin/${params.CI_COMMIT_BRANCH}"
+  }
+  if (params.CI_COMMIT_TAG ==~ plain) {
+    return "+${params.COMMIT_SHA}:refs/tags/${params.CI_COMMIT_TAG}"
+  }
+  return params.COMMIT_SHA
+}
+"""
+
 
 def refspec(pipeline: Pipeline, settings: RenderSettings) -> str:
     """What a decided Jenkinsfile fetches: the commit, as its branch or with its tag where the pipeline is of one.
@@ -34,7 +48,7 @@ def checkout(pipeline: Pipeline, settings: RenderSettings, depth: int) -> str:
     credentials = f", credentialsId: {literal(settings.git_credentials_id)}" if settings.git_credentials_id else ""
     fetched = "'+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + " + commit
     if depth:
-        fetched = literal(refspec(pipeline, settings)) if decided else commit
+        fetched = literal(refspec(pipeline, settings)) if decided else "refspec()"
     clone = f"shallow: true, depth: {depth}, noTags: true" if depth else "shallow: false, noTags: false"
     return (
         f"checkout([$class: 'GitSCM', branches: [[name: {commit}]],\n"

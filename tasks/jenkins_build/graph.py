@@ -22,7 +22,7 @@ from tasks.jenkins_build.artifacts import (
     other_reports,
     sources_of,
 )
-from tasks.jenkins_build.cloning import refspec
+from tasks.jenkins_build.cloning import REFSPEC, refspec
 from tasks.jenkins_build.folders import folders_of
 from tasks.jenkins_build.graph_data import Listed, listing
 from tasks.jenkins_build.groovy import (
@@ -98,6 +98,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
         conditions.value_function(plan.asked_variables, plan.known_variables, plan.usual_values),
         dotenv.stronger(plan.pipeline.stronger),
         *([helpers.logged_in(login)] if login else []),
+        *([] if plan.pipeline.decided else [REFSPEC]),
     ]
     own += [with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []
     jobs = listing(_listed(plan))
@@ -118,7 +119,7 @@ def _project(plan: Plan) -> Statement:
     entries: list[tuple[str, Expression]] = [
         ("url", Text(settings.clone_url) if decided else Code("params.REPO_URL")),
         ("commit", Text(settings.commit_sha) if decided else Code("params.COMMIT_SHA")),
-        ("refspec", Text(refspec(plan.pipeline, settings)) if decided else Code("params.COMMIT_SHA")),
+        ("refspec", Text(refspec(plan.pipeline, settings)) if decided else Code("refspec()")),
         ("stages", Code(str(len(plan.pipeline.stages)))),
         ("wait", Code(str(manual_wait(plan)))),
     ]

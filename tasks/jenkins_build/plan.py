@@ -15,7 +15,7 @@ from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
-from tasks.jenkins_build.cloning import PLAIN_NAME, checkout
+from tasks.jenkins_build.cloning import PLAIN_NAME, REFSPEC, checkout
 from tasks.jenkins_build.dotenv import READ, lent, stronger, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.job_script import word
@@ -314,6 +314,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(plan),
+        (not plan.pipeline.decided and any(_depths(plan)), REFSPEC),
         *((True, _sources(plan, depth)) for depth in _depths(plan)),
         (
             some(plan.fetched) or (bool(givers_of(plan.pipeline)) and plan.settings.image is not None),

@@ -144,3 +144,21 @@ def test_a_rule_that_says_whether_the_job_may_fail_counts_instead_of_its_exit_co
     tmp_path: Path, given: dict[str, str], states: dict[str, str], rendering: Literal["stages", "graph"]
 ) -> None:
     assert run(tmp_path, CODES, rendering, **given).states == states
+
+
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "refs/remotes/origin/main"),
+        ({"CI_COMMIT_BRANCH": "feature/a+b"}, "refs/remotes/origin/feature/a+b"),
+        ({"CI_COMMIT_BRANCH": "it's $HOME:x"}, "none"),
+        ({"CI_COMMIT_BRANCH": "", "CI_COMMIT_TAG": "v1.2"}, "refs/tags/v1.2"),
+        ({"CI_COMMIT_BRANCH": ""}, "none"),
+    ],
+)
+def test_scripts_find_the_branch_that_the_build_is_of(
+    tmp_path: Path, given: dict[str, str], line: str, rendering: Literal["stages", "graph"]
+) -> None:
+    text = "a: {script: ['git for-each-ref --format=\"%(refname)\" | grep . || echo none']}"
+    assert run(tmp_path, text, rendering, **given).lines["a"] == [line]
