@@ -115,10 +115,8 @@ boolean tooMany(Map question, String text) {
   if (!question.compared) {
     return false
   }
-  List paths = text.split('\n') as List
-  if (question.topLevel) {
-    paths = paths.findAll { !it.contains('/') }
-  }
+  String counted = question.topLevel ? text.replaceAll('[^\n]*/[^\n]*\n?', '') : text
+  List paths = counted.split('\n') as List
   return question.compared * paths.size() > 50000
 }
 

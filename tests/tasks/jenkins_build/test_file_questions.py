@@ -227,13 +227,17 @@ flags: {script: [echo], rules: [{exists: {regexp: '(?i:MAIN)\.c$'}}]}
 def test_too_many_comparisons_count_as_a_match(repository: Repository) -> None:
     for number in range(1100):
         (repository.folder / f"f{number}").touch()
+    (repository.folder / "deep").mkdir()
+    for number in range(300):
+        (repository.folder / "deep" / f"f{number}").touch()
     commit = repository.commit("last")
     no = ", ".join(f'"no{number}*/x"' for number in range(50))
-    top = ", ".join(f'"no{number}*"' for number in range(40))
-    text = (
-        f"many: {{script: [echo], rules: [{{exists: [{no}]}}]}}\nfew: {{script: [echo], rules: [{{exists: [{top}]}}]}}"
+    top, few = (", ".join(f'"no{number}*"' for number in range(count)) for count in (46, 40))
+    text = "\n".join(
+        f"{name}: {{script: [echo], rules: [{{exists: [{globs}]}}]}}"
+        for name, globs in (("many", no), ("top", top), ("few", few))
     )
-    assert ran(repository, text, "stages", {"COMMIT_SHA": commit}) == ["many"]
+    assert ran(repository, text, "stages", {"COMMIT_SHA": commit}) == ["many", "top"]
     changes = (
         f"many: {{script: [echo], rules: [{{changes: [{no}]}}]}}\nfew: {{script: [echo], rules: [{{changes: ['no']}}]}}"
     )
