@@ -33,7 +33,7 @@ NODES_PER_FUNCTION = 2_000
 MAX_TEXTS = 25_000
 MAX_READABLE = 1_000
 CHARACTERS_PER_TEXT = 60_000
-# Jenkins makes about 260 bytes of a method of every case.
+# Jenkins makes about 100 bytes of a method of every case, and its methods hold 65,535.
 CASES_PER_SWITCH = 50
 # What is large of a job, and not asked for before it runs.
 _LATE = (
