@@ -50,11 +50,20 @@ class SmartClideError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return printable(f"{self.message} {self.remedy}" if self.remedy else self.message)
+        return printable(then(self.message, self.remedy) if self.remedy else self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with all attributes: Prefect persists exceptions of task runs."""
         return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+def then(message: str, further: str) -> str:
+    r"""A message that goes on: on a line of its own where it ends with lines of a log.
+
+    >>> then("It failed.", "Look."), then("It failed:\n  boom", "Look.")
+    ('It failed. Look.', 'It failed:\n  boom\nLook.')
+    """
+    return f"{message}\n{further}" if "\n" in message else f"{message} {further}"
 
 
 def _rebuild(cls: type[SmartClideError], args: tuple[object, ...], state: dict[str, object]) -> SmartClideError:

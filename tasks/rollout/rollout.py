@@ -14,7 +14,7 @@ from prefect.exceptions import TerminationSignal
 
 from blocks.cluster import Cluster
 from blocks.image_registry import ImageRegistry
-from errors import ConflictError, RolloutFailedError, SmartClideError
+from errors import ConflictError, RolloutFailedError, SmartClideError, then
 from tasks.logs import task_logger
 from tasks.rollout import history, operations
 from tasks.rollout.cluster import in_thread
@@ -217,7 +217,7 @@ class Rollouts:
         await held.confirm()
         await self._close(failed, "failed", cause)
         if good is None:
-            error.message += " It is the first release, and was left for inspection."
+            error.message = then(error.message, "It is the first release, and was left for inspection.")
             return
         back = reissue(good, failed.revision + 1, failed.flow_run_id)
         try:
@@ -225,10 +225,11 @@ class Rollouts:
         except SmartClideError as second:
             if held.lost is None:
                 await self._close_if_possible(back, "failed", str(second))
-            error.message += f" Going back to revision {good.revision} failed too: {second.message}"
+            error.message = then(error.message, f"Going back to revision {good.revision} failed too: {second.message}")
             return
         await self._close(failed, "rolled-back", cause)
-        error.message += f" Rolled back to revision {good.revision}, as revision {back.revision}."
+        back_at = f"Rolled back to revision {good.revision}, as revision {back.revision}."
+        error.message = then(error.message, back_at)
 
     async def _close_if_possible(self, record: ReleaseRecord, state: history.State, cause: str) -> None:
         """Close a record when there is another error to tell already, which this one must not hide."""
