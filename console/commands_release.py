@@ -72,10 +72,14 @@ def rollback(service: str, environment: str, revision: int | None, **how: bool) 
     run("rollback", parameters, **how)
 
 
-@click.command(**example("smartclide undeploy hello -e staging"))
+@click.command(**example("smartclide undeploy hello -e staging\nsmartclide undeploy hello -e staging --purge"))
 @click.argument("service")
 @ENVIRONMENT
-@click.option("--purge", is_flag=True, help="Remove the release history too.")
+@click.option(
+    "--purge",
+    is_flag=True,
+    help="Remove the release history too, and what Jenkins has of the project, unless it is deployed elsewhere.",
+)
 @LOCAL
 @NO_WAIT
 @JSON

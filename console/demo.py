@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -72,6 +73,7 @@ def run_demo(home: Path, *, engine: str = "builtin", keep: bool = False) -> int:
 def _hush(kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
     """After Ctrl-C the flow's thread lives until the process ends: that it misses its servers is no news."""
     if kind is not None and issubclass(kind, KeyboardInterrupt):
+        click.echo("Stopping what was started ...", err=True)
         logging.disable(logging.CRITICAL)
         logging.getLogger("prefect._internal.concurrency").disabled = True  # Prefect's own kind, which asks nobody
 
