@@ -33,6 +33,7 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow
+from prefect.settings import PREFECT_API_URL
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -95,10 +96,11 @@ def start_remote(flow_name: str, parameters: Mapping[str, Any]) -> UUID:
         try:
             deployment = client.read_deployment_by_name(f"{flow_name}/{DEPLOYMENT}")
         except ObjectNotFound:
-            raise NotFoundError(
-                f"The Prefect server has no deployment {flow_name}/{DEPLOYMENT}.",
-                remedy="Run `smartclide serve` (it also starts a worker), or add --local to run in this process.",
-            ) from None
+            remedy = "Run `smartclide serve` (it also starts a worker), or add --local to run in this process."
+            if not PREFECT_API_URL.value():
+                remedy = f"PREFECT_API_URL is not set: set it to your server's address. {remedy}"
+            what = f"The Prefect server has no deployment {flow_name}/{DEPLOYMENT}."
+            raise NotFoundError(what, remedy=remedy) from None
         try:
             once = str(uuid4())  # a request that is sent again, as its answer was late, makes no second run
             return client.create_flow_run_from_deployment(

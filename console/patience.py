@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import (
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 
 from blocks.environment import Environment, load_environment
 from console.failures import server_address
@@ -26,7 +31,8 @@ def told(seconds: float = _SILENT_SECONDS) -> Iterator[None]:
     line = f"The Prefect server at {server_address()} gives no answer; it is asked again ..."
     timer = threading.Timer(seconds, click.echo, [line], {"err": True})
     timer.daemon = True
-    timer.start()
+    if PREFECT_API_URL.value():  # else Prefect starts a server of its own, and says so
+        timer.start()
     try:
         yield
     finally:

@@ -62,8 +62,14 @@ def test_listing_what_waits_gives_up_early(once):
         assert time.monotonic() - begin < 10
 
 
+def test_of_a_server_that_prefect_starts_itself_prefect_tells(capsys):
+    with temporary_settings(restore_defaults={PREFECT_API_URL}), told(0.1):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_server_that_answers_in_time_is_no_news(capsys):
-    with told(0.2):
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), told(0.2):
         pass
     time.sleep(0.4)
     assert capsys.readouterr().err == ""
