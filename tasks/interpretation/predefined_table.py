@@ -8,7 +8,8 @@ from __future__ import annotations
 _COMMIT = "GitLab, for the commit that is deployed"
 _REF = "GitLab; in a Jenkinsfile to keep, the parameter"
 _PROJECT = "GitLab, for the project"
-_SERVER = "the address of the GitLab server"
+_ADDRESS = "GitLab, for the project; in a Jenkinsfile to keep, made of REPO_URL"
+_SERVER = "the address of the GitLab server; in a Jenkinsfile to keep, that of REPO_URL"
 _ENVIRONMENT = "the job's `environment`; in a deployment else the Environment's name"
 
 SET = {
@@ -60,20 +61,20 @@ SET = {
     "CI_PIPELINE_URL": "the page of the Jenkins build",
     "CI_PROJECT_DIR": "the workspace",
     "CI_PROJECT_ID": _PROJECT,
-    "CI_PROJECT_NAME": _PROJECT,
-    "CI_PROJECT_NAMESPACE": _PROJECT,
+    "CI_PROJECT_NAME": _ADDRESS,
+    "CI_PROJECT_NAMESPACE": _ADDRESS,
     "CI_PROJECT_NAMESPACE_SLUG": "made of CI_PROJECT_NAMESPACE",
-    "CI_PROJECT_PATH": _PROJECT,
+    "CI_PROJECT_PATH": _ADDRESS,
     "CI_PROJECT_PATH_SLUG": "made of CI_PROJECT_PATH",
-    "CI_PROJECT_ROOT_NAMESPACE": _PROJECT,
+    "CI_PROJECT_ROOT_NAMESPACE": _ADDRESS,
     "CI_PROJECT_TITLE": _PROJECT,
-    "CI_PROJECT_URL": _PROJECT,
+    "CI_PROJECT_URL": _ADDRESS,
     "CI_PROJECT_VISIBILITY": _PROJECT,
     "CI_REGISTRY": "the Environment's registry",
     "CI_REGISTRY_IMAGE": "the image's name in the Environment's registry",
     "CI_REGISTRY_PASSWORD": "Jenkins' credentials, for jobs that use it or the image in the registry",
     "CI_REGISTRY_USER": "Jenkins' credentials, for jobs that use it or the image in the registry",
-    "CI_REPOSITORY_URL": "GitLab, without a login",
+    "CI_REPOSITORY_URL": "GitLab, without a login; in a Jenkinsfile to keep, REPO_URL",
     "CI_RUNNER_DESCRIPTION": "the name of the Jenkins agent",
     "CI_RUNNER_EXECUTABLE_ARCH": "`uname`, where the job's script runs",
     "CI_SERVER": "`yes`",
@@ -82,19 +83,18 @@ SET = {
     "CI_SERVER_NAME": "`GitLab`",
     "CI_SERVER_PORT": _SERVER,
     "CI_SERVER_PROTOCOL": _SERVER,
-    "CI_SERVER_SHELL_SSH_HOST": _SERVER,
+    "CI_SERVER_SHELL_SSH_HOST": "the address of the GitLab server",
     "CI_SERVER_URL": _SERVER,
     "CI_SHARED_ENVIRONMENT": "`true` for a job without `image`",
     "CI_TEMPLATE_REGISTRY_HOST": "`registry.gitlab.com`",
     "GITLAB_CI": "`true`",
 }
 
-# What GitLab knows of every pipeline when it decides its rules, whatever ref that is for.
+# What a deployment has from GitLab, and a Jenkinsfile to keep of nobody.
 GIVEN_BY_GITLAB = frozenset(
     (
-        *(name for name, where in SET.items() if where in (_COMMIT, _PROJECT, _SERVER)),
-        *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_PROJECT_NAMESPACE_SLUG", "CI_PROJECT_PATH_SLUG"),
-        *("CI_REGISTRY", "CI_REGISTRY_IMAGE", "CI_REPOSITORY_URL"),
+        *(name for name, where in SET.items() if where in (_COMMIT, _PROJECT)),
+        *("CI_REGISTRY", "CI_REGISTRY_IMAGE", "CI_SERVER_SHELL_SSH_HOST"),
     )
 )
 

@@ -12,8 +12,6 @@ from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, scalars
 
 _USED = re.compile(r"\$\{?([A-Z][A-Z0-9_]{4,})")
 _DECIDE = ("rules", "only", "except")
-# A Jenkinsfile to keep makes these of a parameter.
-_KEPT = GIVEN_BY_GITLAB - {"CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA"}
 _Places = dict[str, tuple[Scalar, list[str]]]
 
 
@@ -48,7 +46,7 @@ def _uses(state: State) -> tuple[_Places, _Places]:
     for where, node, own in _parts(state):
         rest = scalars(node.without(*_DECIDE))
         decide = [] if context.variables is None else [x for key in _DECIDE for x in scalars(node.get(key))]
-        for texts, names, places in ((decide + rest, MISSED, missed), (rest, _KEPT, kept)):
+        for texts, names, places in ((decide + rest, MISSED, missed), (rest, GIVEN_BY_GITLAB, kept)):
             for name, text in _used(texts, names):
                 if name not in given and name not in own and not any(f"{name}=" in other.text for other in texts):
                     places.setdefault(name, (text, []))[1].append(where)

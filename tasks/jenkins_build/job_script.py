@@ -55,6 +55,36 @@ COMMIT_VARIABLES: Mapping[str, str] = {
     "CI_COMMIT_REF_NAME": _REF,
     "CI_COMMIT_REF_SLUG": f'$(printf %s "{_REF}" | {_AS_SLUG})',
 }
+_PROTOCOL = "p=https; case $REPO_URL in (http://*) p=http ;; esac"
+_HOST = "h=${REPO_URL#*://}; h=${h#*@}; h=${h%%/*}; case $REPO_URL in (http*) ;; (*) h=${h%%:*} ;; esac"
+_PORT = "case $h in (*:*) ;; (*) h=$h:443; [ $p = https ] || h=$h:80 ;; esac"
+_PATH = (
+    "u=${REPO_URL%/}; u=${u%.git}; case $u in (*://*) u=${u#*://}; u=${u#*/} ;; (*) u=${u#*:} ;; esac"  # or host:path
+)
+
+
+def _made(text: str, *parts: str) -> str:
+    return f'$({"; ".join(parts)}; printf %s "{text}")'
+
+
+# The project's and its server's, made of the address that is cloned.
+ADDRESS_VARIABLES: Mapping[str, str] = {
+    "CI_API_GRAPHQL_URL": _made("$p://$h/api/graphql", _PROTOCOL, _HOST),
+    "CI_API_V4_URL": _made("$p://$h/api/v4", _PROTOCOL, _HOST),
+    "CI_PROJECT_NAME": _made("${u##*/}", _PATH),
+    "CI_PROJECT_NAMESPACE": _made("${u%/*}", _PATH),
+    "CI_PROJECT_NAMESPACE_SLUG": f'$({_PATH}; printf %s "${{u%/*}}" | {_AS_SLUG})',
+    "CI_PROJECT_PATH": _made("$u", _PATH),
+    "CI_PROJECT_PATH_SLUG": f'$({_PATH}; printf %s "$u" | {_AS_SLUG})',
+    "CI_PROJECT_ROOT_NAMESPACE": _made("${u%%/*}", _PATH),
+    "CI_PROJECT_URL": _made("$p://$h/$u", _PROTOCOL, _HOST, _PATH),
+    "CI_REPOSITORY_URL": "$REPO_URL",
+    "CI_SERVER_FQDN": _made("$h", _HOST),
+    "CI_SERVER_HOST": _made("${h%%:*}", _HOST),
+    "CI_SERVER_PORT": _made("${h##*:}", _PROTOCOL, _HOST, _PORT),
+    "CI_SERVER_PROTOCOL": _made("$p", _PROTOCOL),
+    "CI_SERVER_URL": _made("$p://$h", _PROTOCOL, _HOST),
+}
 # The registry's login, under the names GitLab gives it.
 LOGIN_VARIABLES = ("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")

@@ -111,9 +111,11 @@ class Plan:
         variables |= {bound.name: f"${{{bound.name}-}}" for bound in self.settings.bound_variables}
         if self.pipeline.decided:
             return variables
+        made = {n: v for n, v in job_script.ADDRESS_VARIABLES.items() if n not in self.pipeline.variables}
         given = {name: f"${{{name}-}}" for name in self.parameters[3:]}
         usual = {name: f"${{{name}:-{text}}}" for name, text in self.usual_values.items()}
-        return {**variables, **job_script.COMMIT_VARIABLES, **given, **usual}
+        asked = {name: f"${{{name}:-{made[name]}}}" for name in given.keys() & made.keys()}
+        return {**variables, **job_script.COMMIT_VARIABLES, **made, **given, **usual, **asked}
 
     @property
     def commit_word(self) -> str:

@@ -12,7 +12,7 @@ from tasks.interpretation.pipeline import Image, Job, JobEnvironment, Pipeline
 from tasks.interpretation.predefined import environment_tier, group_name, predefined_variables, slug
 from tasks.interpretation.predefined_table import NOT_SET, SET
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
-from tasks.jenkins_build.job_script import COMMIT_VARIABLES
+from tasks.jenkins_build.job_script import ADDRESS_VARIABLES, COMMIT_VARIABLES
 from tests.tasks.interpretation.test_task import COMMIT
 
 _NAMES = """
@@ -60,7 +60,7 @@ def test_what_the_table_says_is_set_is_set_and_nothing_else() -> None:
     text = render(pipeline, RenderSettings("u", "0" * 40, registry_credentials_id="robot", rendering="stages"))
     found = {*re.findall(r"'export (\w+)=", text), *re.findall(r"Variable: '(CI_\w+)'", text)}
     assert found - {"GIT_CONFIG_COUNT"} == SET.keys()
-    assert COMMIT_VARIABLES.keys() < SET.keys()
+    assert COMMIT_VARIABLES.keys() | ADDRESS_VARIABLES.keys() < SET.keys()
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
@@ -73,6 +73,47 @@ def test_the_slug_and_the_short_sha_that_the_build_makes(ref: str, shell: str) -
         [shell, "-euc", f"printf '%s|' {words}"], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
     assert done.stdout == f"{slug(ref)}|01234567|{ref}|"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize(
+    ("url", "server", "path"),
+    [
+        ("https://gitlab.example/top/sub/My.App.git", ("https", "gitlab.example", "443", ""), "top/sub/My.App"),
+        ("http://robot:x@gitlab.example:8080/a/b.git/", ("http", "gitlab.example", "8080", ":8080"), "a/b"),
+        ("http://gitlab.example/a/b", ("http", "gitlab.example", "80", ""), "a/b"),
+        ("git@gitlab.example:a/b.git", ("https", "gitlab.example", "443", ""), "a/b"),
+        ("ssh://git@gitlab.example:2222/a/b.git", ("https", "gitlab.example", "443", ""), "a/b"),
+    ],
+)
+def test_what_the_build_makes_of_the_address_it_clones(
+    url: str, server: tuple[str, str, str, str], path: str, shell: str
+) -> None:
+    words = " ".join(f'"{text}"' for text in ADDRESS_VARIABLES.values())
+    done = subprocess.run(
+        [shell, "-euc", f"printf '%s\\n' {words}"],
+        env={"PATH": "/usr/bin:/bin", "REPO_URL": url}, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    protocol, host, port, shown = server
+    namespace, _, name = path.rpartition("/")
+    at = f"{protocol}://{host}{shown}"
+    assert dict(zip(ADDRESS_VARIABLES, done.stdout.splitlines(), strict=True)) == {
+        "CI_API_GRAPHQL_URL": f"{at}/api/graphql",
+        "CI_API_V4_URL": f"{at}/api/v4",
+        "CI_PROJECT_NAME": name,
+        "CI_PROJECT_NAMESPACE": namespace,
+        "CI_PROJECT_NAMESPACE_SLUG": slug(namespace),
+        "CI_PROJECT_PATH": path,
+        "CI_PROJECT_PATH_SLUG": slug(path),
+        "CI_PROJECT_ROOT_NAMESPACE": path.partition("/")[0],
+        "CI_PROJECT_URL": f"{at}/{path}",
+        "CI_REPOSITORY_URL": url,
+        "CI_SERVER_FQDN": f"{host}{shown}",
+        "CI_SERVER_HOST": host,
+        "CI_SERVER_PORT": port,
+        "CI_SERVER_PROTOCOL": protocol,
+        "CI_SERVER_URL": at,
+    }
 
 
 @pytest.mark.parametrize(

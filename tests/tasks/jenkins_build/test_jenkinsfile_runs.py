@@ -18,7 +18,7 @@ import pytest
 
 from sandbox.jenkins import executor
 from sandbox.jenkins.model import AgentLease, BuildAbortedError, Credential, FlowNode, Result
-from tasks.interpretation.expressions import Equal, Match, Pattern, Text, Var
+from tasks.interpretation.expressions import Equal, Match, Not, Pattern, Text, Var
 from tasks.interpretation.pipeline import AllowFailure, Artifacts, Job, Need, Pipeline, Retry, Undecided
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 
@@ -361,6 +361,23 @@ def test_rules_left_to_the_build(runner: Runner) -> None:
     )
     assert (result, states) == ("SUCCESS", {"main": "success", "tag": "skipped", "wanted": "success"})
     assert f"T=it's main main {runner.sha}\n" in console
+
+
+@pytest.mark.parametrize("given", ["", "own"])
+def test_a_build_knows_its_project_by_the_address_it_clones(runner: Runner, given: str) -> None:
+    repository = Path(runner.url.removeprefix("file://"))
+    path = repository.parent / "group" / "My.App.git"
+    path.parent.mkdir()
+    path.symlink_to(repository)
+    asked = Undecided(Not(Equal(Var("CI_PROJECT_ROOT_NAMESPACE"), Text("other"))))
+    show = job(
+        "show", "a", 'echo "$CI_PROJECT_NAME|${CI_PROJECT_NAMESPACE##*/}|$CI_PROJECT_ROOT_NAMESPACE|$P"',
+        variables={"P": "of $CI_PROJECT_NAME"}, unresolved_variables=frozenset({"P"}), rules=(asked,),
+    )  # fmt: skip
+    parameters = {"REPO_URL": f"file://{path}", "CI_PROJECT_ROOT_NAMESPACE": given}
+    _, states, console = runner.run(show, decided=False, parameters=parameters)
+    assert states == {"show": "success"}
+    assert f"My.App|group|{given or path.parts[1]}|of My.App\n" in console
 
 
 def test_a_build_for_another_commit_stops_at_once(runner: Runner) -> None:
