@@ -90,13 +90,18 @@ SET = {
     "GITLAB_CI": "`true`",
 }
 
-# What a deployment has from GitLab, and a Jenkinsfile to keep of nobody.
-GIVEN_BY_GITLAB = frozenset(
+# What a deployment has from GitLab, and a Jenkinsfile to keep from nobody.
+DEPLOYMENTS_ONLY = frozenset(
     (
         *(name for name, where in SET.items() if where in (_COMMIT, _PROJECT)),
         *("CI_REGISTRY", "CI_REGISTRY_IMAGE", "CI_SERVER_SHELL_SSH_HOST"),
     )
 )
+# What GitLab knows of every pipeline when it decides its rules, whatever ref that is for.
+GIVEN_BY_GITLAB = DEPLOYMENTS_ONLY | {
+    *(name for name, where in SET.items() if where in (_ADDRESS, _SERVER)),
+    *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_PROJECT_NAMESPACE_SLUG", "CI_PROJECT_PATH_SLUG", "CI_REPOSITORY_URL"),
+}
 
 _CHAT = "no ChatOps here"
 _RUNNERS_OWN = "GitLab gives it to its own runners only"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 
-from tasks.interpretation.predefined_table import GIVEN_BY_GITLAB, MISSED
+from tasks.interpretation.predefined_table import DEPLOYMENTS_ONLY, MISSED
 from tasks.interpretation.state import State
 from tasks.interpretation.suggest import few
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence, scalars
@@ -46,7 +46,7 @@ def _uses(state: State) -> tuple[_Places, _Places]:
     for where, node, own in _parts(state):
         rest = scalars(node.without(*_DECIDE))
         decide = [] if context.variables is None else [x for key in _DECIDE for x in scalars(node.get(key))]
-        for texts, names, places in ((decide + rest, MISSED, missed), (rest, GIVEN_BY_GITLAB, kept)):
+        for texts, names, places in ((decide + rest, MISSED, missed), (rest, DEPLOYMENTS_ONLY, kept)):
             for name, text in _used(texts, names):
                 if name not in given and name not in own and not any(f"{name}=" in other.text for other in texts):
                     places.setdefault(name, (text, []))[1].append(where)
