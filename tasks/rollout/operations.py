@@ -104,7 +104,7 @@ def _own_replicas(deployment: Manifest) -> bool:
 
 
 def observe(client: ClusterClient, identity: Identity, revision: int) -> tuple[Progress, Cause | None]:
-    """How far the rollout of `revision` is, and what holds it up.
+    """How far the rollout of `revision` is, and what holds it up, without the Secrets that its pod is given.
 
     Raises:
         ConflictError: The Deployment is gone, or is of another revision now.
@@ -121,7 +121,14 @@ def observe(client: ClusterClient, identity: Identity, revision: int) -> tuple[P
     selector = names.selector_text(identity.selector)
     pods, sets = (client.list(kind, identity.namespace, selector) for kind in ("Pod", "ReplicaSet"))
     events = _if_allowed(client, "Event", identity.namespace)
-    return progress, find_cause(pods, events, sets, revision, datetime.now(UTC))
+    cause = find_cause(pods, events, sets, revision, datetime.now(UTC))
+    if cause is None or not cause.container:
+        return progress, cause
+    try:  # a container's last words are among Kubernetes' own
+        hide = Hider(*_secrets_given(client, identity.namespace, cause.pod))
+    except AccessError:
+        return progress, replace(cause, detail="")
+    return progress, replace(cause, detail=hide(cause.detail))
 
 
 def with_log(client: ClusterClient, identity: Identity, cause: Cause | None) -> Cause | None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from prefect_kubernetes.diagnostics import diagnose_k8s_pod
 
+from errors import AccessError
 from tasks.rollout.cause import find_cause
 from tasks.rollout.names import Identity
-from tasks.rollout.operations import status, with_log
+from tasks.rollout.operations import observe, status, with_log
 from tasks.rollout.status import Cause, rollout_progress, service_status
 
 PODS = Path(__file__).parent / "pods"
@@ -328,6 +329,35 @@ def test_a_log_is_told_without_the_secrets_that_the_pod_is_given():
     told = with_log(Telling(), Identity("shop", "n", "e", "g/shop"), cause)
     assert told.detail == "ended: ***"
     assert told.log_tail == ("no login: postgres://***@database/shop", "with ***, which is not open", "***")
+
+
+class Crashing:
+    """A cluster as recorded with a container that crashes: its last words are its own log, with a password."""
+
+    def __init__(self, refused):
+        self.refused, self.seen = refused, recorded("crash-loop")
+        (self.pod,) = self.seen["pods"]
+        self.pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = "no login: s3cret\n"
+        key = {"secretKeyRef": {"name": "database", "key": "password"}}
+        self.pod["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "valueFrom": key}]
+
+    def find(self, kind, _namespace, _name):
+        if kind == "Secret" and self.refused:
+            raise AccessError("secrets are not for you")
+        found = deployment(spec=1, replicas=1)
+        found["metadata"]["labels"]["smartclide.eu/revision"] = "1"
+        return {"Deployment": found, "Pod": self.pod, "Secret": {"data": {"password": "czNjcmV0"}}}[kind]
+
+    def list(self, kind, _namespace, _selector=""):
+        return self.seen[{"Pod": "pods", "ReplicaSet": "replica_sets", "Event": "events"}[kind]]
+
+
+@pytest.mark.parametrize(
+    ("refused", "detail"), [(False, "It ended with exit code 3 (Error), 3 restarts. no login: ***"), (True, "")]
+)
+def test_what_a_rollout_waits_for_is_told_without_the_secrets_that_the_pod_is_given(refused, detail):
+    _, cause = observe(Crashing(refused), Identity("crash-loop", "apps", "staging", "group/crash-loop"), 1)
+    assert (cause.category, cause.detail) == ("crash-loop", detail)
 
 
 class WithoutEndpoints:
