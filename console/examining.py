@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import to_builtins
 
 from console.interpret import InterpretOptions, examined_file
 from errors import InputError, printable
@@ -48,7 +48,7 @@ def listed(file: Path, options: InterpretOptions) -> list[Verdict]:
 
 def as_data(rows: Iterable[Verdict]) -> list[dict[str, Any]]:
     """For ``--json``."""
-    return [asdict(row) for row in rows]
+    return [to_builtins(row) for row in rows]
 
 
 def table(rows: list[Verdict]) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from errors import InputError, NotFoundError
+from tasks.hiding import shown
 from tasks.source.gathering import Fetchers
 from tasks.source.sources import Component, ComponentAt, Local, Project, Remote, Template
 
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 _SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """What may be asked for includes.
 
     Attributes:
@@ -36,18 +37,23 @@ class Allowed:
     """
 
     gitlab_url: str | None = None
-    gitlab_token: str | None = field(default=None, repr=False)
+    gitlab_token: str | None = None
     templates: Path | None = None
     remote: bool = False
     own: tuple[str, str] = ("", "")
 
+    def __repr__(self) -> str:
+        return shown(self, "gitlab_token")
 
-@dataclass(frozen=True)
-class _Server:
+
+class _Server(Struct, frozen=True):
     """What `tasks.source.repository.GitLab` needs to know."""
 
     url: str
-    secret: str | None = field(repr=False)
+    secret: str | None
+
+    def __repr__(self) -> str:
+        return shown(self, "secret")
 
     def token(self) -> str | None:
         return self.secret
@@ -107,8 +113,7 @@ def _remote(source: Remote) -> Mapping[str, str]:
     return fetch_remote(source)
 
 
-@dataclass(frozen=True)
-class _Folder:
+class _Folder(Struct, frozen=True):
     """Files of one folder; links that leave it are not followed."""
 
     root: Path
@@ -125,8 +130,7 @@ class _Folder:
         return {} if text is None else {source.key: text}
 
 
-@dataclass(frozen=True)
-class _Own:
+class _Own(Struct, frozen=True):
     """Components of the project whose folder is read, at its own commit; for others, whoever is asked next."""
 
     folder: _Folder
@@ -156,8 +160,7 @@ class _Own:
         return {} if fetch is None else fetch(source)
 
 
-@dataclass(frozen=True)
-class _Templates:
+class _Templates(Struct, frozen=True):
     """Templates of a folder, else of whoever is asked next."""
 
     folder: _Folder

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from console.deciding import decided_by
 from console.including import Allowed, fetchers
 from errors import InputError, InterpretationError
+from tasks.hiding import shown
 from tasks.interpretation.compiler import Examined, examine, include_options
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic, Findings, Span
@@ -21,8 +24,7 @@ from tasks.source.gathering import gather
 _MAX_BYTES = 10 * 2**20
 
 
-@dataclass(frozen=True)
-class InterpretOptions:
+class InterpretOptions(Struct, frozen=True):
     """What the command line says.
 
     Attributes:
@@ -55,15 +57,17 @@ class InterpretOptions:
     image_credentials: str | None = None
     git_credentials: str | None = None
     gitlab_url: str | None = None
-    gitlab_token: str | None = field(default=None, repr=False)
+    gitlab_token: str | None = None
     templates: Path | None = None
     allow_remote: bool = False
     inputs: Sequence[str] = ()
     rendering: Literal["auto", "stages", "graph"] = "auto"
 
+    def __repr__(self) -> str:
+        return shown(self, "gitlab_token")
 
-@dataclass(frozen=True)
-class Interpreted:
+
+class Interpreted(Struct, frozen=True):
     """The outcome: the text (None when there are errors), the jobs, and everything there is to say."""
 
     jenkinsfile: str | None
@@ -87,7 +91,7 @@ class Interpreted:
             "jenkinsfile": self.jenkinsfile,
             "stages": list(self.pipeline.stages) if self.pipeline else [],
             "jobs": jobs,
-            "diagnostics": [asdict(d) for d in self.diagnostics],
+            "diagnostics": to_builtins(self.diagnostics),
         }
 
 

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import click
 import uvicorn
+from msgspec import to_builtins
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -153,9 +154,9 @@ def _holding(slots: BoundedSemaphore, work: Callable[[], T]) -> T:
 
 def _carried_out(order: Order) -> Response:
     try:
-        return JSONResponse(carry_out(order).model_dump(mode="json"))
+        return JSONResponse(to_builtins(carry_out(order)))
     except InterpretationError as error:
-        diagnostics = [asdict(d) for d in error.diagnostics if isinstance(d, Diagnostic)]
+        diagnostics = [to_builtins(d) for d in error.diagnostics if isinstance(d, Diagnostic)]
         return JSONResponse({"message": str(error), "diagnostics": diagnostics}, 400)
 
 

@@ -17,12 +17,20 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
+from msgspec import Struct
+
 MASK = "***"
 _SHORTEST = 3  # characters: what is shorter is in every text, and masking it tells what it is
 _SHORTEST_LINE = 8  # characters of one line of a longer secret that say something of it
 # The second half is for addresses that are malformed, as their password holds a slash; a port is none.
 _LOGIN = re.compile(r"(?<=://)(?:[^\s/?#@]*@|[^\s/?#@:]*:(?!\d+[/?#])[^\s@]*@)")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def shown(value: Struct, *hidden: str) -> str:
+    """The representation of a struct without some of its fields; for its ``__repr__``, which tracebacks may show."""
+    told = ", ".join(f"{name}={getattr(value, name)!r}" for name in value.__struct_fields__ if name not in hidden)
+    return f"{type(value).__name__}({told})"
 
 
 class Hider:

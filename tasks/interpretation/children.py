@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tasks.interpretation.context import Context
 from tasks.interpretation.diagnostics import Diagnostic
@@ -66,8 +68,7 @@ class _Taken:
         return name
 
 
-@dataclass(frozen=True)
-class _Worker:
+class _Worker(Struct, frozen=True):
     state: State
     interpret: Interpret
     jobs: _Taken
@@ -271,8 +272,7 @@ def _taken(outer: State, child: State) -> Mapping[str, tuple[str, ...]]:
     return taken
 
 
-@dataclass(frozen=True)
-class _Adoption:
+class _Adoption(Struct, frozen=True):
     """Makes jobs of a child pipeline jobs of the one around it.
 
     Attributes:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import InterpretationError
 from tasks.interpretation.checks import check_graph, check_jobs
@@ -129,8 +131,7 @@ def interpret(files: Mapping[str, str], context: Context, *, entry: str = CI_FIL
     return examine(files, context, entry=entry).pipeline
 
 
-@dataclass(frozen=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """A pipeline, and what is known of every job on the way to it."""
 
     pipeline: Pipeline

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
+
+from tasks.hiding import shown
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True, forbid_unknown_fields=True):
     """What the rules of a pipeline are decided by.
 
     Attributes:
@@ -37,7 +39,7 @@ class Context:
     raw_overrides: frozenset[str] = frozenset()
     pipeline_variables: frozenset[str] = frozenset()
     late: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     run_deploy_jobs: bool = False
     tree: Collection[str] | None = None
@@ -46,6 +48,9 @@ class Context:
     trees: Mapping[str, Collection[str]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return shown(self, "secrets")
 
     def given(self, name: str) -> bool:
         """Whether the YAML text cannot set this variable, as a stronger one is there."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from tasks.hiding import shown
 from tasks.interpretation.expression_parser import pattern_of
 from tasks.interpretation.expressions import (
     And,
@@ -27,8 +30,7 @@ from tasks.interpretation.expressions import (
 from tasks.source.regex import compile_regex
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What is known of the variables.
 
     Attributes:
@@ -41,7 +43,10 @@ class Scope:
     known: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
     unknown: frozenset[str] = frozenset()
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return shown(self, "secrets")
 
     def value(self, value: Value) -> Value:
         """`value` with what is known put in: Text, Null, or still a Var."""

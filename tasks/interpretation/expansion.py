@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from tasks.interpretation.runner_text import is_predefined, may_be_set, resolved
 
@@ -19,8 +20,7 @@ _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _REFERENCE = re.compile(rf"\$\$|%%|\$(?P<plain>{_NAME})|\$\{{(?P<braced>{_NAME})\}}|%(?P<percent>{_NAME})%")
 
 
-@dataclass(frozen=True)
-class Expanded:
+class Expanded(Struct, frozen=True):
     """Variables with references to each other resolved, as the job has them.
 
     Attributes:
@@ -110,8 +110,7 @@ def expand_all(
     return Expanded(final, unresolved, worker.cycles)
 
 
-@dataclass
-class _Expander:
+class _Expander(Struct):
     values: Mapping[str, str]
     raw: frozenset[str]
     kept: frozenset[str] = frozenset()

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from tasks.interpretation.expressions import (
     Constant,
@@ -47,8 +48,7 @@ class ExpressionError(ValueError):
     """The text is no expression; says why. Callers turn it into a diagnostic."""
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(Struct, frozen=True):
     kind: str
     text: str
     flags: str = ""
@@ -110,8 +110,7 @@ def _token(kind: str, found: re.Match[str]) -> _Token:
     return _Token(kinds.get(kind, kind), found[kind])
 
 
-@dataclass(frozen=True)
-class _Mixed:
+class _Mixed(Struct, frozen=True):
     """What ``&&`` or ``||`` gives where an operand is no truth value.
 
     Attributes:

@@ -7,60 +7,53 @@ unknown is again a condition of these terms (the residual), which the renderer t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Null:
+class Null(Struct, frozen=True):
     """The word ``null``: the value of an undefined variable."""
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """A literal string."""
 
     value: str
 
 
-@dataclass(frozen=True)
-class Var:
+class Var(Struct, frozen=True):
     """The value of a variable; `Null` when it is not defined. In a residual: one that only the build knows."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """A regular expression in RE2's syntax. `flags` are letters of ``imsU`` (RE2's), most often empty or ``i``."""
 
     source: str
     flags: str = ""
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """``true`` or ``false``."""
 
     value: bool
 
 
-@dataclass(frozen=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """Whether a value is there: neither undefined nor empty nor only white space (Ruby's ``present?``)."""
 
     value: Value
 
 
-@dataclass(frozen=True)
-class Equal:
+class Equal(Struct, frozen=True):
     """Both values are the same string, or both undefined. An undefined value is not equal to an empty string."""
 
     left: Value
     right: Value
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(Struct, frozen=True):
     """The regular expression is found anywhere in the value; an undefined value counts as the empty string.
 
     A pattern that is a `Var` (or `Text`) holds ``/source/flags``. GitLab's rule for one that is not of that form: true
@@ -71,8 +64,7 @@ class Match:
     pattern: Pattern | Value
 
 
-@dataclass(frozen=True)
-class Files:
+class Files(Struct, frozen=True):
     """Whether files of the commit exist or have changed: only ever in a residual, for the build to answer.
 
     Attributes:
@@ -89,22 +81,19 @@ class Files:
     regexp: bool = False
 
 
-@dataclass(frozen=True)
-class Not:
+class Not(Struct, frozen=True):
     """The opposite of a condition."""
 
     term: Expression
 
 
-@dataclass(frozen=True)
-class And:
+class And(Struct, frozen=True):
     """All of two or more conditions."""
 
     terms: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
-class Or:
+class Or(Struct, frozen=True):
     """Any of two or more conditions."""
 
     terms: tuple[Expression, ...]

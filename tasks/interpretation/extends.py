@@ -5,7 +5,7 @@ https://docs.gitlab.com/ci/yaml/#extends and GitLab's ``Gitlab::Ci::Config::Exte
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
@@ -30,8 +30,7 @@ def resolve_extends(root: Mapping_, findings: Findings) -> Mapping_:
     return Mapping_(entries, root.span)
 
 
-@dataclass
-class _Resolver:
+class _Resolver(Struct):
     root: Mapping_
     findings: Findings
     done: dict[str, tuple[Mapping_, int]] = field(default_factory=dict)

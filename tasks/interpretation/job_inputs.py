@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.interpretation.state import JobDraft, State
 from tasks.source.diagnostics import Findings, Span
@@ -42,8 +44,7 @@ def _with_inputs(draft: JobDraft, findings: Findings) -> JobDraft:
     return replace(draft, node=Mapping_(entries, draft.node.span))
 
 
-@dataclass(frozen=True)
-class _Writer:
+class _Writer(Struct, frozen=True):
     """Writes values into nodes; `left` are the expressions that it cannot work out."""
 
     values: Mapping[str, Value]

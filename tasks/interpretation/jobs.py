@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
 from typing import cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.interpretation import fields
 from tasks.interpretation.context import Context
@@ -129,8 +131,7 @@ def open_predefined(context: Context) -> Variables:
     return Variables(found).hiding(known) if found else Variables()
 
 
-@dataclass(frozen=True)
-class Builder:
+class Builder(Struct, frozen=True, dict=True):
     """Makes jobs of drafts.
 
     Attributes:

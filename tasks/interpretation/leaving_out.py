@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tasks.interpretation import fields
 from tasks.interpretation.combinations import mirrors

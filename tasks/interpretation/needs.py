@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Listed
-from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.interpretation.checks import need_name
 from tasks.interpretation.expansion import references
@@ -71,18 +74,21 @@ def _with_rule_needs(job: Job, draft: JobDraft, linker: _Linker, instance: Insta
     return replace(job, rules=rules)
 
 
-@dataclass
-class _Linker:
+class _Linker(Struct, dict=True):
     state: State
-    left_out: dict[str, LeftOut] = field(init=False)
-    rank: dict[str, int] = field(init=False)
-    parallels: dict[str, Node | None] = field(init=False)
     matrix: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.left_out = {job.name: job for job in self.state.left_out}
-        self.rank = {stage: i for i, stage in enumerate(self.state.stages)}
-        self.parallels = {draft.name: draft.node.get("parallel") for draft in self.state.judged}
+    @cached_property
+    def left_out(self) -> dict[str, LeftOut]:
+        return {job.name: job for job in self.state.left_out}
+
+    @cached_property
+    def rank(self) -> dict[str, int]:
+        return {stage: i for i, stage in enumerate(self.state.stages)}
+
+    @cached_property
+    def parallels(self) -> dict[str, Node | None]:
+        return {draft.name: draft.node.get("parallel") for draft in self.state.judged}
 
     def differ(self, node: Node | None) -> bool:
         """Whether the jobs of one `parallel` need different jobs."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import islice, product
+
+from msgspec import Struct, field
 
 from tasks.interpretation.fields import texts_of
 from tasks.source.diagnostics import Findings
@@ -19,8 +20,7 @@ _EXPANDED = re.compile(r"(?P<matrix>.+?): \[.*\]|(?P<count>.+) [0-9]+/[0-9]+", r
 _IDENTIFIER = re.compile(r"\$\[\[\s*matrix\.([A-Za-z0-9_-]+)\s*\]\]")
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """One of the jobs that a `parallel` makes; `variables` are those of the matrix and CI_NODE_INDEX, CI_NODE_TOTAL."""
 
     name: str

@@ -6,9 +6,10 @@ All text is the user's own, unquoted and unescaped; quoting is the renderer's wo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
+
+from msgspec import Struct, field
 
 from tasks.interpretation.diagnostics import Diagnostic, Span
 
@@ -18,8 +19,7 @@ OnNewCommit = Literal["conservative", "interruptible", "none"]
 When = Literal["on_success", "on_failure", "always", "manual", "delayed", "never"]
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Struct, frozen=True):
     """The image a job's script runs in (``image:``)."""
 
     name: str
@@ -29,8 +29,7 @@ class Image:
     pull_policy: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(Struct, frozen=True):
     """A container beside the job (``services:``).
 
     Attributes:
@@ -48,8 +47,7 @@ class Service:
     pull_policy: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Artifacts:
+class Artifacts(Struct, frozen=True):
     """Files a job hands on (``artifacts:``). Paths are GitLab's globs, relative to the project folder.
 
     Attributes:
@@ -65,8 +63,7 @@ class Artifacts:
     reports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Cache:
+class Cache(Struct, frozen=True):
     """One of a job's caches (``cache:``): files that the next run of a job with the same key finds again.
 
     Attributes:
@@ -90,8 +87,7 @@ class Cache:
     unprotect: bool = False
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(Struct, frozen=True):
     """One edge of the graph (``needs:``): the job waited for, and whether its artifacts are fetched."""
 
     job: str
@@ -99,8 +95,7 @@ class Need:
     optional: bool = False
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """How often a failed job is tried again (``retry:``); `max` is 0, 1 or 2."""
 
     max: int = 0
@@ -108,16 +103,14 @@ class Retry:
     exit_codes: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class AllowFailure:
+class AllowFailure(Struct, frozen=True):
     """Which failures do not fail the pipeline: all (`always`), or those with one of `exit_codes`."""
 
     always: bool = False
     exit_codes: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class JobEnvironment:
+class JobEnvironment(Struct, frozen=True):
     """The job's ``environment:`` keyword."""
 
     name: str
@@ -126,8 +119,7 @@ class JobEnvironment:
     tier: str | None = None
 
 
-@dataclass(frozen=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """One entry of ``secrets:``: the variable, which holds the path of a file with the secret, or the secret itself."""
 
     name: str
@@ -139,8 +131,7 @@ class Secret:
         return f"gitlab-secret-{self.name}"
 
 
-@dataclass(frozen=True)
-class Child:
+class Child(Struct, frozen=True):
     """The child pipeline that a job starts (``trigger:include``); its jobs are those whose `parent` is that job.
 
     Attributes:
@@ -162,8 +153,7 @@ class Child:
 
 # A condition that could not be decided without values that are known only when the build runs.
 # Terms are built by `tasks.interpretation.expressions`; the renderer turns them into a `when { expression }`.
-@dataclass(frozen=True)
-class Undecided:
+class Undecided(Struct, frozen=True):
     """A residual condition and what holds if it is true.
 
     Attributes:
@@ -187,8 +177,7 @@ class Undecided:
     needs: tuple[Need, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One job that runs, or may run.
 
     Attributes:
@@ -251,8 +240,7 @@ class Job:
     taken: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True, dict=True):
     """A whole pipeline, ready to be rendered.
 
     Attributes:

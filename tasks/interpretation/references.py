@@ -5,8 +5,10 @@ https://docs.gitlab.com/ci/yaml/yaml_optimization/#reference-tags
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from operator import is_
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.interpretation.suggest import suggestion
 from tasks.source.diagnostics import Findings
@@ -24,8 +26,7 @@ def resolve_references(root: Mapping_, findings: Findings) -> Mapping_:
     return resolved
 
 
-@dataclass
-class _Resolver:
+class _Resolver(Struct):
     root: Mapping_
     findings: Findings
     plain: dict[int, Node] = field(default_factory=dict)

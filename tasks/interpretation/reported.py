@@ -8,7 +8,8 @@ https://docs.gitlab.com/ci/variables/#cicd-variable-precedence
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tasks.interpretation.jobs import Builder, wide_variables
 from tasks.interpretation.pipeline import Job

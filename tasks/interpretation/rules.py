@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
+
+from msgspec import Struct, field
 
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope, evaluate
@@ -33,8 +34,7 @@ _VARIABLE = "a path holds a variable that only the build knows"
 _COMPARING = ("push", "merge_request_event", "external_pull_request_event")
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a rule that matches sets; None = the job's own."""
 
     when: When | None = None
@@ -47,8 +47,7 @@ class Outcome:
     on_new_commit: OnNewCommit | None = None
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One rule that may match: its condition (True = it does), what it sets, and where it stands."""
 
     condition: bool | Expression
@@ -56,8 +55,7 @@ class Choice:
     span: Span
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The rules that are left, in order; the first whose condition holds counts, none means the job does not run."""
 
     choices: tuple[Choice, ...]
@@ -113,19 +111,16 @@ def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> De
 _Known = tuple[frozenset[str], dict[tuple[tuple[str | None, bool], ...], bool | Expression]]
 
 
-@dataclass
-class Judge:
+class Judge(Struct):
     """Evaluates rules in one context. Many jobs have the same rules: what these come to is remembered."""
 
     context: Context
     findings: Findings
-    outcome: Callable[[Mapping_], Outcome] = field(init=False)
-    together: Callable[[bool | Expression, bool | Expression], bool | Expression] = field(init=False)
+    outcome: Callable[[Mapping_], Outcome] = field(default_factory=lambda: remembered(_outcome))
+    together: Callable[[bool | Expression, bool | Expression], bool | Expression] = field(
+        default_factory=lambda: remembered(_together)
+    )
     known: dict[Expression, _Known] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.outcome = remembered(_outcome)
-        self.together = remembered(_together)
 
     def decide(self, rules: list[Node], scope: Scope, name: str) -> Decision:
         """Evaluate a list of rules in order, up to the first that certainly holds."""

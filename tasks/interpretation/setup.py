@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import references

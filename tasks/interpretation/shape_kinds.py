@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """A string; with `loose`, also a number or a boolean, which GitLab turns into one.
 
     `not_here`: the one of `one_of` that is not allowed in this place. `hollow`: GitLab takes an empty text, and it is
@@ -26,26 +26,22 @@ class Text:
     not_here: str = ""
 
 
-@dataclass(frozen=True)
-class Integer:
+class Integer(Struct, frozen=True):
     """A whole number within bounds."""
 
     low: int = -(2**63)
     high: int = 2**63
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(Struct, frozen=True):
     """Any number."""
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """``true`` or ``false``."""
 
 
-@dataclass(frozen=True)
-class Duration:
+class Duration(Struct, frozen=True):
     """A period such as ``1h 30m``; quoted digits are seconds; `never` where that word is allowed.
 
     `variable`: a `$NAME` may stand there. `odd`: GitLab's server takes any text, and then does not keep to it.
@@ -57,8 +53,7 @@ class Duration:
     odd: bool = False
 
 
-@dataclass(frozen=True)
-class Items:
+class Items(Struct, frozen=True):
     """A list.
 
     `nested`: lists in it are flattened by GitLab. `distinct`: a scalar that is there twice is odd. `blanks`: an item
@@ -73,8 +68,7 @@ class Items:
     blanks: bool = False
 
 
-@dataclass(frozen=True)
-class Keys:
+class Keys(Struct, frozen=True):
     """A mapping of known keywords.
 
     `one_of`: exactly one of these is there. `together`: where the first is, the second must be. `apart`: never both,
@@ -95,8 +89,7 @@ class Keys:
     idle: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Entries:
+class Entries(Struct, frozen=True):
     """A mapping of at least `least` free names to values of one shape; `nullable`: or nothing at all.
 
     A name is a text or a whole number to YAML; `loose`: or any other scalar.
@@ -109,15 +102,13 @@ class Entries:
     loose: bool = False
 
 
-@dataclass(frozen=True)
-class Either:
+class Either(Struct, frozen=True):
     """The first of these shapes that fits the kind of the value."""
 
     shapes: tuple[Shape, ...]
 
 
-@dataclass(frozen=True)
-class Anything:
+class Anything(Struct, frozen=True):
     """Whatever; not looked at."""
 
 

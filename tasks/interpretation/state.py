@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
@@ -20,8 +22,7 @@ NOTHING = Mapping_({}, Span(""))
 UNDECIDED = Decision(())
 
 
-@dataclass(frozen=True)
-class JobDraft:
+class JobDraft(Struct, frozen=True):
     """A job on its way: its text with everything inherited, then its variables, then whether it runs.
 
     `decisions` are those of the jobs that `parallel:matrix` makes of it, by name, where they are not all the same.
@@ -40,8 +41,7 @@ class JobDraft:
         return replace(self, decision=self.decisions[name]) if name in self.decisions else self
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A job that GitLab would run and this pipeline does not; `node` tells whom it would have waited for."""
 
     name: str
@@ -50,8 +50,7 @@ class LeftOut:
     reason: str
 
 
-@dataclass
-class Family:
+class Family(Struct):
     """What a pipeline shares with its children: files that were read; how many pipelines, and jobs of children."""
 
     memo: Memo = field(default_factory=dict)
@@ -59,8 +58,7 @@ class Family:
     jobs: int = 0
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """A pipeline on its way.
 
     Attributes:

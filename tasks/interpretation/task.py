@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from msgspec.structs import replace
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
@@ -49,7 +51,7 @@ class InterpretationOptions:
     def given(self, variables: CIVariables) -> InterpretationOptions:
         """These options with the project's CI/CD variables."""
         secrets = {name: variable.value for name, variable in variables.secret.items()}
-        return replace(
+        return dataclasses.replace(
             self,
             overrides={**variables.plain, **self.overrides},
             raw_overrides=frozenset((variables.raw & variables.plain.keys()) - self.overrides.keys()),

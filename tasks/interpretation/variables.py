@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.interpretation.expansion import Expanded, expand_all, put
 from tasks.interpretation.runner_text import is_predefined
 from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 
 
-@dataclass(frozen=True)
-class Variables:
+class Variables(Struct, frozen=True):
     """Variables of one level, as written.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import expand, pieces, references
@@ -13,8 +14,7 @@ from tasks.source.nodes import Mapping_, Node, Scalar, Sequence
 from tasks.source.ruby_regex import any_path, check_regex
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is asked for.
 
     Attributes:

@@ -197,7 +197,7 @@ def walk(nodes: Iterable[object]) -> list[object]:
         node = left.pop()
         if id(node) not in seen:
             seen[id(node)] = node
-            fields = [getattr(node, name) for name in getattr(node, "__dataclass_fields__", ())]
+            fields = [getattr(node, name) for name in getattr(node, "__struct_fields__", ())]
             left += [part for child in fields for part in (child if isinstance(child, tuple) else (child,))][::-1]
     return list(seen.values())
 

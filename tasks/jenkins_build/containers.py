@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from errors import InputError
 from tasks.interpretation.expansion import references
@@ -71,8 +72,7 @@ def agent_word(text: str, known: Mapping[str, str]) -> str:
     return open_word(text, {name: known.get(name, f"${{{name}-}}") for name in references(text)})
 
 
-@dataclass(frozen=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """Variables of the agent with secret values: all `names`, and the `files` among them, which hold paths."""
 
     names: tuple[str, ...] = ()
@@ -90,8 +90,7 @@ class Secret:
         return [f'chmod a+rX "${{{name}%/*/*}}" "${{{name}%/*}}" "${name}"' for name in names]
 
 
-@dataclass(frozen=True)
-class Docker:
+class Docker(Struct, frozen=True, dict=True):
     """The docker commands of one job.
 
     Attributes:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import InputError
 from tasks.interpretation import expressions as terms
@@ -140,8 +142,7 @@ def _listed(plan: Plan) -> list[Listed]:
     ]
 
 
-@dataclass(frozen=True)
-class _Shared:
+class _Shared(Struct, frozen=True):
     """What is worked out once for all jobs: the number of every stage, and the rules of each job, by its name."""
 
     ranks: Mapping[str, int]

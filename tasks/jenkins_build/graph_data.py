@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
+
+from msgspec import Struct, field
 
 from tasks.jenkins_build.groovy import (
     Assign,
@@ -114,8 +115,7 @@ Map whole(String name) {
 }""")
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A job: its marker name, ``file:line``, and what the runner knows of it."""
 
     mark: str
@@ -123,8 +123,7 @@ class Listed:
     value: MapOf
 
 
-@dataclass
-class Listing:
+class Listing(Struct):
     """Functions that list the jobs, and the calls of them."""
 
     paragraphs: list[list[Statement]] = field(default_factory=list)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 INDENT = "  "
 # A class file's constant holds 65,535 bytes of modified UTF-8, at most 6 a code point outside the BMP, 3 inside.
@@ -18,36 +19,31 @@ _NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 _UNSAFE_IN_COMMENT = re.compile(r"[^\x20-\x5b\x5d-\x7e]")
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """Any text, printed as a literal (or several, joined by ``+``, when it is too long for one)."""
 
     value: str
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(Struct, frozen=True):
     """An expression in our own words: an identifier, a number, ``true``. Never user text."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """A list literal."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
-class MapOf:
+class MapOf(Struct, frozen=True):
     """A map literal; keys are identifiers of ours."""
 
     entries: tuple[tuple[str, Expression], ...]
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """``name(arguments)`` as an expression."""
 
     name: str
@@ -57,8 +53,7 @@ class Call:
 Expression = Text | Code | ListOf | MapOf | Call
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A statement: a pipeline step, positional arguments before named ones, and perhaps a block, or two (`then`)."""
 
     name: str
@@ -68,37 +63,32 @@ class Step:
     then: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(Struct, frozen=True):
     """``head { body }`` over several lines: Groovy's declarative parser wants each section on lines of its own."""
 
     head: str
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """One line of comment. Backslashes and what is not printable ASCII become ``?``: Groovy decodes escapes there."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """Fixed lines of our own, printed as they are at the current indentation."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Lines:
+class Lines(Struct, frozen=True):
     r"""``return [line, ...].join('\n')``: a text of many lines, one literal a line, with a line end after the last."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
-class Assign:
+class Assign(Struct, frozen=True):
     """``name[key] = [...]``, or ``name = [...]``: a map with one entry a line."""
 
     name: str

@@ -8,7 +8,8 @@ above the pipeline, so that the pipeline block reads as a table of contents and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import InputError
 from tasks.interpretation.compiler import collector_paused
@@ -53,8 +54,7 @@ def render_planned(pipeline: Pipeline, settings: RenderSettings) -> tuple[str, P
         return _rendered(drawing), drawing.plan
 
 
-@dataclass(frozen=True)
-class _Drawing:
+class _Drawing(Struct, frozen=True):
     """A plan with its stages; `functions` are what they call of their jobs, none in a graph."""
 
     plan: Plan

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from tasks.interpretation.pipeline import Job, Pipeline
 
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9_.-]*[A-Za-z0-9_.]")
 
 
-@dataclass(frozen=True)
-class JobNames:
+class JobNames(Struct, frozen=True):
     """One job under all the names it needs.
 
     Attributes:

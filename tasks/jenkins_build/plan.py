@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from errors import InputError
 from tasks.interpretation import expressions as terms
@@ -35,8 +36,7 @@ FAIL_FAST = "failFast"  # an option among the branches of `parallel`, which no b
 DEFAULT_DEPTH = 20  # GitLab's own GIT_DEPTH
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Struct, frozen=True):
     """Jobs that run side by side: a GitLab stage, or a part of one whose jobs need each other.
 
     Attributes:
@@ -49,8 +49,7 @@ class Group:
     ends: Job | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True, dict=True):
     """A pipeline, the settings, and what follows from both."""
 
     pipeline: Pipeline

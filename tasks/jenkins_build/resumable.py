@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tasks.interpretation.pipeline import Job
 from tasks.jenkins_build.artifacts import has_stash
@@ -31,8 +32,7 @@ void fetch(List jobs) {
 _KEPT_BUILDS = 3
 
 
-@dataclass(frozen=True)
-class TopStage:
+class TopStage(Struct, frozen=True):
     """A stage of the Jenkinsfile that is in no other: what Jenkins can restart from.
 
     Attributes:

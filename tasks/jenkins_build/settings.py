@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from tasks.source.model import CI_FILE, DOCKERFILE
 
@@ -12,8 +13,7 @@ HOUR_SECONDS = 3600
 IMAGE_STAGE = "image"  # as builds announce it
 
 
-@dataclass(frozen=True)
-class ImageBuild:
+class ImageBuild(Struct, frozen=True, forbid_unknown_fields=True):
     """The image stage: builds `dockerfile` in the main folder, pushes ``repository:tag``.
 
     Attributes:
@@ -33,8 +33,7 @@ class ImageBuild:
     agent_label: str | None = None
 
 
-@dataclass(frozen=True)
-class BoundVariable:
+class BoundVariable(Struct, frozen=True, forbid_unknown_fields=True):
     """A secret CI/CD variable that every job gets from Jenkins' credentials store.
 
     Attributes:
@@ -48,8 +47,7 @@ class BoundVariable:
     is_file: bool = False
 
 
-@dataclass(frozen=True)
-class RenderSettings:
+class RenderSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a Jenkinsfile's build gets its sources, and its limits.
 
     Attributes:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from msgspec import MsgspecError, Struct, ValidationError, json
+from msgspec.structs import replace
 
 from errors import InputError
 from tasks.interpretation.compiler import interpret
@@ -21,7 +20,7 @@ ORDER_FIELD = "deployment"
 _SET = "set"
 
 
-class Order(BaseModel):
+class Order(Struct, frozen=True, forbid_unknown_fields=True):
     """One deployment's pipeline to be interpreted and rendered.
 
     Attributes:
@@ -31,15 +30,13 @@ class Order(BaseModel):
         settings: For the Jenkinsfile.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
     entry: str
     files: dict[str, str]
     context: Context
     settings: RenderSettings
 
 
-class Answer(BaseModel):
+class Answer(Struct, frozen=True):
     """What became of an order.
 
     Attributes:
@@ -47,14 +44,12 @@ class Answer(BaseModel):
         diagnostics: Everything there is to say.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     made: Rendered | None
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-class _Refusal(BaseModel):
-    diagnostics: list[Diagnostic]
+class _Refusal(Struct, frozen=True):
+    diagnostics: tuple[Diagnostic, ...]
 
 
 def make_order(entry: str, files: Mapping[str, str], context: Context, settings: RenderSettings) -> Order:
@@ -88,13 +83,12 @@ def read_order(text: str) -> Order:
         InputError: It is malformed, or made by another version.
     """
     try:
-        return Order.model_validate(json.loads(text))
+        return json.decode(text, type=Order)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise InputError(
-            f"The field `{ORDER_FIELD}` does not fit this version: {problems}.", remedy="Use the same version."
+            f"The field `{ORDER_FIELD}` does not fit this version: {error}.", remedy="Use the same version."
         ) from None
-    except (ValueError, RecursionError):
+    except (MsgspecError, ValueError, RecursionError):
         raise InputError(f"The field `{ORDER_FIELD}` is no JSON.") from None
 
 
@@ -113,6 +107,6 @@ def carry_out(order: Order) -> Answer:
 def read_diagnostics(body: bytes) -> tuple[Diagnostic, ...]:
     """The diagnostics of a refusal; none where it has none."""
     try:
-        return tuple(_Refusal.model_validate(json.loads(body)).diagnostics)
-    except (ValueError, ValidationError):
+        return json.decode(body, type=_Refusal).diagnostics
+    except (MsgspecError, ValueError, RecursionError):
         return ()

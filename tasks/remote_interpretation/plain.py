@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import yaml
+from msgspec.structs import asdict
 
 from errors import InputError
 from tasks.interpretation.pipeline import Artifacts, Cache, Job, JobEnvironment, Need, Pipeline, Service
@@ -89,7 +90,7 @@ def _job(job: Job, names: Collection[str], pipeline: Pipeline) -> dict[str, Any]
 
 
 def _environment(environment: JobEnvironment) -> dict[str, Any]:
-    return _given({"deployment_tier" if key == "tier" else key: value for key, value in vars(environment).items()})
+    return _given({"deployment_tier" if key == "tier" else key: value for key, value in asdict(environment).items()})
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _service(service: Service) -> Any:
 
 
 def _artifacts(artifacts: Artifacts) -> dict[str, Any]:
-    found = _given({**vars(artifacts), "reports": {k: _report(k, v) for k, v in artifacts.reports.items()}})
+    found = _given({**asdict(artifacts), "reports": {k: _report(k, v) for k, v in artifacts.reports.items()}})
     if found.get("when") == "on_success":
         del found["when"]
     return found if found.keys() & {"paths", "untracked", "reports"} else {}
@@ -145,7 +146,7 @@ def _caches(caches: Iterable[Cache]) -> list[dict[str, Any] | None]:
 
 
 def _cache(cache: Cache) -> dict[str, Any]:
-    found = _given({name: value for name, value in vars(cache).items() if not name.startswith("key")})
+    found = _given({name: value for name, value in asdict(cache).items() if not name.startswith("key")})
     prefix = re.sub(rf"-?\d+_{re.escape(_stems(cache))}$", "", cache.key_prefix)  # reading adds the rest anew
     files = _given({"files": cache.key_files, "prefix": prefix})
     return {"key": files if cache.key_files else cache.key, **found}
@@ -180,4 +181,4 @@ def _allow_failure(job: Job) -> Any:
 
 
 def _retry(job: Job) -> dict[str, Any]:
-    return _given(vars(job.retry)) if job.retry.max else {}
+    return _given(asdict(job.retry)) if job.retry.max else {}

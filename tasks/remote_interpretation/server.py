@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import requests
-from pydantic import ValidationError
 
 from blocks.interpreter_server import InterpreterServer
 from errors import (
@@ -64,14 +64,14 @@ class Interpreter:
         """
         files: dict[str, _Part] = {
             "file": (CI_FILE, order.files[order.entry].encode()),
-            ORDER_FIELD: (None, order.model_dump_json().encode()),
+            ORDER_FIELD: (None, msgspec.json.encode(order)),
         }
         response = self._send("POST", f"{PATH}?diagnostics=json", files)
         if response.status_code != 200:
             raise self._refusal(response, self._hide(_message(response.content)), read_diagnostics(response.content))
         try:
-            return Answer.model_validate(json.loads(response.content))
-        except (ValueError, ValidationError):
+            return msgspec.json.decode(response.content, type=Answer)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise ProtocolError(f"{self.name} gave an answer that does not fit this version.") from None
 
     def translate(self, text: str) -> str:

@@ -5,12 +5,12 @@ docs/diagnostics.md is generated from here by ``python -m tasks.interpretation.r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Code:
+
+class Code(Struct, frozen=True):
     """One kind of finding."""
 
     severity: Literal["error", "warning", "info"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from errors import printable
 from tasks.source.codes import CODES
@@ -17,8 +18,7 @@ _SHOWN = 8
 Severity = Literal["error", "warning", "info"]
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Span:
+class Span(Struct, frozen=True, order=True):
     """A place in a file. Lines and columns count from 1; line 0 means the whole file."""
 
     file: str
@@ -29,8 +29,7 @@ class Span:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-@dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding.
 
     Attributes:
@@ -50,8 +49,7 @@ class Diagnostic:
         return printable(f"{self.span}: {self.severity}: {self.message} [{self.code}]")
 
 
-@dataclass
-class Findings:
+class Findings(Struct):
     """Collects diagnostics while the passes go over the text. The severity belongs to the code."""
 
     items: list[Diagnostic] = field(default_factory=list)

@@ -8,10 +8,10 @@ Anchors are shared nodes, so an alias costs nothing; what it would cost expanded
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, Sequence, is_null
@@ -26,8 +26,7 @@ _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _YAML_KINDS = {"str": "string", "int": "integer", "float": "float", "bool": "boolean", "null": "null"}
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True):
     """One file: its content and, where it has one, the ``spec:`` header before ``---``."""
 
     path: str
@@ -98,8 +97,7 @@ def _further(place: Span, findings: Findings, too_many: bool) -> None:
         findings.add("yaml-second-document", message, place)
 
 
-@dataclass
-class _Reader:
+class _Reader(Struct):
     """Builds nodes from the parser's events."""
 
     path: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from errors import AccessError, InputError, NotFoundError
 from tasks.source.include_options import IncludeOptions
@@ -19,8 +21,7 @@ _SIDE_BY_SIDE = 8
 Fetch = Callable[[Any], Mapping[str, str]]
 
 
-@dataclass(frozen=True)
-class Fetchers:
+class Fetchers(Struct, frozen=True):
     """Who fetches what. Called from several threads at once.
 
     Attributes:
@@ -36,8 +37,7 @@ class Fetchers:
     own_tree: Callable[[], Collection[str]] | None = None
 
 
-@dataclass
-class Gathered:
+class Gathered(Struct):
     """What was found.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.document import read
@@ -28,8 +29,7 @@ def _none(include: Entry) -> Mapping_:
     return Mapping_({}, include.span)
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """How a file is read.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from tasks.hiding import without_login
 from tasks.source.diagnostics import Findings, Span
@@ -30,8 +31,7 @@ _MAX_PATH = 2000
 _VARIABLE = re.compile(r"\$(?:\w{1,255}|\{\w{1,255}\})")
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(Struct, frozen=True):
     """Where a file is that includes others: what its own `local` means.
 
     Attributes:
@@ -49,8 +49,7 @@ class Home:
     component: dict[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One source an include asks for, with how it is to be read."""
 
     source: Source
@@ -59,8 +58,7 @@ class Wanted:
     integrity: str = ""
 
 
-@dataclass(frozen=True)
-class Items:
+class Items(Struct, frozen=True):
     """Reads the entries of one file's `include:`."""
 
     home: Home

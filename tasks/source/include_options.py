@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from tasks.source.inputs import Holds
 from tasks.source.interpolation import Value
@@ -28,8 +29,7 @@ def _nothing_more(_variables: Mapping[str, str]) -> Callable[[str], str]:
     return as_it_is
 
 
-@dataclass(frozen=True)
-class IncludeOptions:
+class IncludeOptions(Struct, frozen=True):
     """What includes depend on besides the files.
 
     Attributes:

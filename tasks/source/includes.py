@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.source.child_variables import candidates, rows
 from tasks.source.diagnostics import Findings, Span
@@ -40,8 +42,7 @@ _NAMES: dict[type, str] = {Project: "project", Component: "component", Template:
 Memo = dict[tuple[str, str, str], Mapping_ | None]  # what was read: by key, inputs and component
 
 
-@dataclass(frozen=True)
-class Needed:
+class Needed(Struct, frozen=True):
     """What has to be added to the mapping of files.
 
     Attributes:
@@ -123,8 +124,7 @@ def further_files(files: Mapping[str, str], entry: str, options: IncludeOptions,
     return Needed(tuple(dict.fromkeys(closer.missing)), tuple(dict.fromkeys(closer.patterns)))
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(Struct, frozen=True):
     """One file to be read."""
 
     key: str
@@ -137,8 +137,7 @@ class _File:
         return (self.key, self.reading.given.identity, str(self.home.component))
 
 
-@dataclass
-class _Closer:
+class _Closer(Struct):
     files: Mapping[str, str]
     findings: Findings
     options: IncludeOptions
@@ -335,8 +334,7 @@ class _Closer:
         return actual == wanted.integrity
 
 
-@dataclass
-class _Children:
+class _Children(Struct):
     """Looks for what the child pipelines of a pipeline include.
 
     Which of them start is not known here, nor what `extends` and `!reference` will make of a job: rather too many files

@@ -10,9 +10,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+
+from msgspec import Struct
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.interpolation import ReferenceText, Value, shown
@@ -40,8 +41,7 @@ class _WrongTypeError(Exception):
     """A value is not of the input's type."""
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Struct, frozen=True, dict=True):
     """The inputs of one include, and where it stands."""
 
     inputs: Mapping_ | None

@@ -11,7 +11,9 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.source.diagnostics import Findings, Span
 from tasks.source.nodes import Entry, Mapping_, Node, Reference, Scalar, ScalarKind, Sequence
@@ -40,8 +42,7 @@ class InterpolationError(Exception):
     """A block cannot be replaced; the text says why."""
 
 
-@dataclass(frozen=True)
-class PutIn:
+class PutIn(Struct, frozen=True):
     """What is put in.
 
     Attributes:
@@ -53,8 +54,7 @@ class PutIn:
     expand: Callable[[str], str]
 
 
-@dataclass
-class Interpolation:
+class Interpolation(Struct):
     """Replaces the blocks in the nodes of one file; a node that is shared stays shared.
 
     Attributes:

@@ -6,16 +6,16 @@ A node may be shared (an alias is the very node of its anchor); nobody changes o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from tasks.source.diagnostics import Span
 
 ScalarKind = Literal["string", "integer", "float", "boolean", "null"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """One value. `text` is what GitLab's Ruby makes of it as a string: ``1.10`` -> ``1.1``, ``yes`` -> ``true``."""
 
     text: str
@@ -23,8 +23,7 @@ class Scalar:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """A list. `spliced` marks one that a ``!reference`` put into another list."""
 
     items: tuple[Node, ...]
@@ -32,8 +31,7 @@ class Sequence:
     spliced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One key of a mapping, the key's place, and its value; `kind` is what YAML takes the key for."""
 
     key: str
@@ -42,8 +40,7 @@ class Entry:
     kind: ScalarKind = "string"
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping_:  # noqa: N801 - `Mapping` is the abstract type everywhere else
+class Mapping_(Struct, frozen=True):  # noqa: N801 - `Mapping` is the abstract type everywhere else
     """A mapping with text keys, in the order of the text."""
 
     entries: Mapping[str, Entry]
@@ -74,8 +71,7 @@ class Mapping_:  # noqa: N801 - `Mapping` is the abstract type everywhere else
         return Mapping_({**self.entries, entry.key: entry}, self.span)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A ``!reference [job, key, ...]`` that is not resolved yet."""
 
     path: tuple[str, ...]

@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 # The host of a component of the same GitLab; stays so where nobody said which GitLab it is.
 OWN_HOST = re.compile(r"\$\{?CI_SERVER_(?:FQDN|HOST)\}?")
 _FOREIGN = re.compile(r"[^/:]+(?:/[^/:]+)+@.+:/|https?://|template:|component:|tree:")
 
 
-@dataclass(frozen=True)
-class Local:
+class Local(Struct, frozen=True):
     """A file of the pipeline's own commit."""
 
     path: str
@@ -29,8 +30,7 @@ class Local:
         return self.path
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """A file of another project of the same GitLab.
 
     Attributes:
@@ -51,8 +51,7 @@ class Project:
         return f"{self.project}@{self.ref or 'HEAD'}:/{self.path}"
 
 
-@dataclass(frozen=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """A file by its address."""
 
     url: str
@@ -64,8 +63,7 @@ class Remote:
         return f"{address}?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if mark else address
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Struct, frozen=True):
     """One of GitLab's own templates; `name` ends in ``.gitlab-ci.yml``."""
 
     name: str
@@ -76,8 +74,7 @@ class Template:
         return f"template:{self.name}"
 
 
-@dataclass(frozen=True)
-class Component:
+class Component(Struct, frozen=True):
     """A component; `address` is ``host/group/project/name@version``."""
 
     address: str
@@ -103,8 +100,7 @@ class Component:
         return f"templates/{self.name}.yml", f"templates/{self.name}/template.yml"
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """The list of all files of another project at a ref, for wildcards."""
 
     project: str
@@ -120,8 +116,7 @@ class Tree:
 Source = Local | Project | Remote | Template | Component | Tree
 
 
-@dataclass(frozen=True)
-class ComponentAt:
+class ComponentAt(Struct, frozen=True):
     """Where a component was found.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from errors import InterpretationError
 from tasks.interpretation.compiler import interpret
@@ -67,8 +69,8 @@ def condition(term: object) -> str:
 
 
 def plain(value: object) -> object:
-    """Dataclasses as mappings of what differs from the default, tuples as lists."""
-    if is_dataclass(value) and not isinstance(value, type):
+    """Structs as mappings of what differs from the default, tuples as lists."""
+    if isinstance(value, Struct):
         named = {}
         for field in fields(value):
             item = getattr(value, field.name)

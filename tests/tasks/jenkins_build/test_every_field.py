@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import fields, replace
 
 from errors import InputError
 from tasks.interpretation.diagnostics import Diagnostic, Span

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import fields, replace
 
 from sandbox.jenkins import executor
 from sandbox.jenkins.model import AgentLease, BuildAbortedError, Credential, FlowNode, Result

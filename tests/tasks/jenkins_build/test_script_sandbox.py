@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sandbox.jenkins.groovy import nodes
 from sandbox.jenkins.groovy.method_size import parts_of, too_long

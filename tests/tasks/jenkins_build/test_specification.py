@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from prefect_docker.credentials import DockerRegistryCredentials
 from pydantic import SecretStr
 
