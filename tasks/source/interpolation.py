@@ -27,7 +27,7 @@ _TRUNCATE = re.compile(r"truncate\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)?")
 _SPLIT = re.compile(r"split\('([^']*)'\)")
 _SHELL_SAFE = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
 _FUNCTIONS = "expand_vars, truncate(offset,length), posix_escape, split('separator')"
-_INDEXED = re.compile(r"(\w+)((?:\[\d{1,9}\])+)")
+_INDEXED = re.compile(r"([\w-]+)((?:\[\d{1,9}\])+)")
 _REFERENCE = "!reference "
 Value = str | bool | int | float | None | list["Value"] | dict[str, "Value"]
 

@@ -45,6 +45,7 @@ def put(text: str, expand: str = "", **inputs: Value) -> Value:
         ("-$[[ inputs.a ]]", ["x", 1], '-["x", 1]'),
         ("$[[ inputs.a[1] ]]", ["x", "y"], "y"),
         ("$[[ inputs.a[0].b[1] ]]", [{"b": [1, 2]}], 2),
+        ("$[[ inputs.a[0].b-c[1] ]]", [{"b-c": [1, 2]}], 2),
         ("$[[ inputs.a | truncate(1,2) ]]", "abcd", "bc"),
         ("$[[ inputs.a | truncate( 9 , 2 ) ]]", "abcd", ""),
         ("$[[ inputs.a | expand_vars ]]", "a $V", "a known"),
