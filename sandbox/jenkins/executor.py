@@ -117,6 +117,9 @@ def _report(build: Build, failure: GroovyError | UnsupportedError) -> None:
     steps_control.show_error(build, failure)
 
 
+_NO_SCM = "‘checkout scm’ is only available when using “Multibranch Pipeline” or “Pipeline script from SCM”"
+
+
 class _Script:
     """The world of the interpreter: steps, global variables, and the ``pipeline`` block."""
 
@@ -147,12 +150,19 @@ class _Script:
         """A global variable, or an environment variable by its plain name."""
         if name in self.globals:
             return self.globals[name]
+        if name == "scm":
+            return self._source_control()
         value = self.build.environment().get(name)
         if value is None and name in self.build.parameters:
             value = self.build.parameters[name]
         if value is None:
             raise throw("MissingPropertyException", f"No such property: {name} for class: WorkflowScript")
         return value
+
+    def _source_control(self) -> Any:
+        if self.build.host.scm is None:
+            raise throw("AbortException", _NO_SCM)
+        return self.build.host.scm
 
     def check(self) -> None:
         """Give up when the build was killed."""

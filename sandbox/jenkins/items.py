@@ -220,5 +220,7 @@ class Job(Item):
         """Use up a build number."""
         with self.lock:
             number = self.next_number
-            (self.path / "nextBuildNumber").write_text(str(number + 1))
+            draft = self.path / "nextBuildNumber.new"
+            draft.write_text(str(number + 1))
+            draft.replace(self.path / "nextBuildNumber")  # at once: others read it meanwhile
             return number

@@ -99,6 +99,7 @@ class BuildHost(Protocol):
     folder: Path  # the build's own folder: stashes go to folder/"stashes", artifacts to folder/"archive"
     aborted: threading.Event  # set by stop/term: the executor interrupts steps (SIGTERM to processes), runs post
     variables: dict[str, str]  # what the build sets on `env`; later builds see them as buildVariables
+    scm: Mapping[str, Any] | None  # what the script was read from, as `checkout` takes it; None = it is the job's own
     killed: threading.Event  # set by kill: the executor gives up at once
     restart_stage: str | None  # the top-level stage a restarted declarative build begins at
     restarted_folder: Path | None  # the folder of the build it was restarted from

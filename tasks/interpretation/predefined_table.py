@@ -6,7 +6,8 @@ Source: https://docs.gitlab.com/ci/variables/predefined_variables/. docs/referen
 from __future__ import annotations
 
 _COMMIT = "GitLab, for the commit that is deployed"
-_REF = "GitLab; in a Jenkinsfile to keep, the parameter"
+_DESCRIBED = "GitLab, for the commit that is deployed; in a Jenkinsfile to keep, the parameter, else git"
+_REF = "GitLab; in a Jenkinsfile to keep, the parameter, else what Jenkins read it from"
 _PROJECT = "GitLab, for the project"
 _ADDRESS = "GitLab, for the project; in a Jenkinsfile to keep, made of REPO_URL"
 _SERVER = "the address of the GitLab server; in a Jenkinsfile to keep, that of REPO_URL"
@@ -17,19 +18,19 @@ SET = {
     "CI_API_GRAPHQL_URL": _SERVER,
     "CI_API_V4_URL": _SERVER,
     "CI_BUILDS_DIR": "the folder above the workspace",
-    "CI_COMMIT_AUTHOR": _COMMIT,
+    "CI_COMMIT_AUTHOR": _DESCRIBED,
     "CI_COMMIT_BRANCH": _REF,
-    "CI_COMMIT_DESCRIPTION": _COMMIT,
-    "CI_COMMIT_MESSAGE": _COMMIT,
+    "CI_COMMIT_DESCRIPTION": _DESCRIBED,
+    "CI_COMMIT_MESSAGE": _DESCRIBED,
     "CI_COMMIT_MESSAGE_IS_TRUNCATED": "`false`: the message is whole",
-    "CI_COMMIT_REF_NAME": "GitLab; in a Jenkinsfile to keep, the parameter CI_COMMIT_TAG, else CI_COMMIT_BRANCH",
+    "CI_COMMIT_REF_NAME": "GitLab; in a Jenkinsfile to keep, that of the tag, the branch or the merge request",
     "CI_COMMIT_REF_PROTECTED": _COMMIT,
     "CI_COMMIT_REF_SLUG": "made of CI_COMMIT_REF_NAME",
-    "CI_COMMIT_SHA": "GitLab; in a Jenkinsfile to keep, the parameter COMMIT_SHA",
+    "CI_COMMIT_SHA": "GitLab; in a Jenkinsfile to keep, the parameter COMMIT_SHA, else what Jenkins read it from",
     "CI_COMMIT_SHORT_SHA": "made of CI_COMMIT_SHA",
     "CI_COMMIT_TAG": _REF,
-    "CI_COMMIT_TIMESTAMP": _COMMIT,
-    "CI_COMMIT_TITLE": _COMMIT,
+    "CI_COMMIT_TIMESTAMP": _DESCRIBED,
+    "CI_COMMIT_TITLE": _DESCRIBED,
     "CI_CONCURRENT_ID": "the number of the agent's executor",
     "CI_CONCURRENT_PROJECT_ID": "the number of the agent's executor",
     "CI_CONFIG_PATH": _PROJECT,
@@ -99,7 +100,7 @@ DEPLOYMENTS_ONLY = frozenset(
 )
 # What GitLab knows of every pipeline when it decides its rules, whatever ref that is for.
 GIVEN_BY_GITLAB = DEPLOYMENTS_ONLY | {
-    *(name for name, where in SET.items() if where in (_ADDRESS, _SERVER)),
+    *(name for name, where in SET.items() if where in (_ADDRESS, _DESCRIBED, _SERVER)),
     *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_PROJECT_NAMESPACE_SLUG", "CI_PROJECT_PATH_SLUG", "CI_REPOSITORY_URL"),
 }
 
@@ -133,7 +134,7 @@ NOT_SET = {
     "CI_JOB_TOKEN": _RUNNERS_OWN,
     "CI_JOB_STARTED_AT_SLUG": "for names of images: use the commit's, which stays the same",
     "CI_KUBERNETES_ACTIVE": "the rollout step has its own cluster",
-    "CI_MERGE_REQUEST_*": "a deployment is none; in a Jenkinsfile to keep, parameters where rules ask for them",
+    "CI_MERGE_REQUEST_*": "a deployment is none; in a Jenkinsfile to keep, what rules ask for, and what Jenkins says",
     "CI_OPEN_MERGE_REQUESTS": _UNREAD,
     "CI_PAGES_DOMAIN": _PAGES,
     "CI_PAGES_HOSTNAME": _PAGES,

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tasks.interpretation.pipeline import Pipeline
-from tasks.jenkins_build.groovy import literal
+from tasks.jenkins_build.groovy import literal, returned
 from tasks.jenkins_build.settings import RenderSettings
 
 # Names that mean themselves in a refspec, of which Jenkins takes several with spaces between and expands `$`.
 PLAIN_NAME = re.compile(r"(?!.*\.lock(?:/|$))[\w+@#=,-]+(?:[./][\w+@#=,-]+)*", re.ASCII)
 
+# How the commit is told: its hash, its author, its time and its message, a line each but for the last.
+_DESCRIBE = """\
+#!/bin/sh
+commit=${COMMIT_SHA-}
+if [ -z "$commit" ] && [ -n "${CHANGE_ID-}" ]; then
+  commit=$(git rev-parse -q --verify "refs/remotes/origin/$BRANCH_NAME^{commit}") || commit=
+fi
+export TZ=UTC0
+git -c log.showSignature=false -c i18n.logOutputEncoding=UTF-8 log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ \
+  --format='%H%n%an <%ae>%n%cd%n%B' "${commit:-HEAD}" --
+"""
+SOURCE = "\n" + Path(__file__).with_name("source.groovy").read_text(encoding="ascii")
+SOURCE = SOURCE.replace("@DESCRIBE@", returned(_DESCRIBE))
+
 REFSPEC = """
 // What is fetched: the commit, as its branch or its tag where the build says of which it is: scripts find those.
 String refspec() {
   String plain = '[\\\\w+@#=,-]+([./][\\\\w+@#=,-]+)*'
-  if (params.CI_COMMIT_BRANCH ==~ plain) {
-    return "+${params.COMMIT_SHA}:refs/remotes/origin/${params.CI_COMMIT_BRANCH}"
+  if (env.CI_COMMIT_BRANCH ==~ plain) {
+    return "+${env.COMMIT_SHA}:refs/remotes/origin/${env.CI_COMMIT_BRANCH}"
   }
-  if (params.CI_COMMIT_TAG ==~ plain) {
-    return "+${params.COMMIT_SHA}:refs/tags/${params.CI_COMMIT_TAG}"
+  if (env.CI_COMMIT_TAG ==~ plain) {
+    return "+${env.COMMIT_SHA}:refs/tags/${env.CI_COMMIT_TAG}"
   }
-  return params.COMMIT_SHA
+  return env.COMMIT_SHA
 }
 """
 
@@ -41,17 +56,18 @@ def refspec(pipeline: Pipeline, settings: RenderSettings) -> str:
 
 
 def checkout(pipeline: Pipeline, settings: RenderSettings, depth: int) -> str:
-    """The checkout step for one depth; 0 is the whole history with branches and tags."""
+    """The steps of the checkout for one depth; 0 is the whole history with branches and tags."""
     decided = pipeline.decided
-    commit = literal(settings.commit_sha) if decided else "params.COMMIT_SHA"
-    url = literal(settings.clone_url) if decided else "params.REPO_URL"
+    commit = literal(settings.commit_sha) if decided else "env.COMMIT_SHA"
+    url = literal(settings.clone_url) if decided else "env.REPO_URL"
     credentials = f", credentialsId: {literal(settings.git_credentials_id)}" if settings.git_credentials_id else ""
     fetched = "'+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + " + commit
     if depth:
         fetched = literal(refspec(pipeline, settings)) if decided else "refspec()"
     clone = f"shallow: true, depth: {depth}, noTags: true" if depth else "shallow: false, noTags: false"
+    own = "" if decided else "if (ownSource) {\n    ownSources()\n    return\n  }\n  "
     return (
-        f"checkout([$class: 'GitSCM', branches: [[name: {commit}]],\n"
+        f"{own}checkout([$class: 'GitSCM', branches: [[name: {commit}]],\n"
         f"    userRemoteConfigs: [[url: {url}{credentials}, refspec: {fetched}]],\n"
         f"    extensions: [[$class: 'CloneOption', {clone}, honorRefspec: true]]])"
     )

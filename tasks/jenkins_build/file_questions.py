@@ -12,13 +12,12 @@ from tasks.jenkins_build.groovy import (
     Block,
     Code,
     Expression,
-    Lines,
     MapOf,
     Source,
     Statement,
     Text,
-    lines,
     literal,
+    returned,
 )
 from tasks.source.globs import costly, java_pattern, top_level
 from tasks.source.ruby_regex import java_regex
@@ -55,13 +54,14 @@ else
 fi
 LC_ALL=C tr '\n\000' '?\n' < "$list"
 """
+_HISTORY = """#!/bin/sh
+test -z "$EVERYTHING" || git fetch -q origin '+refs/heads/*:refs/remotes/origin/*' || true
+test -z "$BEFORE" || git cat-file -e "$BEFORE^{commit}" || git fetch -q origin "$BEFORE"
+"""
 
 
-def _script(text: str) -> str:
-    return "\n  ".join(lines(Lines(tuple(Text(line) for line in text.splitlines()))))
-
-
-FUNCTIONS = Path(__file__).with_name("files.groovy").read_text(encoding="ascii").replace("@LIST@", _script(_LIST))
+FUNCTIONS = Path(__file__).with_name("files.groovy").read_text(encoding="ascii")
+FUNCTIONS = FUNCTIONS.replace("@LIST@", returned(_LIST)).replace("@HISTORY@", returned(_HISTORY))
 
 
 def questions_of(conditions: Iterable[object]) -> list[terms.Files]:

@@ -27,7 +27,7 @@ Map comparison() {
   String source = value('CI_PIPELINE_SOURCE') ?: 'push'
   String branch = value('CI_COMMIT_BRANCH') ?: ''
   String before = value('CI_COMMIT_BEFORE_SHA') ?: builtBefore(branch)
-  env.SMARTCLIDE_BUILT = "${params.COMMIT_SHA} ${branch}"
+  env.SMARTCLIDE_BUILT = "${env.COMMIT_SHA} ${branch}"
   if (source == 'merge_request_event') {
     return [target: value('CI_MERGE_REQUEST_DIFF_BASE_SHA') ?: value('CI_MERGE_REQUEST_TARGET_BRANCH_NAME')]
   }
@@ -39,7 +39,7 @@ String builtBefore(String branch) {
   def run = currentBuild.previousBuild
   while (run != null) {
     String built = run.buildVariables['SMARTCLIDE_BUILT'] ?: ''
-    if (built.endsWith(' ' + branch) && !built.startsWith(params.COMMIT_SHA)) {
+    if (built.endsWith(' ' + branch) && !built.startsWith(env.COMMIT_SHA)) {
       return built.substring(0, built.indexOf(' '))
     }
     run = run.previousBuild
@@ -50,14 +50,18 @@ String builtBefore(String branch) {
 // Fetches the commit and `before`; everything there is where the point must be found from which histories part. False
 // when the server does not have `before` any more.
 boolean history(String before, boolean everything, String credentials) {
+  if (ownSource) {
+    ownSources()
+    return ownHistory(before, everything)
+  }
   String all = everything ? '+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' : ''
-  Map remote = [url: params.REPO_URL, refspec: (all + params.COMMIT_SHA + ' ' + before).trim()]
+  Map remote = [url: env.REPO_URL, refspec: (all + env.COMMIT_SHA + ' ' + before).trim()]
   if (credentials) {
     remote['credentialsId'] = credentials
   }
   Map depth = [$class: 'CloneOption', shallow: !everything, depth: everything ? 0 : 1, noTags: !everything, honorRefspec: true]
   try {
-    checkout([$class: 'GitSCM', branches: [[name: params.COMMIT_SHA]], userRemoteConfigs: [remote], extensions: [depth]])
+    checkout([$class: 'GitSCM', branches: [[name: env.COMMIT_SHA]], userRemoteConfigs: [remote], extensions: [depth]])
     return true
   } catch (FlowInterruptedException e) {
     throw e
@@ -69,6 +73,23 @@ boolean history(String before, boolean everything, String credentials) {
     history('', everything, credentials)
     return false
   }
+}
+
+// The same where the sources are Jenkins' own: what it did not fetch is there for projects that anybody may read.
+boolean ownHistory(String before, boolean everything) {
+  int status = 0
+  withEnv(["BEFORE=${before}", "EVERYTHING=${everything ? 'yes' : ''}", 'GIT_TERMINAL_PROMPT=0']) {
+    status = sh(label: 'find the history', returnStatus: true, script: ownHistoryScript())
+  }
+  if (status != 0) {
+    echo "${before} cannot be fetched, so everything counts as changed"
+  }
+  return status == 0
+}
+
+@NonCPS
+String ownHistoryScript() {
+  @HISTORY@
 }
 
 // The paths of the commit, one a line, or those that differ from `base`, or from where both histories part.

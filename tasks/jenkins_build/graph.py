@@ -24,7 +24,7 @@ from tasks.jenkins_build.artifacts import (
     other_reports,
     sources_of,
 )
-from tasks.jenkins_build.cloning import REFSPEC, refspec
+from tasks.jenkins_build.cloning import REFSPEC, SOURCE, refspec
 from tasks.jenkins_build.folders import folders_of
 from tasks.jenkins_build.graph_data import Listed, listing
 from tasks.jenkins_build.groovy import (
@@ -100,7 +100,7 @@ def functions(plan: Plan) -> list[list[Statement]]:
         conditions.value_function(plan.asked_variables, plan.known_variables, plan.usual_values),
         dotenv.stronger(plan.pipeline.stronger),
         *([helpers.logged_in(login)] if login else []),
-        *([] if plan.pipeline.decided else [REFSPEC]),
+        *([] if plan.pipeline.decided else [REFSPEC, SOURCE]),
     ]
     own += [with_variables(plan.settings.bound_variables)] if plan.settings.bound_variables else []
     jobs = listing(_listed(plan))
@@ -119,12 +119,14 @@ def pipeline_stage() -> Block:
 def _project(plan: Plan) -> Statement:
     settings, decided = plan.settings, plan.pipeline.decided
     entries: list[tuple[str, Expression]] = [
-        ("url", Text(settings.clone_url) if decided else Code("params.REPO_URL")),
-        ("commit", Text(settings.commit_sha) if decided else Code("params.COMMIT_SHA")),
+        ("url", Text(settings.clone_url) if decided else Code("env.REPO_URL")),
+        ("commit", Text(settings.commit_sha) if decided else Code("env.COMMIT_SHA")),
         ("refspec", Text(refspec(plan.pipeline, settings)) if decided else Code("refspec()")),
         ("stages", Code(str(len(plan.pipeline.stages)))),
         ("wait", Code(str(manual_wait(plan)))),
     ]
+    if not decided:
+        entries.append(("own", Code("ownSource")))
     if settings.git_credentials_id:
         entries.append(("credentials", Text(settings.git_credentials_id)))
     if plan.pipeline.fail_fast:

@@ -188,6 +188,11 @@ def _indented(body: Iterable[Statement]) -> list[str]:
     return [INDENT + line if line else line for node in body for line in lines(node)]
 
 
+def returned(text: str) -> str:
+    """The one statement of a function that returns a script, for a Groovy text that is kept in a file."""
+    return "\n  ".join(lines(Lines(tuple(Text(line) for line in text.splitlines()))))
+
+
 def render(paragraphs: Iterable[Sequence[Statement]]) -> str:
     """A whole file: paragraphs of statements, a blank line between them."""
     texts = ("\n".join(line for node in nodes for line in lines(node)) for nodes in paragraphs)

@@ -24,7 +24,6 @@ from tasks.jenkins_build.job_stage import agent, fetch, pipeline_stages
 from tasks.jenkins_build.method_size import LIMIT, largest
 from tasks.jenkins_build.plan import (
     COMMIT_PARAMETER,
-    URL_PARAMETER,
     Plan,
     depth_of,
     helper_functions,
@@ -132,9 +131,9 @@ def _files(plan: Plan) -> list[list[Statement]]:
 def _guard(plan: Plan) -> list[Statement]:
     sha = plan.settings.commit_sha
     if not plan.pipeline.decided:
-        missing = f"if (!params.{COMMIT_PARAMETER} || !params.{URL_PARAMETER})"
-        message = Text(f"the parameters {COMMIT_PARAMETER} and {URL_PARAMETER} say what to build")
-        return [Block(missing, (Step("error", (message,)),))]
+        credentials = plan.settings.git_credentials_id
+        given = literal(credentials) if credentials else "null"
+        return [Source(f"identify({str(plan.is_described).lower()}, {given})")]
     return _commit_guard(sha)
 
 

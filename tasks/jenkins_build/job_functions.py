@@ -23,7 +23,7 @@ from tasks.jenkins_build.groovy import (
 )
 from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.job_traits import has_rule_variables, keeps_services, place
-from tasks.jenkins_build.plan import Plan
+from tasks.jenkins_build.plan import FOUND, Plan
 from tasks.jenkins_build.settings import BoundVariable
 
 SETUP = "setup"
@@ -110,7 +110,7 @@ def save_lines(job: Job) -> list[str]:
 
 def docker_of(plan: Plan, job: Job, image: Image) -> containers.Docker:
     """The docker commands of a job with an image."""
-    passed = () if plan.pipeline.decided else plan.parameters
+    passed = () if plan.pipeline.decided else tuple(dict.fromkeys((*plan.parameters, *FOUND)))
     if plan.settings.registry_credentials_id and plan.uses_login(job):
         passed = (*passed, *job_script.LOGIN_VARIABLES)
     index = plan.names[job.name].index

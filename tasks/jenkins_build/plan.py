@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from errors import InputError
 from tasks.interpretation import expressions as terms
@@ -16,7 +16,7 @@ from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
-from tasks.jenkins_build.cloning import PLAIN_NAME, REFSPEC, checkout
+from tasks.jenkins_build.cloning import PLAIN_NAME, REFSPEC, SOURCE, checkout
 from tasks.jenkins_build.dotenv import READ, lent, stronger, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.job_script import word
@@ -29,6 +29,15 @@ from tasks.source.durations import go_seconds
 COMMIT_PARAMETER = "COMMIT_SHA"
 BUILD_KEY_PARAMETER = "BUILD_KEY"
 URL_PARAMETER = "REPO_URL"
+# What a Jenkinsfile to keep finds out: by git, and by Jenkins where the build is of a merge request.
+DESCRIBED = (
+    *("CI_COMMIT_AUTHOR", "CI_COMMIT_DESCRIPTION", "CI_COMMIT_MESSAGE", "CI_COMMIT_TIMESTAMP", "CI_COMMIT_TITLE"),
+)
+FOUND = (
+    *DESCRIBED,
+    *("CI_MERGE_REQUEST_IID", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
+    "CI_MERGE_REQUEST_TITLE",
+)
 USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")  # what most rules ask for
 _IMAGE = "CI_REGISTRY_IMAGE"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -111,10 +120,16 @@ class Plan(Struct, frozen=True, dict=True):
         if self.pipeline.decided:
             return variables
         made = {n: v for n, v in job_script.ADDRESS_VARIABLES.items() if n not in self.pipeline.variables}
-        given = {name: f"${{{name}-}}" for name in self.parameters[3:]}
+        given = {name: f"${{{name}-}}" for name in (*self.parameters[3:], *FOUND)}
         usual = {name: f"${{{name}:-{text}}}" for name, text in self.usual_values.items()}
         asked = {name: f"${{{name}:-{made[name]}}}" for name in given.keys() & made.keys()}
         return {**variables, **job_script.COMMIT_VARIABLES, **made, **given, **usual, **asked}
+
+    @property
+    def is_described(self) -> bool:
+        """Whether a job, a rule or a variable asks for what git knows of the commit."""
+        texts = json.encode((self.pipeline.jobs, self.pipeline.variables), enc_hook=str)
+        return any(name.encode() in texts for name in DESCRIBED if name not in self.pipeline.variables)
 
     @property
     def commit_word(self) -> str:
@@ -315,6 +330,7 @@ def helper_functions(plan: Plan) -> list[str]:
         (some(is_manual), helpers.APPROVED),
         (some(is_delayed), helpers.DELAYED),
         *_condition_helpers(plan),
+        (not plan.pipeline.decided, SOURCE),
         (not plan.pipeline.decided and any(_depths(plan)), REFSPEC),
         *((True, _sources(plan, depth)) for depth in _depths(plan)),
         (

@@ -607,6 +607,10 @@ String unmarked(List names) {
 // The sources at the exact commit, in an empty folder; depth 0 is the whole history with branches and tags.
 void sources(int depth) {
   deleteDir()
+  if (project.own) {
+    ownSources()
+    return
+  }
   Map remote = [url: project.url, refspec: project.refspec]
   if (depth == 0) {
     remote['refspec'] = '+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' + project.commit

@@ -143,7 +143,7 @@ _WARNINGS = {
     ),
     "variable-not-set": _warning(
         "Jobs use a predefined variable of GitLab that a build here does not have, such as `CI_JOB_TOKEN`, or that "
-        "only a deployment has, such as `CI_COMMIT_TITLE`.",
+        "only a deployment has, such as `CI_PROJECT_ID`.",
         "Use something else, such as a CI/CD variable of the project, masked where it is secret; for a Jenkinsfile to "
         "keep give it with `--var`.",
     ),

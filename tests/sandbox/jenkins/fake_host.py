@@ -21,6 +21,7 @@ class FakeHost:
         self.description = self.display_name = self.result = None
         self.test_reports = []
         self.variables = {}
+        self.scm = None
         self.earlier = None
         self.restart_stage = self.restarted_folder = None
         self.credentials = {credential.id: credential for credential in credentials}

@@ -11,6 +11,7 @@ class Build {
   final Map given
   final Map stashes = [:]
   final List masks = []
+  final Map set = [:]
   final StringBuffer console = new StringBuffer()
   final ReentrantLock baton = new ReentrantLock(true)
   final ThreadLocal<Place> place = ThreadLocal.withInitial { new Place() }

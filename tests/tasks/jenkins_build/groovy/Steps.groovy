@@ -10,7 +10,7 @@ abstract class Steps extends Script {
   Build shimBuild
 
   def getCurrentBuild() { shimBuild }
-  def getEnv() { agentVariables() }
+  def getEnv() { new Env(this) }
   void pipeline(Closure body) { new Declarative(this).run(body) }
   def script(Closure body) { body() }
   void stage(String name, Closure body) { body() }
@@ -156,12 +156,14 @@ abstract class Steps extends Script {
   }
 
   // Copies the prepared repository, whatever is asked for: what is fetched is git's and the plugin's business.
-  void checkout(Map scm) {
+  Map checkout(Map scm) {
     known(scm, ['$class', 'branches', 'userRemoteConfigs', 'extensions'])
     List git = ['git', '-c', 'advice.detachedHead=false']
     String url = scm.userRemoteConfigs[0].url
     plain(git + ['clone', '-q', '--no-checkout', url, here().path])
     plain(git + ['-C', here().path, 'checkout', '-q', scm.branches[0].name])
+    Process said = new ProcessBuilder('git', '-C', here().path, 'rev-parse', 'HEAD').start()
+    return [GIT_COMMIT: said.inputStream.text.trim(), GIT_URL: url, GIT_BRANCH: 'origin/main']
   }
 
   private void plain(List command) {
@@ -246,9 +248,17 @@ abstract class Steps extends Script {
   }
 
   // Empty ones are unset, as Jenkins has it.
-  private Map agentVariables() {
+  // What the script was read from.
+  Map getScm() {
+    if (shimBuild.given.scm == null) {
+      error('no source control')
+    }
+    return shimBuild.given.scm
+  }
+
+  Map agentVariables() {
     Map all = [JOB_NAME: 'app', BUILD_NUMBER: '7', BUILD_TAG: 'jenkins-app-7', BUILD_URL: 'http://jenkins.test/job/app/7/', EXECUTOR_NUMBER: '0']
-    all += [PATH: shimBuild.given.path] + shimBuild.given.parameters + shimBuild.here.variables
+    all += [PATH: shimBuild.given.path] + shimBuild.given.parameters + shimBuild.set + shimBuild.here.variables
     if (shimBuild.here.workspace) {
       all += [WORKSPACE: shimBuild.here.workspace.path, WORKSPACE_TMP: shimBuild.here.workspace.path + '@tmp']
     }

@@ -38,6 +38,7 @@ class Case:
         parameters: Of the build, besides the commit.
         pipeline: Further fields of the `Pipeline`.
         settings: Further fields of the `RenderSettings`.
+        own: Whether Jenkins reads the Jenkinsfile from source control, and no parameter says what to build.
     """
 
     jobs: tuple[Job, ...]
@@ -48,6 +49,7 @@ class Case:
     parameters: Mapping[str, str] = field(default_factory=dict)
     pipeline: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
 
 
 def job(name: str, stage: str, *script: str, **more: Any) -> Job:
@@ -589,6 +591,26 @@ CASES: dict[str, Case] = {
         ("after",),
         result="FAILURE",
         pipeline={"fail_fast": True},
+    ),
+    "a commit that git describes": Case(
+        (job("a", "a", 'echo "out:$CI_COMMIT_TITLE by $CI_COMMIT_AUTHOR"'),),
+        {"a": "success"},
+        ("x by a <a@b.example>",),
+        pipeline={"decided": False},
+    ),
+    "read from source control": Case(
+        (
+            job("a", "a", 'echo "out:$CI_COMMIT_BRANCH $CI_COMMIT_MESSAGE $(git log -1 --format=%s)"'),
+            job("b", "b", 'echo "out:$CI_PROJECT_NAME"', rules=(Undecided(MAIN),)),
+            job("changed", "b", rules=(Undecided(Files(("file",), changed=True)),)),
+        ),
+        {"a": "success", "b": "success", "changed": "success"},
+        ("main x x", "origin"),
+        pipeline={"decided": False},
+        own=True,
+    ),
+    "no source at all": Case(
+        (job("a", "a"),), {}, result="FAILURE", parameters={"REPO_URL": ""}, pipeline={"decided": False}
     ),
     "another commit": Case((job("a", "a"),), {}, result="FAILURE", parameters={"COMMIT_SHA": "0" * 40}),
 }

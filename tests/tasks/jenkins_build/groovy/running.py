@@ -72,6 +72,7 @@ def outcomes_in(folder: Path) -> Outcomes:
         _write(files / name, text)
     for key, (case, text) in _jenkinsfiles(origin, sha).items():
         given = {"parameters": _parameters(case, origin, sha), "answers": case.answers, "path": path}
+        given |= {"scm": _scm(origin)} if case.own else {}
         _write(files / "-".join(key), text, {**given, "credentials": {"robot": LOGIN}})
     words: list[str | Path] = [tool, "-cp", HERE, HERE / "run.groovy", files, "12"]
     with subprocess.Popen(
@@ -101,7 +102,13 @@ def repository(folder: Path) -> tuple[str, str]:
 
 
 def _parameters(case: Case, url: str, sha: str) -> dict[str, str]:
+    if case.own:
+        return dict(case.parameters)
     return {"COMMIT_SHA": sha, "BUILD_KEY": "k", "REPO_URL": url, **case.parameters}
+
+
+def _scm(url: str) -> dict[str, Any]:
+    return {"$class": "GitSCM", "branches": [{"name": "main"}], "userRemoteConfigs": [{"url": url}], "extensions": []}
 
 
 def _jenkinsfiles(url: str, sha: str) -> dict[tuple[str, str], tuple[Case, str]]:
@@ -132,6 +139,7 @@ def _on_standin(
         credential = Credential("robot", "usernamePassword", LOGIN)
         host = FakeHost(folder / "-".join(key), text, _parameters(case, url, sha), credentials=[credential], path=path)
         host.answers.update(case.answers)
+        host.scm = _scm(url) if case.own else None
         result = executor.run(host)  # type: ignore[arg-type]  # the fake's attributes are not annotated
         return Ran(result, host.console, host.description)
 
