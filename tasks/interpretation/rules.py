@@ -87,7 +87,7 @@ def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> De
         node: The job, checked, with everything inherited.
         scope: Its variables as `rules:if` sees them.
         judge: Evaluates files and expressions.
-        governed: Whether there are `workflow:rules`, which switch off the default of `only`.
+        governed: Whether there are `workflow:rules`, which switch off the default of a job without `only`.
     """
     rules = node.get("rules")
     if isinstance(rules, Sequence):
@@ -96,8 +96,8 @@ def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> De
     condition: Expression = Constant(True)
     if only is not None:
         condition = policy_condition(only, "only", lambda n: judge.changes(n, "only:changes", scope), judge.findings)
-    elif not governed and scope.complete:  # a pipeline to keep builds branches and tags, never merge requests
-        condition = default_policy()
+    if scope.complete and assumes_policy(node, governed):  # one to keep builds branches and tags, never merge requests
+        condition = both(default_policy(), condition)
     if exclude is not None:
         unless = partial(judge.changes, name="except:changes", scope=scope, against=True)
         excluded = policy_condition(exclude, "except", unless, judge.findings)
@@ -105,6 +105,14 @@ def decide_job(node: Mapping_, scope: Scope, judge: Judge, governed: bool) -> De
     span = node.place("only") if only else node.place("except")
     value = evaluate(condition, scope)
     return Decision(()) if value is False else Decision((Choice(value, Outcome(), span),))
+
+
+def assumes_policy(node: Mapping_, governed: bool) -> bool:
+    """Whether GitLab takes a job for one of branches and tags: without `only` and `rules`, or as `only` has no refs."""
+    only = node.get("only")
+    if only is not None:
+        return isinstance(only, Mapping_) and "refs" not in only.entries
+    return not governed and "rules" not in node.entries  # `rules` without a value switch it off as well
 
 
 # The variables of a condition, and what it comes to by what is known of each of them.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tasks.interpretation.compiler import Examined
 from tasks.interpretation.pipeline import Job, Need
-from tasks.interpretation.rules import Decision
-from tasks.interpretation.state import JobDraft
+from tasks.interpretation.rules import Decision, assumes_policy
+from tasks.interpretation.state import JobDraft, State
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ def verdicts(examined: Examined) -> list[Verdict]:
     for draft in sorted(state.judged, key=lambda draft: rank.get(draft.stage, 0)):
         instances = state.instances.get(draft.name, ())
         for instance in instances:
-            found += [_running(draft.decided(instance.name), jobs[instance.name]), *_children(instance.name, examined)]
+            running = _running(draft.decided(instance.name), jobs[instance.name], state)
+            found += [running, *_children(instance.name, examined)]
         if not instances:
-            found.append(_absent(draft, out.get(draft.name), state.workflow is False))
+            found.append(_absent(draft, out.get(draft.name), state))
     return found
 
 
@@ -58,8 +59,8 @@ def _children(parent: str, examined: Examined) -> Iterator[Verdict]:
             yield from _children(job.name, examined)
 
 
-def _running(draft: JobDraft, job: Job) -> Verdict:
-    return _verdict(job, *_why(draft))
+def _running(draft: JobDraft, job: Job, state: State) -> Verdict:
+    return _verdict(job, *_why(draft, state))
 
 
 def _verdict(job: Job, reason: str, place: str) -> Verdict:
@@ -67,24 +68,33 @@ def _verdict(job: Job, reason: str, place: str) -> Verdict:
     return Verdict(job.name, job.stage, None if job.rules else job.when, allowed, job.needs, reason, place)
 
 
-def _absent(draft: JobDraft, left_out: str | None, no_pipeline: bool) -> Verdict:
-    reason, place = _why(draft)
-    if no_pipeline:
+def _absent(draft: JobDraft, left_out: str | None, state: State) -> Verdict:
+    reason, place = _why(draft, state)
+    if state.workflow is False:
         reason, place = "`workflow:rules` let no pipeline run", ""
     elif left_out is not None:
         reason = left_out
     return Verdict(draft.name, draft.stage, "never", False, None, reason, place)
 
 
-def _why(draft: JobDraft) -> tuple[str, str]:
+def _why(draft: JobDraft, state: State) -> tuple[str, str]:
     decision, node = draft.decision, draft.node
     if node.get("rules") is not None:
         return _by_rules(decision, str(node.place("rules")))
     keyword = next((key for key in ("only", "except") if node.get(key) is not None), None)
-    if keyword is not None:
-        says = "does not let it run" if decision.never else "lets it run" if decision.certain else "is decided later"
-        return f"`{keyword}` {says}", str(node.place(keyword))
-    return ("not for branches or tags only" if decision.never else "no condition"), ""
+    place = "" if keyword is None else str(node.place(keyword))
+    if decision.never and assumes_policy(node, state.governed) and _of_no_ref(state):
+        lacks = "`only` without `refs`" if keyword == "only" else "a job without `rules` and `only`"
+        return f"{lacks} is for branches and tags", place
+    if keyword is None:
+        return "no condition", ""
+    says = "does not let it run" if decision.never else "lets it run" if decision.certain else "is decided later"
+    return f"`{keyword}` {says}", place
+
+
+def _of_no_ref(state: State) -> bool:
+    known = state.context.variables or {}
+    return not known.get("CI_COMMIT_BRANCH") and not known.get("CI_COMMIT_TAG")
 
 
 def _by_rules(decision: Decision, rules: str) -> tuple[str, str]:

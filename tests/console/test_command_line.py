@@ -160,6 +160,17 @@ def test_jobs_of_a_merge_request(ruled):
     assert {r["name"]: r["when"] for r in rows} == {"build": "never", "test": "on_success", "mr": "on_success"}
 
 
+def test_jobs_tells_what_is_not_for_merge_requests(tmp_path):
+    path = tmp_path / "ci.yml"
+    path.write_text("a: {script: a}\nb: {script: b, only: {changes: [x]}}\nc: {script: c, except: [main]}\n")
+    rows = json.loads(run("jobs", path, "--json", "--merge-request", "feature").stdout)
+    assert [(r["when"], r["reason"], r["place"]) for r in rows] == [
+        ("never", "a job without `rules` and `only` is for branches and tags", ""),
+        ("never", "`only` without `refs` is for branches and tags", "ci.yml:2:16"),
+        ("never", "a job without `rules` and `only` is for branches and tags", "ci.yml:3:16"),
+    ]
+
+
 @pytest.mark.parametrize("command", [["jobs"], ["interpret", "--expanded"]])
 def test_errors_are_told_once(tmp_path, command):
     (tmp_path / "ci.yml").write_text("a:\n  script: [x]\n  needs: [zz]\n  foo: 1\n")
