@@ -5,7 +5,6 @@ Exit codes: 0 ok, 1 failed, 2 bad usage or bad input. Errors are one paragraph o
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -37,7 +36,6 @@ def _fail(error: BaseException | str, code: int) -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and turns errors into one paragraph and an exit code."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # "still processing" on leaving is no news for a user
     try:
         smartclide.main(args=arguments, prog_name="smartclide", standalone_mode=False)
     except InterpretationError as error:

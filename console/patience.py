@@ -6,6 +6,7 @@ Commands say so after a while, and those that only ask or start something give u
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from prefect.settings import (
 from blocks.environment import Environment, load_environment
 from console.failures import server_address
 
+logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # "still processing" on leaving is no news for a user
 _SILENT_SECONDS = 10.0
 _REQUEST_SECONDS, _RETRIES = 20.0, 3  # half a minute where it answers 502, a minute and a half where it hangs
 

@@ -8,7 +8,6 @@ not: a password that is one of them would show by being masked.
 from __future__ import annotations
 
 import base64
-import html
 import json
 import os
 import re
@@ -106,6 +105,8 @@ def _of_proxies(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
+    import html
+
     for text in (secret, secret.strip(), *_lines(secret)):
         data = text.encode("utf-8", "surrogatepass")
         yield from (text, base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode())

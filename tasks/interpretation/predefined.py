@@ -6,7 +6,6 @@ CI_PIPELINE_ID and the like) are Jenkins' to give. `predefined_table` lists them
 
 from __future__ import annotations
 
-import hashlib
 import re
 from urllib.parse import urlsplit
 
@@ -155,6 +154,8 @@ def environment_slug(name: str) -> str:
     plain = re.sub(r"-+", "-", plain)
     if plain == name and len(plain) <= _MAX_ENVIRONMENT_SLUG:
         return plain.removesuffix("-")
+    import hashlib  # here, as it takes 2 ms and few pipelines need it
+
     number = int(hashlib.sha256(name.encode()).hexdigest(), 16)
     return f"{plain[:17].removesuffix('-')}-{_base36(number)[-6:]}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct, field
@@ -68,18 +67,17 @@ def gather(files: Mapping[str, str], entry: str, options: IncludeOptions, fetche
     found = Gathered(dict(files), own_tree=options.tree)
     tried: set[str] = set()
     memo: Memo = {}
-    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:  # starts no thread before there is something to fetch
-        while True:
-            now = replace(options, tree=found.own_tree, trees=found.trees, absent=found.absent)
-            needed = further_files(found.files, entry, now, memo)
-            if needed.patterns and found.own_tree is None and fetchers.own_tree:
-                found.own_tree = fetchers.own_tree()
-                continue
-            wanted = _untried(needed, fetchers, tried)
-            if not wanted:
-                return found
-            tried.update(source.key for source in wanted)
-            _fetch_all(wanted, fetchers, found, pool)
+    while True:
+        now = replace(options, tree=found.own_tree, trees=found.trees, absent=found.absent)
+        needed = further_files(found.files, entry, now, memo)
+        if needed.patterns and found.own_tree is None and fetchers.own_tree:
+            found.own_tree = fetchers.own_tree()
+            continue
+        wanted = _untried(needed, fetchers, tried)
+        if not wanted:
+            return found
+        tried.update(source.key for source in wanted)
+        _fetch_all(wanted, fetchers, found)
 
 
 def _untried(needed: Needed, fetchers: Fetchers, tried: set[str]) -> list[Source]:
@@ -88,8 +86,12 @@ def _untried(needed: Needed, fetchers: Fetchers, tried: set[str]) -> list[Source
     return wanted[: MAX_FETCHED - len(tried)]
 
 
-def _fetch_all(wanted: list[Source], fetchers: Fetchers, found: Gathered, pool: ThreadPoolExecutor) -> None:
-    for source, result in zip(wanted, pool.map(lambda each: _fetched(each, fetchers), wanted), strict=True):
+def _fetch_all(wanted: list[Source], fetchers: Fetchers, found: Gathered) -> None:
+    from concurrent.futures import ThreadPoolExecutor  # here, as most pipelines fetch nothing
+
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+        results = list(pool.map(lambda each: _fetched(each, fetchers), wanted))
+    for source, result in zip(wanted, results, strict=True):
         if isinstance(result, str):
             found.absent[source.key] = result
         elif isinstance(source, Tree):

@@ -8,7 +8,6 @@ Nothing here fetches: `further_files` says which sources a caller has to add to 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from functools import partial
 
@@ -326,6 +325,8 @@ class _Closer(Struct):
     def intact(self, file: _File, wanted: Wanted) -> bool:
         if not wanted.integrity:
             return True
+        import hashlib
+
         digest = hashlib.sha256(self.files[file.key].encode()).digest()
         actual = f"sha256-{base64.b64encode(digest).decode()}"
         if actual != wanted.integrity:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 CI_FILE = ".gitlab-ci.yml"
 DESCRIPTOR_FILE = ".smartclide.yml"
 DOCKERFILE = "Dockerfile"
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One commit of one GitLab project, and the ref it was asked for by.
 
     Attributes:
@@ -52,8 +52,7 @@ class Commit:
     server_url: str
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The files of one commit that the later steps read.
 
     Attributes:

@@ -7,7 +7,6 @@ and that people read in diagnostics: ``group/ci@v1:/build.yml``, ``https://examp
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 
@@ -59,6 +58,8 @@ class Remote(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The address; what stands behind ``?`` may be secret, and becomes a short hash."""
+        import hashlib
+
         address, mark, query = self.url.partition("?")
         return f"{address}?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if mark else address
 

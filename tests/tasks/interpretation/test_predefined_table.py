@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tasks.interpretation.pipeline import Image, Job, JobEnvironment, Pipeline
 from tasks.interpretation.predefined import environment_tier, group_name, predefined_variables, slug

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 from prefect_docker.credentials import DockerRegistryCredentials
 from pydantic import SecretStr
 
