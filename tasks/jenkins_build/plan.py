@@ -239,8 +239,18 @@ def _wants_graph(pipeline: Pipeline, settings: RenderSettings) -> bool:
     groups = [(job.stage, job.resource_group) for job in pipeline.jobs if job.resource_group is not None]
     if len(groups) > len(set(groups)):
         return True
+    if settings.manual == "ask" and any(
+        _may_be_passed(job) for job in pipeline.jobs if job.stage != pipeline.stages[-1]
+    ):
+        return True
     sizes = Counter(job.stage for job in pipeline.jobs).values()
     return _count(pipeline, settings, sum(size > 1 for size in sizes)) > settings.auto_stages
+
+
+def _may_be_passed(job: Job) -> bool:
+    """Whether it may be an optional manual job: the stages behind it do not wait for an answer."""
+    own = job.when == "manual" and job.allow_failure.always
+    return own or any(r.when == "manual" and (r.allow_failure or job.allow_failure).always for r in job.rules)
 
 
 def _chooses_needs(job: Job) -> bool:

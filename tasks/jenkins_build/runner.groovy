@@ -28,6 +28,8 @@
 // By job: the rule that holds for it.
 @Field Map rules = [:]
 @Field Map progress = [stopped: false]
+// Optional manual jobs that are asked about: the stages behind them do not wait for an answer, what needs them does.
+@Field List asking = []
 // By resource group: the job whose turn it is, and those it holds up.
 @Field Map holder = [:]
 @Field Map heldUp = [:]
@@ -118,8 +120,9 @@ List ended(String name) {
   if (progress.stopped) {
     return ready
   }
-  int stage = jobs[name].stage
-  left[stage] = left[stage] - 1
+  if (!(name in asking)) {
+    left[jobs[name].stage] = left[jobs[name].stage] - 1
+  }
   for (other in (waiting[name] ?: [])) {
     missing[other] = missing[other] - 1
     if (missing[other] == 0) {
@@ -135,6 +138,17 @@ List ended(String name) {
     }
   }
   return ready
+}
+
+// Lets the stages behind an optional manual job go on; returns the jobs that waited for nothing else.
+@NonCPS
+List passedBy(String name) {
+  if (rules[name].when != 'manual' || !rules[name].allowFailure || !project.wait) {
+    return []
+  }
+  asking.add(name)
+  left[jobs[name].stage] = left[jobs[name].stage] - 1
+  return nextStages(laneOf(jobs[name]))
 }
 
 // Whether a job may run now: one of a resource group at a time. Else it is ready once more when it is its turn.
@@ -200,8 +214,13 @@ List starters(List ready) {
         next.addAll(ended(name))
       } else if (!starts(name)) {
         next.addAll(ended(name))
-      } else if (mayRun(name)) {
-        starting.add(name)
+      } else {
+        if (!(name in asking)) {
+          next.addAll(passedBy(name))
+        }
+        if (mayRun(name)) {
+          starting.add(name)
+        }
       }
     }
     ready = next

@@ -478,3 +478,19 @@ def test_hostile_text_is_only_data_to_the_shell(tmp_path: Path) -> None:
 
 def _decoded(body: str) -> str:
     return re.sub(r"\\(.)", lambda found: {"n": "\n"}.get(found[1], found[1]), body)
+
+
+@pytest.mark.parametrize(("manual", "stage", "graph"), [("ask", "a", True), ("skip", "a", False), ("ask", "b", False)])
+def test_stages_behind_an_optional_manual_job_are_a_graph_where_it_is_asked_about(
+    manual: Literal["ask", "skip"], stage: str, graph: bool
+) -> None:
+    optional = AllowFailure(always=True)
+    on_main = Undecided(Equal(Var("CI_COMMIT_BRANCH"), Text("main")), when="manual", allow_failure=optional)
+
+    def is_graph(play: Job) -> bool:
+        found = Pipeline(None, ("a", "b"), (play, job("x", "a"), job("y", "b")))
+        return "stage('jobs')" in render(found, RenderSettings("u", SHA, manual=manual))
+
+    assert is_graph(job("play", stage, when="manual", allow_failure=optional)) is graph
+    assert is_graph(job("play", stage, rules=(on_main,))) is graph
+    assert not is_graph(job("play", stage, when="manual"))

@@ -325,6 +325,30 @@ def test_an_optional_manual_job_that_nobody_answers_is_skipped(runner: Runner) -
     assert (result, states) == ("SUCCESS", {"play": "skipped", "next": "success"})
 
 
+def test_no_later_stage_waits_for_an_optional_manual_job_but_what_needs_it_does(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, "graph")
+    result, states, console = runner.run(
+        PLAY,
+        job("next", "b"),
+        job("needs it", "b", needs=(Need("play"),)),
+        job("last", "c", when="always"),
+        answers={"Job-1": "never"},
+        manual_wait_seconds=2,
+    )
+    assert (result, states["play"], states["needs%20it"]) == ("SUCCESS", "skipped", "skipped")
+    ended = re.findall(r"^gl-job name=(\S+) state=(?!running)", console, re.MULTILINE)
+    assert ended.index("next") < ended.index("play")
+    assert ended[-2:] == ["needs%20it", "last"]
+
+
+def test_a_stage_waits_for_the_job_that_needs_an_optional_manual_one(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, "graph")
+    needing = job("needs it", "b", needs=(Need("play"),))
+    _, states, console = runner.run(PLAY, needing, job("last", "c"), answers={"Job-1": "run"})
+    assert states == {"play": "success", "needs%20it": "success", "last": "success"}
+    assert console.index("gl-job name=needs%20it state=success") < console.index("gl-job name=last state=running")
+
+
 def test_a_build_that_does_not_wait_skips_optional_manual_jobs_at_once(runner: Runner) -> None:
     result, states, console = runner.run(PLAY, job("next", "b"), manual="skip")
     assert (result, states) == ("SUCCESS", {"play": "skipped", "next": "success"})
@@ -338,9 +362,8 @@ def test_the_text_that_confirms_a_manual_job_follows_the_question(runner: Runner
 
 
 def test_a_stop_while_a_manual_job_waits_is_no_answer(runner: Runner) -> None:
-    result, states, _ = runner.run(PLAY, job("next", "b"), answers={"Job-1": "stop"})
-    assert result == "ABORTED"
-    assert "next" not in states
+    result, states, _ = runner.run(PLAY, job("needs it", "b", needs=(Need("play"),)), answers={"Job-1": "stop"})
+    assert (result, states) == ("ABORTED", {})
 
 
 def test_a_no_to_a_manual_job_that_must_run_ends_the_build(runner: Runner) -> None:

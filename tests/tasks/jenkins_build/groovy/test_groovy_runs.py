@@ -64,8 +64,13 @@ def assert_order(case: Case, ran: Ran) -> None:
 def waited_for(job: Job, case: Case, stages: list[str]) -> list[str]:
     if job.needs is not None:
         return [need.job for need in job.needs]
-    there = [other for other in case.jobs if other.parent == job.parent]
+    there = [other for other in case.jobs if other.parent == job.parent and not is_optional(other)]
     return [other.name for other in there if stages.index(other.stage) < stages.index(job.stage)]
+
+
+def is_optional(job: Job) -> bool:
+    """Whether a graph goes on while it asks."""
+    return job.when == "manual" and job.allow_failure.always
 
 
 # The largest share of the JVM's limit that a method of the plain Groovy may take: 2,000 values of a graph's jobs are
