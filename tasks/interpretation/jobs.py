@@ -15,6 +15,7 @@ from tasks.interpretation import fields
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
+from tasks.interpretation.job_names import asked_by_rules, environment_names, job_names, known_to_rules
 from tasks.interpretation.keywords import ENVIRONMENT_NAME
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, JobEnvironment, Undecided, When
@@ -23,7 +24,7 @@ from tasks.interpretation.runner_text import is_predefined, run_text
 from tasks.interpretation.state import JobDraft, State
 from tasks.interpretation.variables import Variables, inherited, read_variables
 from tasks.source.diagnostics import Findings
-from tasks.source.nodes import Mapping_, scalars
+from tasks.source.nodes import Mapping_, Scalar
 
 _NEVER_EXPANDED = "CI_RELEASE_DESCRIPTION"  # the only one that GitLab marks so
 
@@ -39,25 +40,40 @@ def decide_jobs(state: State) -> State:
 
 
 def _decided(draft: JobDraft, state: State, judge: Judge) -> JobDraft:
-    """Decide a job, and each of those that a matrix makes of it: their variables may decide differently."""
-    names = {"CI_JOB_NAME": draft.name, "CI_JOB_STAGE": draft.stage}
-    scope = state.scope.over({**names, **draft.variables.values, **state.context.overrides})
-    rules, parallel = draft.node.get("rules"), draft.node.get("parallel")
-    if rules is None or not isinstance(parallel, Mapping_):
-        return replace(draft, decision=_decision(draft, scope, state, judge))
+    """Decide a job, and each of those that `parallel` makes of it: their variables may decide differently."""
+    parallel = draft.node.get("parallel")
+    apart = parallel is not None or draft.node.get("environment") is not None
+    texts = asked_by_rules(draft) if apart else []
+    if parallel is None or not any(map(_tells_apart, texts) if isinstance(parallel, Scalar) else texts):
+        own = _known(draft, Instance(draft.name), state, texts)
+        return replace(draft, decision=_decision(draft, _scope(own, state), state, judge))
     found: dict[str, Decision] = {}
     known: dict[frozenset[tuple[str, str]], Decision] = {}
-    texts = [scalar.text for scalar in scalars(rules)]
     for made in instances(draft.name, parallel, Findings()):
-        own = {"CI_JOB_NAME": made.name, **made.variables}
+        own = _known(draft, made, state, texts)
         asked = frozenset(item for item in own.items() if any(item[0] in text for text in texts))
         if asked not in known:
-            known[asked] = _decision(draft, scope.over(own).over(state.context.overrides), state, judge)
+            known[asked] = _decision(draft, _scope(own, state), state, judge)
         found[made.name] = known[asked]
     running = [decision for decision in found.values() if not decision.never]
     first = running[0] if running else Decision(())
     same = all(decision == first for decision in found.values())
     return replace(draft, decision=first, decisions={} if same else found)
+
+
+def _tells_apart(text: str) -> bool:
+    return "CI_NODE_INDEX" in text or "CI_JOB_NAME" in text or "CI_NODE_TOTAL" in text
+
+
+def _known(draft: JobDraft, instance: Instance, state: State, texts: list[str]) -> dict[str, str]:
+    """The variables of one job as its rules see them, above those of the pipeline."""
+    made = known_to_rules(draft, instance, state.scope.known, texts)
+    made = {name: text for name, text in made.items() if name not in state.variables.values}
+    return {**made, **draft.variables.values, **instance.variables}
+
+
+def _scope(own: Mapping[str, str], state: State) -> Scope:
+    return state.scope.over({**own, **state.context.overrides})
 
 
 def _decision(draft: JobDraft, scope: Scope, state: State, judge: Judge) -> Decision:
@@ -167,7 +183,7 @@ class Builder(Struct, frozen=True, dict=True):
                 message += " The commit's own texts do: reword its message; GitLab makes no pipeline of it either."
             self.state.findings.add("variable-cycle", message, draft.node.place("variables"))
         node = draft.node
-        shown = self.variables(own, expanded)
+        shown = self.variables(own, expanded, node)
         names = self.names(draft, instance, expanded)
         environment = fields.environment_of(node.get("environment"), partial(expand, values=names))
         _note_name(environment, node, self.state.findings)
@@ -257,9 +273,10 @@ class Builder(Struct, frozen=True, dict=True):
 
     def expanded(self, draft: JobDraft, instance: Instance, own: Variables) -> Expanded:
         """All variables of a job, with the references between them resolved."""
-        if own.values.keys() <= self.state.variables.values.keys() and all(
+        usual = own.values.keys() <= self.state.variables.values.keys() and all(
             self.state.variables.values[k] == v for k, v in own.values.items()
-        ):
+        )
+        if usual and draft.node.get("environment") is None:
             return self.settled
         return self.resolved(draft, instance, own)
 
@@ -267,8 +284,13 @@ class Builder(Struct, frozen=True, dict=True):
         self, draft: JobDraft, instance: Instance, own: Variables, kept: frozenset[str] = frozenset()
     ) -> Expanded:
         """The same, made anew; references to those `kept` stay."""
-        given = _job_names(draft, instance)
-        return own.over(self.wide).over(Variables(given, frozenset(given))).expanded(kept)
+        given = _raw(_job_names(draft, instance))
+        node = draft.node.get("environment")
+        if node is None:
+            return own.over(self.wide).over(given).expanded(kept)
+        plain = own.over(self.wide).over(given).expanded(kept).values
+        there = environment_names(fields.environment_of(node, partial(expand, values=plain)))
+        return own.over(_raw(there)).over(self.wide).over(given).expanded(kept)
 
     def reopened(self, job: Job, draft: JobDraft, instance: Instance, *, told: bool) -> Job:
         """The job whose variables refer to others as the build has them: of the text, where it is `told` reports."""
@@ -279,7 +301,7 @@ class Builder(Struct, frozen=True, dict=True):
         names = {n: v for n, v in expanded.values.items() if n not in kept}
         put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
         unresolved = expanded.unresolved | late.keys()
-        shown = in_order({**self.variables(own, expanded), **late}, unresolved)
+        shown = in_order({**self.variables(own, expanded, draft.node), **late}, unresolved)
         environment = fields.environment_of(draft.node.get("environment"), put)
         if job.environment is not None and environment is not None:
             environment = replace(job.environment, url=environment.url)
@@ -296,14 +318,19 @@ class Builder(Struct, frozen=True, dict=True):
         """What may be put into keywords other than `variables`."""
         return {**_job_names(draft, instance), **expanded.values}
 
-    def variables(self, own: Variables, expanded: Expanded) -> dict[str, str]:
+    def variables(self, own: Variables, expanded: Expanded, node: Mapping_) -> dict[str, str]:
         """The job's variables that differ from what every job gets."""
         return {
             name: expanded.values[name]
-            for name in dict.fromkeys((*expanded.first(own.values), *own.values, *self.open))
+            for name in dict.fromkeys((*expanded.first(own.values), *own.values, *self.renamed(node), *self.open))
             if expanded.values[name] != self.settled.values.get(name)
             or (name in expanded.unresolved) != (name in self.settled.unresolved)
         }
+
+    def renamed(self, node: Mapping_) -> list[str]:
+        """The global variables that may refer to the job's own environment."""
+        gone = self.excluded(node)
+        return [] if node.get("environment") is None else [n for n in self.state.variables.values if n not in gone]
 
     def excluded(self, node: Mapping_) -> tuple[str, ...]:
         """The global variables the job does not inherit."""
@@ -337,7 +364,11 @@ def in_order(values: Mapping[str, str], unresolved: frozenset[str]) -> dict[str,
 
 
 def _job_names(draft: JobDraft, instance: Instance) -> dict[str, str]:
-    return {"CI_JOB_NAME": instance.name, "CI_JOB_STAGE": draft.stage}
+    return job_names(draft, instance, _when(draft, draft.decision.certain or Outcome()))
+
+
+def _raw(values: Mapping[str, str]) -> Variables:
+    return Variables(values, frozenset(values))
 
 
 def _allow_failure(draft: JobDraft, outcome: Outcome) -> AllowFailure:
