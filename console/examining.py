@@ -154,8 +154,8 @@ def _spliced(node: Sequence) -> Iterator[Node]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """A job without the keywords that have no value: GitLab does not tell them from absent ones."""
-    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+    """A job without the keywords that have no value: GitLab tells none of them but `rules` from absent ones."""
+    return {k: v for k, v in value.items() if v is not None or k == "rules"} if isinstance(value, dict) else value
 
 
 def _dumped(value: Any) -> str:

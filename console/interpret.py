@@ -34,7 +34,7 @@ class InterpretOptions(Struct, frozen=True):
         changed: Files that changed, for `rules:changes`; none = not known.
         default_branch: CI_DEFAULT_BRANCH.
         variables: ``KEY=VALUE`` each.
-        run_deploy_jobs: Keep jobs that deploy by themselves.
+        run_deploy_jobs: Keep jobs that deploy by themselves, which a deployment leaves out.
         image: ``registry/repository`` to build the Dockerfile for, as a last stage; None = no such stage.
         image_credentials: Id of the registry's credentials in Jenkins.
         git_credentials: Id of GitLab's credentials in Jenkins.
@@ -52,7 +52,7 @@ class InterpretOptions(Struct, frozen=True):
     default_branch: str = "main"
     variables: Sequence[str] = ()
     changed: Sequence[str] = ()
-    run_deploy_jobs: bool = False
+    run_deploy_jobs: bool = True
     image: str | None = None
     image_credentials: str | None = None
     git_credentials: str | None = None

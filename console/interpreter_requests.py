@@ -31,9 +31,10 @@ LISTS = {
     "changed": "A file that changed, for `rules:changes`; without one it is not known what changed.",
 }
 FLAGS = {
-    "run_deploy_jobs": "Keep jobs that deploy by themselves (`environment:`).",
+    "run_deploy_jobs": "`no` leaves out jobs that deploy by themselves (`environment:`), as a deployment does; `yes`.",
     "strict": "Warnings are errors.",
 }
+_USUAL = {"run_deploy_jobs": "yes"}  # of the flags: what no word means
 _NAMES = {"ref": "branch", "var": "variables", "input": "inputs"}  # what `InterpretOptions` calls them
 _RENDERINGS = ("auto", "stages", "graph")
 _TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
@@ -113,7 +114,7 @@ def read_request(content_type: str, body: bytes, query: Sequence[tuple[str, str]
         raise RefusedError(400, "`diagnostics` is text or json.")
     if "ref" in fields and "branch" in fields:
         raise RefusedError(400, "`branch` and `ref` are the same: give one of them.")
-    flags = {name: _flag(name, fields.pop(name, "")) for name in FLAGS}
+    flags = {name: _flag(name, fields.pop(name, _USUAL.get(name, ""))) for name in FLAGS}
     strict = flags.pop("strict")
     options = {_NAMES.get(name, name): value for name, value in (fields | flags | lists).items()}
     return Posted(text, options, strict, answer == "json", _order(order) if order is not None else None)

@@ -23,7 +23,12 @@ _OPTIONS = (
         metavar="PATH",
         help="A file that changed, for `rules:changes`; repeatable. Without it: not known.",
     ),
-    click.option("--run-deploy-jobs", is_flag=True, help="Keep jobs that deploy by themselves (`environment:`)."),
+    click.option(
+        "--run-deploy-jobs/--no-deploy-jobs",
+        default=True,
+        show_default=True,
+        help="Jobs that deploy by themselves (`environment:`): keep them, or leave them out as a deployment does.",
+    ),
     click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="A value of FILE's own `spec:inputs`."),
     click.option("--gitlab-url", envvar="SMARTCLIDE_GITLAB_URL", help="Where included projects and components are."),
     click.option("--gitlab-token", envvar="SMARTCLIDE_GITLAB_TOKEN", help="Its token; best by that variable."),

@@ -310,7 +310,7 @@ _WHEN = {
 _GITLAB = {
     "environment": _near(
         "Its variables are set. A deployment leaves out jobs that would deploy or stop by themselves, unless "
-        "`run_deploy_jobs` is set.",
+        "`run_deploy_jobs` is set; the commands keep them.",
         "deploy-job",
     ),
     "environment:name": _exact(),

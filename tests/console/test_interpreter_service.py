@@ -78,13 +78,13 @@ live: {script: a, environment: live}
         ("", {"merge_request": "topic", "changed": "a", "tag": ""}, ["merge"]),
         ("", {"ref": "main", "changed": "a", "var": ["A=1=2", "B=b"]}, ["always", "told"]),
         ("?var=A%3D0&var=B%3Db", {"tag": "v1", "var": "A=1=2"}, ["always", "named", "told"]),
-        ("?ref=other", {"branch": "", "ref": "main", "run_deploy_jobs": "true", "changed": "a"}, ["always", "live"]),
+        ("?ref=other", {"branch": "", "ref": "main", "run_deploy_jobs": "", "changed": "a"}, ["always", "live"]),
     ],
 )  # fmt: skip
 def test_what_decides_the_command_s_pipelines_decides_these(
     url: str, query: str, fields: dict[str, str | list[str]], jobs: list[str]
 ) -> None:
-    answer = send(url, DECIDED, query, diagnostics="json", **fields)
+    answer = send(url, DECIDED, query, diagnostics="json", **{"run_deploy_jobs": "no", **fields})
     assert [job["name"] for job in answer.json()["jobs"]] == jobs
 
 
@@ -121,7 +121,7 @@ def test_the_same_refusal_as_json(url: str) -> None:
 
 
 def test_where_nothing_is_left_to_run_the_refusal_says_why(url: str) -> None:
-    answer = send(url, "release: {script: ./deploy.sh, environment: production}\n")
+    answer = send(url, "release: {script: ./deploy.sh, environment: production}\n", run_deploy_jobs="no")
     assert (answer.status_code, [line.rpartition(" ")[2] for line in answer.text.splitlines()]) == (
         400,
         ["[nothing-to-run]", "[deploy-job]"],
