@@ -55,36 +55,47 @@ COMMIT_VARIABLES: Mapping[str, str] = {
     "CI_COMMIT_REF_NAME": _REF,
     "CI_COMMIT_REF_SLUG": f'$(printf %s "{_REF}" | {_AS_SLUG})',
 }
-_PROTOCOL = "p=https; case $REPO_URL in (http://*) p=http ;; esac"
-_HOST = "h=${REPO_URL#*://}; h=${h#*@}; h=${h%%/*}; case $REPO_URL in (http*) ;; (*) h=${h%%:*} ;; esac"
-_PORT = "case $h in (*:*) ;; (*) h=$h:443; [ $p = https ] || h=$h:80 ;; esac"
-_PATH = (
-    "u=${REPO_URL%/}; u=${u%.git}; case $u in (*://*) u=${u#*://}; u=${u#*/} ;; (*) u=${u#*:} ;; esac"  # or host:path
-)
-
-
-def _made(text: str, *parts: str) -> str:
-    return f'$({"; ".join(parts)}; printf %s "{text}")'
-
-
-# The project's and its server's, made of the address that is cloned.
-ADDRESS_VARIABLES: Mapping[str, str] = {
-    "CI_API_GRAPHQL_URL": _made("$p://$h/api/graphql", _PROTOCOL, _HOST),
-    "CI_API_V4_URL": _made("$p://$h/api/v4", _PROTOCOL, _HOST),
-    "CI_PROJECT_NAME": _made("${u##*/}", _PATH),
-    "CI_PROJECT_NAMESPACE": _made("${u%/*}", _PATH),
-    "CI_PROJECT_NAMESPACE_SLUG": f'$({_PATH}; printf %s "${{u%/*}}" | {_AS_SLUG})',
-    "CI_PROJECT_PATH": _made("$u", _PATH),
-    "CI_PROJECT_PATH_SLUG": f'$({_PATH}; printf %s "$u" | {_AS_SLUG})',
-    "CI_PROJECT_ROOT_NAMESPACE": _made("${u%%/*}", _PATH),
-    "CI_PROJECT_URL": _made("$p://$h/$u", _PROTOCOL, _HOST, _PATH),
-    "CI_REPOSITORY_URL": "$REPO_URL",
-    "CI_SERVER_FQDN": _made("$h", _HOST),
-    "CI_SERVER_HOST": _made("${h%%:*}", _HOST),
-    "CI_SERVER_PORT": _made("${h##*:}", _PROTOCOL, _HOST, _PORT),
-    "CI_SERVER_PROTOCOL": _made("$p", _PROTOCOL),
-    "CI_SERVER_URL": _made("$p://$h", _PROTOCOL, _HOST),
+# The address that is cloned in parts, each made of those before it.
+_PARTS = {
+    "gl_scheme": "case $REPO_URL in (http://*) gl_scheme=http ;; (*) gl_scheme=https ;; esac",
+    "gl_host": (
+        "gl_host=${REPO_URL#*://}; gl_host=${gl_host#*@}; gl_host=${gl_host%%/*}; "
+        "case $REPO_URL in (http*) ;; (*) gl_host=${gl_host%%:*} ;; esac"
+    ),
+    "gl_port": (
+        "case $gl_scheme:$gl_host in (*:*:*) gl_port=${gl_host##*:} ;; (https:*) gl_port=443 ;; (*) gl_port=80 ;; esac"
+    ),
+    "gl_path": (
+        "gl_path=${REPO_URL%/}; gl_path=${gl_path%.git}; case $gl_path in "
+        "(*://*) gl_path=${gl_path#*://}; gl_path=${gl_path#*/} ;; (*) gl_path=${gl_path#*:} ;; esac"  # or host:path
+    ),
 }
+# The project's and its server's, made of these.
+_OF_PARTS: Mapping[str, str] = {
+    "CI_API_GRAPHQL_URL": "$gl_scheme://$gl_host/api/graphql",
+    "CI_API_V4_URL": "$gl_scheme://$gl_host/api/v4",
+    "CI_PROJECT_NAME": "${gl_path##*/}",
+    "CI_PROJECT_NAMESPACE": "${gl_path%/*}",
+    "CI_PROJECT_NAMESPACE_SLUG": f'$(printf %s "${{gl_path%/*}}" | {_AS_SLUG})',
+    "CI_PROJECT_PATH": "$gl_path",
+    "CI_PROJECT_PATH_SLUG": f'$(printf %s "$gl_path" | {_AS_SLUG})',
+    "CI_PROJECT_ROOT_NAMESPACE": "${gl_path%%/*}",
+    "CI_PROJECT_URL": "$gl_scheme://$gl_host/$gl_path",
+    "CI_SERVER_FQDN": "$gl_host",
+    "CI_SERVER_HOST": "${gl_host%%:*}",
+    "CI_SERVER_PORT": "$gl_port",
+    "CI_SERVER_PROTOCOL": "$gl_scheme",
+    "CI_SERVER_URL": "$gl_scheme://$gl_host",
+}
+
+
+def _by_itself(text: str) -> str:
+    return f'$({"; ".join(_PARTS.values())}; printf %s "{text}")'
+
+
+# The same by themselves, wherever one of them is asked for.
+_BY_ITSELF = {name: _by_itself(text) for name, text in _OF_PARTS.items()}
+ADDRESS_VARIABLES: Mapping[str, str] = {**_BY_ITSELF, "CI_REPOSITORY_URL": "$REPO_URL"}
 # The registry's login, under the names GitLab gives it.
 LOGIN_VARIABLES = ("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
@@ -166,8 +177,13 @@ def _name_of(match: re.Match[str]) -> str:
 
 def agent_exports(variables: Mapping[str, str]) -> list[str]:
     """What only the build knows, under GitLab's names; what is not there at all stays unset."""
-    own = [(name, value) for name, value in variables.items() if value != f"${{{name}-}}"]
-    return [f'export {name}="{value}"' for name, value in own if SHELL_NAME.fullmatch(name)]
+    own = {name: value for name, value in variables.items() if value != f"${{{name}-}}" and SHELL_NAME.fullmatch(name)}
+    parted = {name: _OF_PARTS[name] for name, value in own.items() if value == _BY_ITSELF.get(name)}
+    lines = [f'export {name}="{value}"' for name, value in own.items() if name not in parted]
+    if parted:
+        lines += [*_PARTS.values(), *(f'export {name}="{text}"' for name, text in parted.items())]
+        lines.append(f"unset {' '.join(_PARTS)}")
+    return lines
 
 
 def exports(variables: Mapping[str, str], unresolved: Container[str] = (), *, lent: bool = False) -> list[str]:

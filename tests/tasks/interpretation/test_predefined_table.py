@@ -12,7 +12,7 @@ from tasks.interpretation.pipeline import Image, Job, JobEnvironment, Pipeline
 from tasks.interpretation.predefined import environment_tier, group_name, predefined_variables, slug
 from tasks.interpretation.predefined_table import NOT_SET, SET
 from tasks.jenkins_build.jenkinsfile import RenderSettings, render
-from tasks.jenkins_build.job_script import ADDRESS_VARIABLES, COMMIT_VARIABLES
+from tasks.jenkins_build.job_script import ADDRESS_VARIABLES, COMMIT_VARIABLES, agent_exports
 from tests.tasks.interpretation.test_task import COMMIT
 
 _NAMES = """
@@ -89,15 +89,23 @@ def test_the_slug_and_the_short_sha_that_the_build_makes(ref: str, shell: str) -
 def test_what_the_build_makes_of_the_address_it_clones(
     url: str, server: tuple[str, str, str, str], path: str, shell: str
 ) -> None:
+    def said(script: str) -> list[str]:
+        environment = {"PATH": "/usr/bin:/bin", "REPO_URL": url, "path": "own"}
+        command = [shell, "-euc", script]
+        return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout.split(
+            "\n"
+        )
+
     words = " ".join(f'"{text}"' for text in ADDRESS_VARIABLES.values())
-    done = subprocess.run(
-        [shell, "-euc", f"printf '%s\\n' {words}"],
-        env={"PATH": "/usr/bin:/bin", "REPO_URL": url}, stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
+    *alone, _ = said(f"printf '%s\\n' {words}")
+    exported = "\n".join(agent_exports(ADDRESS_VARIABLES))
+    names = " ".join(ADDRESS_VARIABLES)
+    together = said(f'{exported}\nfor name in {names} path; do eval "echo \\$$name"; done; env | grep -c ^gl_ || :')
+    assert together == [*alone, "own", "0", ""]
     protocol, host, port, shown = server
     namespace, _, name = path.rpartition("/")
     at = f"{protocol}://{host}{shown}"
-    assert dict(zip(ADDRESS_VARIABLES, done.stdout.splitlines(), strict=True)) == {
+    assert dict(zip(ADDRESS_VARIABLES, alone, strict=True)) == {
         "CI_API_GRAPHQL_URL": f"{at}/api/graphql",
         "CI_API_V4_URL": f"{at}/api/v4",
         "CI_PROJECT_NAME": name,
