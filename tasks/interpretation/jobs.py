@@ -17,6 +17,7 @@ from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
 from tasks.interpretation.job_names import asked_by_rules, environment_names, job_names, known_to_rules
 from tasks.interpretation.keywords import ENVIRONMENT_NAME
+from tasks.interpretation.open_paths import open_paths
 from tasks.interpretation.parallel import Instance, instances
 from tasks.interpretation.pipeline import AllowFailure, Job, JobEnvironment, Undecided, When
 from tasks.interpretation.rules import Choice, Decision, Judge, Outcome, allow_failure_of, decide_job, undecided
@@ -188,6 +189,7 @@ class Builder(Struct, frozen=True, dict=True):
         environment = fields.environment_of(node.get("environment"), partial(expand, values=names))
         _note_name(environment, node, self.state.findings)
         put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
+        artifacts = fields.artifacts_of(node.get("artifacts"), put, fields.published_of(draft.name, node))
         return Job(
             name=instance.name,
             stage=draft.stage,
@@ -199,7 +201,7 @@ class Builder(Struct, frozen=True, dict=True):
             services=fields.services_of(node.get("services"), run),
             variables=shown,
             tags=tuple(put(tag) for tag in fields.filled_of(node.get("tags"))),
-            artifacts=fields.artifacts_of(node.get("artifacts"), put, fields.published_of(draft.name, node)),
+            artifacts=open_paths(artifacts, node.place("artifacts"), self.state.findings),
             caches=fields.caches_of(node.get("cache"), put),
             when=_when(draft, outcome),
             start_in_seconds=outcome.start_in_seconds or fields.seconds_of(node.get("start_in")),

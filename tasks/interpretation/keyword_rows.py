@@ -214,7 +214,8 @@ _WORK = {
     "artifacts": _exact("Stashed for later jobs, archived for people."),
     "artifacts:paths": _near(
         "A link to a folder becomes a folder. Empty folders are handed on to jobs (and not archived) where the script "
-        "comes to its end, without `exit` or a failure, in a shell with `find`; with a cache always."
+        "comes to its end, without `exit` or a failure, in a shell with `find`; with a cache always.",
+        "path-variable",
     ),
     "artifacts:exclude": _exact(),
     "artifacts:untracked": _exact(),

@@ -141,6 +141,11 @@ _WARNINGS = {
         "for references to nothing (`$1`, `${A:-x}`, `$HOME`), or the variable refers to itself. Here as there.",
         "Write `$$` for a dollar, or `expand: false`; let the script expand what a shell is to expand.",
     ),
+    "path-variable": _warning(
+        "A path of artifacts holds a variable that only the build has, and Jenkins takes paths as they are written: "
+        "any text counts in its place, where that is not nearly every file.",
+        "Name the files without it, or give it with `--var`.",
+    ),
     "variable-not-set": _warning(
         "Jobs use a predefined variable of GitLab that a build here does not have, such as `CI_JOB_TOKEN`, or that "
         "only a deployment has, such as `CI_PROJECT_ID`.",
