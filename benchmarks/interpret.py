@@ -23,6 +23,7 @@ from tasks.jenkins_build.jenkinsfile import RenderSettings, render
 MAIN = {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_REF_NAME": "main", "CI_PIPELINE_SOURCE": "push"}
 SETTINGS = RenderSettings(clone_url="http://127.0.0.1/group/app.git", commit_sha="0" * 40)
 ENTRY = ".gitlab-ci.yml"
+EXAMPLE = Path(__file__).parent.parent / "examples" / "hello-service" / ENTRY
 RUNS = 5
 T = TypeVar("T")
 HEAD = """\
@@ -93,22 +94,38 @@ def wall(command: list[str], folder: Path) -> tuple[float, int]:
 
 
 def as_processes() -> None:
+    """Our command against the other tool's, on each of some files; the medians of the ratios."""
     other = os.environ.get("GITLAB_CI_LOCAL") or shutil.which("gitlab-ci-local")
     if other is None:
         print("skipped: gitlab-ci-local is not installed (npm install gitlab-ci-local@4.73.0, GITLAB_CI_LOCAL)")
         return
     own = str(Path(sys.executable).with_name("smartclide"))
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / ENTRY).write_text(pipeline("chain", 25))
-        for command in ("init -q -b main", "remote add origin http://127.0.0.1/group/app.git", "add -A"):
-            subprocess.run(["git", *command.split()], cwd=folder, check=True)
-        author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-        subprocess.run(["git", *author, "commit", "-qm", "Begin"], cwd=folder, check=True)
-        ours = wall([own, "interpret", ENTRY, "--branch", "main", "-o", "Jenkinsfile"], folder)
-        theirs = wall([other, "--preview"], folder)
-    print(f"25 jobs, whole process: {ours[0]:.2f} s against {theirs[0]:.2f} s: {ours[0] / theirs[0]:.2f} of the time")
-    print(f"peak memory: {ours[1] // 1024} MiB against {theirs[1] // 1024} MiB: {ours[1] / theirs[1]:.2f} of it")
+    texts = {
+        f"{jobs} jobs, {kind}": pipeline(kind, jobs) for kind in ("plain", "chain", "needs") for jobs in (5, 25, 100)
+    }
+    texts["the example"] = EXAMPLE.read_text()
+    times, sizes = [], []
+    for name, text in texts.items():
+        with TemporaryDirectory() as place:
+            folder = project(Path(place), text)
+            ours = wall([own, "interpret", ENTRY, "--branch", "main", "-o", "Jenkinsfile"], folder)
+            theirs = wall([other, "--preview"], folder)
+        times.append(ours[0] / theirs[0])
+        sizes.append(ours[1] / theirs[1])
+        print(f"{name:15} {ours[0]:.2f} s against {theirs[0]:.2f} s, {ours[1] >> 10} MiB against {theirs[1] >> 10} MiB")
+    print(
+        f"whole process, median: {statistics.median(times):.2f} of the time, {statistics.median(sizes):.2f} of the memory"
+    )
+
+
+def project(folder: Path, text: str) -> Path:
+    """A repository of that one file."""
+    (folder / ENTRY).write_text(text)
+    for command in ("init -q -b main", "remote add origin http://127.0.0.1/group/app.git", "add -A"):
+        subprocess.run(["git", *command.split()], cwd=folder, check=True)
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(["git", *author, "commit", "-qm", "Begin"], cwd=folder, check=True)
+    return folder
 
 
 if __name__ == "__main__":
