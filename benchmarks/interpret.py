@@ -100,22 +100,21 @@ def as_processes() -> None:
         print("skipped: gitlab-ci-local is not installed (npm install gitlab-ci-local@4.73.0, GITLAB_CI_LOCAL)")
         return
     own = str(Path(sys.executable).with_name("smartclide"))
-    texts = {
-        f"{jobs} jobs, {kind}": pipeline(kind, jobs) for kind in ("plain", "chain", "needs") for jobs in (5, 25, 100)
+    sizes = [(kind, jobs) for kind in ("plain", "chain", "needs") for jobs in (5, 25, 100)]
+    texts = {"the example": EXAMPLE.read_text()} | {
+        f"{jobs} jobs, {kind}": pipeline(kind, jobs) for kind, jobs in sizes
     }
-    texts["the example"] = EXAMPLE.read_text()
-    times, sizes = [], []
+    times, memories = [], []
     for name, text in texts.items():
         with TemporaryDirectory() as place:
             folder = project(Path(place), text)
             ours = wall([own, "interpret", ENTRY, "--branch", "main", "-o", "Jenkinsfile"], folder)
             theirs = wall([other, "--preview"], folder)
         times.append(ours[0] / theirs[0])
-        sizes.append(ours[1] / theirs[1])
+        memories.append(ours[1] / theirs[1])
         print(f"{name:15} {ours[0]:.2f} s against {theirs[0]:.2f} s, {ours[1] >> 10} MiB against {theirs[1] >> 10} MiB")
-    print(
-        f"whole process, median: {statistics.median(times):.2f} of the time, {statistics.median(sizes):.2f} of the memory"
-    )
+    medians = statistics.median(times), statistics.median(memories)
+    print(f"whole process, median: {medians[0]:.2f} of the time, {medians[1]:.2f} of the memory")
 
 
 def project(folder: Path, text: str) -> Path:
