@@ -231,11 +231,18 @@ def _rule_problem(rule: Node) -> str | None:
         return "has an `if` that is no text"
     if options is not None and not (isinstance(options, Sequence) and 0 < len(options.items) <= _MAX_OPTIONS):
         return f"has `options` that are no list of 1 to {_MAX_OPTIONS} values"
-    if isinstance(options, Sequence) and plain(rule.get("default")) not in [plain(item) for item in options.items]:
-        return "has `options`, and no `default` that is one of them"
+    default = rule.get("default")
+    if isinstance(options, Sequence) and default is not None and not _is_among(default, options):
+        return "has a `default` that is none of its `options`"
     if condition is None:
         return "without `if` needs `options`" if options is None else None
     return "with `if` needs `options` or `default`" if options is None and "default" not in rule.entries else None
+
+
+def _is_among(default: Node, options: Sequence) -> bool:
+    offered = [plain(item) for item in options.items]
+    chosen = default.items if isinstance(default, Sequence) else [default]  # each of a list
+    return all(plain(item) in offered for item in chosen)
 
 
 def _kind(spec: Mapping_) -> str:
