@@ -11,9 +11,9 @@ from functools import partial
 from tasks.interpretation import fields
 from tasks.interpretation.expansion import expand, expand_all
 from tasks.interpretation.parallel import Instance
-from tasks.interpretation.pipeline import JobEnvironment
 from tasks.interpretation.predefined import environment_slug, environment_tier, group_name, slug
 from tasks.interpretation.state import JobDraft
+from tasks.interpretation.variables import Variables
 from tasks.source.nodes import scalars
 
 _BY_HAND = ("manual", "delayed")
@@ -32,16 +32,30 @@ def job_names(draft: JobDraft, instance: Instance, when: str | None) -> dict[str
     return names | {"CI_JOB_MANUAL": "true"} if when in _BY_HAND else names
 
 
-def environment_names(environment: JobEnvironment | None) -> dict[str, str]:
-    """Those of the job's environment; none where its name holds what only the build has."""
-    if environment is None or "$" in environment.name:
-        return {}
-    return {
+def environment_variables(draft: JobDraft, known: Mapping[str, str]) -> Variables:
+    """Those of the job's environment; none where its name holds what only the build has.
+
+    Args:
+        draft: The job.
+        known: What may be put into the name.
+    """
+    node = draft.node.get("environment")
+    environment = fields.environment_of(node, partial(expand, values=known))
+    written = fields.environment_of(node, str)
+    if environment is None or written is None or "$" in environment.name:
+        return Variables()
+    names = {
         "CI_ENVIRONMENT_NAME": environment.name,
         "CI_ENVIRONMENT_SLUG": environment_slug(environment.name),
         "CI_ENVIRONMENT_ACTION": environment.action,
         "CI_ENVIRONMENT_TIER": environment.tier or environment_tier(environment.name),
     }
+    return raw(names).over(Variables({"CI_ENVIRONMENT_URL": written.url}) if written.url else Variables())
+
+
+def raw(values: Mapping[str, str]) -> Variables:
+    """Variables that are taken as they are."""
+    return Variables(values, frozenset(values))
 
 
 def asked_by_rules(draft: JobDraft) -> list[str]:
@@ -62,13 +76,8 @@ def known_to_rules(
         asked: The texts of its rules: its environment is looked at where they ask for it.
     """
     names = job_names(draft, instance, fields.text_of(draft.node.get("when")))
-    node = draft.node.get("environment")
-    if node is None or not any("CI_ENVIRONMENT_" in text for text in asked):
+    if draft.node.get("environment") is None or not any("CI_ENVIRONMENT_" in text for text in asked):
         return names
     values = expand_all({**known, **names, **draft.variables.values, **instance.variables}).values
-    there = environment_names(fields.environment_of(node, partial(expand, values=values)))
-    there.pop("CI_ENVIRONMENT_SLUG", None)  # which GitLab makes later
-    url = fields.environment_of(node, str)
-    if url is not None and url.url and there:
-        there["CI_ENVIRONMENT_URL"] = url.url
-    return names | there
+    there = environment_variables(draft, values).without({"CI_ENVIRONMENT_SLUG"})  # which GitLab makes later
+    return {**names, **there.values}

@@ -15,7 +15,7 @@ from tasks.interpretation import fields
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
-from tasks.interpretation.job_names import asked_by_rules, environment_names, job_names, known_to_rules
+from tasks.interpretation.job_names import asked_by_rules, environment_variables, job_names, known_to_rules, raw
 from tasks.interpretation.keywords import ENVIRONMENT_NAME
 from tasks.interpretation.open_paths import open_paths
 from tasks.interpretation.parallel import Instance, instances
@@ -125,9 +125,10 @@ def forwarded(state: State, draft: JobDraft, instance: Instance, *, reopened: bo
     outcome = draft.decision.certain or Outcome()
     own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
     own = own.hiding(state.context.variables or {})
-    names = {k: v for k, v in _job_names(draft, instance).items() if k not in own.values}
+    given = own.over(raw(_job_names(draft, instance)))
+    there = environment_variables(draft, given.over(wide).expanded().values)
     kept = frozenset(own.values) if reopened else frozenset[str]()
-    expanded = own.over(Variables(names, frozenset(names))).over(wide).expanded(kept)
+    expanded = given.over(there).over(wide).expanded(kept)
     values = {name: expanded.values[name] for name in own.values}
     return Variables(values, frozenset(values.keys() - expanded.unresolved))
 
@@ -286,13 +287,12 @@ class Builder(Struct, frozen=True, dict=True):
         self, draft: JobDraft, instance: Instance, own: Variables, kept: frozenset[str] = frozenset()
     ) -> Expanded:
         """The same, made anew; references to those `kept` stay."""
-        given = _raw(_job_names(draft, instance))
-        node = draft.node.get("environment")
-        if node is None:
-            return own.over(self.wide).over(given).expanded(kept)
-        plain = own.over(self.wide).over(given).expanded(kept).values
-        there = environment_names(fields.environment_of(node, partial(expand, values=plain)))
-        return own.over(_raw(there)).over(self.wide).over(given).expanded(kept)
+        given = raw(_job_names(draft, instance))
+        plain = own.over(self.wide).over(given).expanded(kept)
+        if draft.node.get("environment") is None:
+            return plain
+        there = environment_variables(draft, plain.values).without({"CI_ENVIRONMENT_URL"})  # which reports may make
+        return own.over(there).over(self.wide).over(given).expanded(kept)
 
     def reopened(self, job: Job, draft: JobDraft, instance: Instance, *, told: bool) -> Job:
         """The job whose variables refer to others as the build has them: of the text, where it is `told` reports."""
@@ -367,10 +367,6 @@ def in_order(values: Mapping[str, str], unresolved: frozenset[str]) -> dict[str,
 
 def _job_names(draft: JobDraft, instance: Instance) -> dict[str, str]:
     return job_names(draft, instance, _when(draft, draft.decision.certain or Outcome()))
-
-
-def _raw(values: Mapping[str, str]) -> Variables:
-    return Variables(values, frozenset(values))
 
 
 def _allow_failure(draft: JobDraft, outcome: Outcome) -> AllowFailure:

@@ -46,7 +46,7 @@ def wanted_paths(node: Node, scope: Scope) -> Wanted:
     regexp = node.get("regexp") if isinstance(node, Mapping_) else None
     listed = (regexp or node.get("paths")) if isinstance(node, Mapping_) else node
     items = listed.items if isinstance(listed, Sequence) else [listed]
-    paths = tuple(expand(item.text, scope.known) for item in items if isinstance(item, Scalar))
+    paths = tuple(_put(item.text, scope) for item in items if isinstance(item, Scalar))
     closed = not any(_open(name, scope) for path in paths for name in references(path))
     return Wanted(paths, regexp is not None, closed)
 
@@ -57,9 +57,22 @@ def question(wanted: Wanted, scope: Scope, compared: Node | None) -> Files | Non
         return None
     if not isinstance(compared, Scalar):
         return Files(wanted.paths, changed=True, regexp=wanted.regexp)
-    parts = pieces(expand(compared.text, scope.known))
+    parts = pieces(_put(compared.text, scope))
     since = tuple(_piece(text, named, scope) for text, named in parts)
     return Files(wanted.paths, changed=True, since=since, regexp=wanted.regexp)
+
+
+def _put(text: str, scope: Scope, within: tuple[str, ...] = ()) -> str:
+    """The text with variables put in, and those that their values refer to; there, one that is not set is nothing."""
+    if "$" not in text and "%" not in text:
+        return text
+    values: dict[str, str] = {}
+    for name in references(text):
+        if name in scope.known and name not in within:
+            values[name] = _put(scope.known[name], scope, (*within, name))
+        elif within and name not in within and not _open(name, scope):
+            values[name] = ""
+    return expand(text, values)
 
 
 def _piece(text: str, named: bool, scope: Scope) -> Text | Var:
