@@ -14,6 +14,7 @@ from sandbox.jenkins.agents import Agents
 from sandbox.jenkins.builds import Build, Builds, now
 from sandbox.jenkins.credentials import Store
 from sandbox.jenkins.declared import declared
+from sandbox.jenkins.from_scm import UnreadableError
 from sandbox.jenkins.host import Host
 from sandbox.jenkins.items import Folder, Item, Job
 from sandbox.jenkins.model import BuildAbortedError, BuildHost, Result
@@ -116,6 +117,9 @@ class Controller:
         except BuildAbortedError as error:
             build.console.write(f"{error}\n")
             result = "ABORTED"
+        except UnreadableError as error:
+            build.console.write(f"ERROR: {error}\n")
+            result = "FAILURE"
         except Exception as error:  # noqa: BLE001 - a build must end whatever its executor does
             build.console.write(f"ERROR: the stand-in's executor failed: {type(error).__name__}: {error}\n")
             result = "FAILURE"

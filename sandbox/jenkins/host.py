@@ -49,7 +49,7 @@ class Host:
         self.variables = build.variables
         self.aborted = build.aborted
         self.killed = build.killed
-        self.scm: Mapping[str, Any] | None = None  # every job here has its script itself
+        self.scm = build.job.source()
         self.restart_stage = build.order.restart[1] if build.order.restart else None
         self.restarted_folder = (
             build.folder.parent / str(build.order.restart[0]) if build.order.restart is not None else None

@@ -7,11 +7,12 @@ import re
 import shutil
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sandbox.jenkins import parameters
+from sandbox.jenkins import from_scm, parameters
 
 FOLDER_TAG = "com.cloudbees.hudson.plugins.folder.Folder"
 JOB_TAG = "flow-definition"
@@ -171,8 +172,18 @@ def _is_folder(config: Path) -> bool:
 class Job(Item):
     """A Pipeline job."""
 
+    def source(self) -> Mapping[str, Any] | None:
+        """What its Jenkinsfile is read from; None = it is its own."""
+        return from_scm.source_of(self.root())
+
     def script(self) -> str:
-        """The inline Jenkinsfile, line ends as the XML reader gives them."""
+        """The Jenkinsfile, line ends as the XML reader gives them.
+
+        Raises:
+            UnreadableError: It cannot be read from where it is.
+        """
+        if (source := self.source()) is not None:
+            return from_scm.script_of(self.root(), source)
         return self.root().findtext("definition/script") or ""
 
     def definitions(self) -> list[parameters.Definition]:
