@@ -94,7 +94,7 @@ def check_graph(state: State) -> State:
             if _check_need(draft, item, name, (drafts, rank), state.findings):
                 edges[draft.name].append(_written(name, drafts))
         _check_rule_needs(draft, drafts, state.findings)
-        _check_artifact_jobs(draft, drafts, state.findings)
+        _check_artifact_jobs(draft, (drafts, rank), state.findings)
         _check_dependencies(draft, drafts, rank, state.findings)
     for circle in _circles(edges):
         place = drafts[circle[0]].node.place("needs")
@@ -134,16 +134,22 @@ def _check_rule_needs(draft: JobDraft, drafts: Mapping[str, JobDraft], findings:
             findings.add("unknown-job", message, item.span)
 
 
-def _check_artifact_jobs(draft: JobDraft, drafts: Mapping[str, JobDraft], findings: Findings) -> None:
+def _check_artifact_jobs(draft: JobDraft, known: _Known, findings: Findings) -> None:
     """The jobs that make the files of a child pipeline (`trigger:include:artifact`)."""
+    drafts, rank = known
     trigger = draft.node.get("trigger")
     include = trigger.get("include") if isinstance(trigger, Mapping_) else None
     for item in include.items if isinstance(include, Sequence) else (include,):
         name = text_of(item.get("job")) if isinstance(item, Mapping_) else None
-        if name is not None and isinstance(item, Mapping_) and _written(name, drafts) not in drafts:
+        if name is None or not isinstance(item, Mapping_):
+            continue
+        if (made := drafts.get(_written(name, drafts))) is None:
             hint = suggestion(name, drafts) or _hidden(name)
             message = f"`trigger:include:job` names `{name[:120]}`, which is no job here.{hint}"
             findings.add("unknown-job", message, item.place("job"))
+        elif rank.get(made.stage, 0) > rank.get(draft.stage, len(rank)):
+            message = f"`trigger:include:job` names `{name[:120]}`, whose stage `{made.stage[:120]}` comes later."
+            findings.add("needs-later-stage", message, item.place("job"))
 
 
 def need_name(item: Node) -> str | None:
