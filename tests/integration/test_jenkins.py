@@ -33,13 +33,12 @@ from tasks.jenkins_build.page import PageReader
 from tasks.jenkins_build.server import Jenkins
 from tasks.jenkins_build.task import JobSpec, ensure_job, remove_job
 from tasks.source.model import Commit
-from tests.integration.real import needed
+from tests.integration.real import JENKINS, needed
 from tests.tasks.interpretation.showing import files_of as files_of_case
 from tests.tasks.interpretation.test_cases import FOUND, context_of
 from tests.tasks.jenkins_build.running import Ran, before, files_of, own
 from tests.tasks.jenkins_build.test_fidelity import CASES
 
-REAL = "SMARTCLIDE_TEST_JENKINS"
 SECONDS = 600
 KEY = "0123456789abcdef0123456789abcdef"
 MARKER = re.compile(r"gl-job name=(\S+) state=(\w+)")
@@ -128,8 +127,8 @@ def place(tmp_path_factory):
     gitlab_server._app.app = gitlab.app
     folder = f"smartclide-test-{uuid.uuid4().hex[:8]}"
     with gitlab_server:
-        if os.environ.get(REAL):
-            url, user, token = needed(REAL, f"{REAL}_USER", f"{REAL}_TOKEN")
+        if os.environ.get(JENKINS):
+            url, user, token = needed(JENKINS, f"{JENKINS}_USER", f"{JENKINS}_TOKEN")
             block = JenkinsServer(url=url, username=user, api_token=SecretStr(token), folder=folder)
             place = Place(block, gitlab, gitlab_server.url)
             yield place
@@ -163,7 +162,7 @@ def texts(expected: Path) -> list[str]:
 
 
 def some(names, step):
-    return list(names) if os.environ.get(REAL) else list(names)[::step]
+    return list(names) if os.environ.get(JENKINS) else list(names)[::step]
 
 
 @pytest.mark.parametrize("expected", some(FOUND, 12), ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -1,12 +1,13 @@
 """No token or password shows where people and other programs look: flow runs, Jenkins' pages, workspaces, images."""
 
 import base64
+import os
 
 import docker
 import pytest
 import yaml
 
-from tests.integration.real import MARKS, told
+from tests.integration.real import JENKINS, MARKS, told
 
 pytestmark = MARKS
 
@@ -18,10 +19,10 @@ def secrets(place, guarded):
     user = yaml.safe_load(place.kubeconfig)["users"][0]["user"]
     found = {
         "GitLab's token": state.gitlab_token,
-        "Jenkins' token": state.jenkins_token,
+        "Jenkins' token": place.builder.password,
         "the registry's password": guarded.login.password,
         "the registry's login": guarded.login.basic,
-        "Jenkins' login": base64.b64encode(f"{state.jenkins_user}:{state.jenkins_token}".encode()).decode(),
+        "Jenkins' login": place.builder.basic,
         "git's login": base64.b64encode(f"oauth2:{state.gitlab_token}".encode()).decode(),
         "the cluster's key": user.get("client-key-data"),
         "the cluster's token": user.get("token"),
@@ -49,6 +50,8 @@ def test_none_in_jenkins_pages_or_left_in_its_home(place, hello, private, secret
         assert shown_in(place.console(project), secrets) == []
         for page in ("config.xml", "api/json?depth=2", "1/api/json?depth=2"):
             assert shown_in(place.jenkins(f"{job}/{page}").text, secrets) == [], page
+    if os.environ.get(JENKINS):
+        return  # its home is elsewhere
     home = place.sandbox.home / "jenkins"
     files = [path for path in home.rglob("*") if path.is_file()]
     holders = [p for p in files if shown_in(p.read_bytes().decode("latin-1"), secrets)]
