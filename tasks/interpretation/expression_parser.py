@@ -42,6 +42,7 @@ _TOKEN = re.compile(
 )
 _SHORT = re.compile(r"/[^/]/")  # GitLab's lexer does not know it
 _PATTERN_TEXT = re.compile(r"/(.*)/([ismU]*)", re.DOTALL)
+_REFERENCE = re.compile(r"\$(?:\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)")
 
 
 class ExpressionError(ValueError):
@@ -66,6 +67,13 @@ def parse(text: str) -> Expression:
     if parser.at < len(parser.tokens):
         raise ExpressionError(f"unexpected `{parser.tokens[parser.at].text}`")
     return _condition(operand)
+
+
+@lru_cache(maxsize=1024)
+def quoted_variables(text: str) -> tuple[str, ...]:
+    """The variables within the quoted texts of an expression that `parse` takes: they are not replaced there."""
+    quoted = (token.text for token in _tokens(text) if token.kind == "string")
+    return tuple(name for part in quoted for name in _REFERENCE.findall(part))
 
 
 def pattern_of(text: str) -> Pattern | None:

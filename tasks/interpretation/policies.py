@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tasks.interpretation.expression_parser import ExpressionError, parse, pattern_of
+from tasks.interpretation.expression_parser import ExpressionError, parse, pattern_of, quoted_variables
 from tasks.interpretation.expressions import (
     Constant,
     Equal,
@@ -132,7 +132,12 @@ def _variables(node: Node, keyword: str, findings: Findings) -> Expression:
 def condition_of(item: Scalar, name: str, findings: Findings) -> Expression:
     """The condition an expression's text states; one that is not valid is noted and counts as false."""
     try:
-        return parse(item.text)
+        condition = parse(item.text)
     except ExpressionError as error:
         findings.add("bad-expression", f"`{name}`: `{item.text[:200]}`: {error}.", item.span)
         return Constant(False)
+    for quoted in dict.fromkeys(quoted_variables(item.text)):
+        plain = "$" + quoted.strip("${}")
+        message = f"`{name}`: `{quoted[:120]}` in quotes is text to GitLab: write `{plain[:120]}` without them."
+        findings.add("quoted-variable", message, item.span)
+    return condition

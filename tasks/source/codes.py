@@ -99,6 +99,9 @@ _SHAPES = {
     ),
     "bad-duration": _error("A period GitLab does not understand, or a longer one than it allows.", "Write `1h 30m`."),
     "bad-expression": _error("An expression or a regular expression with an error.", "Correct its syntax."),
+    "quoted-variable": _warning(
+        "An expression has a variable in quotes, where GitLab does not replace it.", "Remove the quotes."
+    ),
     "default-twice": _error("A keyword both global and in `default`.", "Keep the one in `default`."),
 }
 _JOBS = {

@@ -95,6 +95,7 @@ def test_every_code_of_a_warning_or_info_about_a_keyword_is_in_a_row() -> None:
             "yaml-second-document",
             "duplicate-key",
             "odd-value",
+            "quoted-variable",
             "variable-loses-text",
             "include-nothing",
             "input-without-spec",
