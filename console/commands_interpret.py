@@ -28,6 +28,13 @@ from errors import InputError
     show_default=True,
     help="Declarative stages, or jobs as data that start as soon as their needs are met (auto: where there are any).",
 )
+@click.option(
+    "--manual-jobs",
+    type=click.Choice(["ask", "skip"]),
+    default="ask",
+    show_default=True,
+    help="Optional manual jobs: ask about them for an hour while the rest goes on, or skip them.",
+)
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--expanded", is_flag=True, help="Print the whole configuration as YAML instead, with all put in.")
 @click.option(

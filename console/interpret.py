@@ -43,6 +43,7 @@ class InterpretOptions(Struct, frozen=True):
         templates: A folder of GitLab's templates.
         allow_remote: Whether `include:remote` may be fetched.
         inputs: ``NAME=VALUE`` each, for the file's own ``spec:inputs``.
+        manual_jobs: Whether builds ask about optional manual jobs, for an hour, or skip them.
         rendering: ``auto``, ``stages`` or ``graph``; see `tasks.jenkins_build.settings.RenderSettings`.
     """
 
@@ -62,6 +63,7 @@ class InterpretOptions(Struct, frozen=True):
     allow_remote: bool = False
     inputs: Sequence[str] = ()
     rendering: Literal["auto", "stages", "graph"] = "auto"
+    manual_jobs: Literal["ask", "skip"] = "ask"
 
     def __repr__(self) -> str:
         return shown(self, "gitlab_token")
@@ -133,6 +135,7 @@ def interpret_text(text: str, file: Path, options: InterpretOptions, tree: froze
         registry_credentials_id=options.image_credentials,
         default_branch=options.default_branch,
         rendering=options.rendering,
+        manual=options.manual_jobs,
     )
     if not pipeline.jobs and image is None:
         findings = Findings(list(pipeline.diagnostics))

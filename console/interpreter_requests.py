@@ -24,6 +24,7 @@ OPTIONS = {
     "image_credentials": "Id of the registry's login in Jenkins' credentials store.",
     "git_credentials": "Id of GitLab's token in Jenkins' credentials store.",
     "rendering": "`auto`, `stages` or `graph`.",
+    "manual_jobs": "Optional manual jobs: `ask` about them for an hour, the default, or `skip` them.",
 }
 LISTS = {
     "var": "`KEY=VALUE`: a variable's value.",
@@ -36,7 +37,7 @@ FLAGS = {
 }
 _USUAL = {"run_deploy_jobs": "yes"}  # of the flags: what no word means
 _NAMES = {"ref": "branch", "var": "variables", "input": "inputs"}  # what `InterpretOptions` calls them
-_RENDERINGS = ("auto", "stages", "graph")
+_RENDERINGS, _MANUAL_JOBS = ("auto", "stages", "graph"), ("ask", "skip")
 _TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
 
 
@@ -110,6 +111,8 @@ def read_request(content_type: str, body: bytes, query: Sequence[tuple[str, str]
         raise RefusedError(400, f"Unknown fields {unknown}; there are {known}.")
     if fields.get("rendering", "auto") not in _RENDERINGS:
         raise RefusedError(400, "`rendering` is auto, stages or graph.")
+    if fields.get("manual_jobs", "ask") not in _MANUAL_JOBS:
+        raise RefusedError(400, "`manual_jobs` is ask or skip.")
     if answer not in ("text", "json"):
         raise RefusedError(400, "`diagnostics` is text or json.")
     if "ref" in fields and "branch" in fields:

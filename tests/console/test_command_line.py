@@ -314,6 +314,13 @@ def test_diagnostics_as_json_go_to_standard_error(project):
     assert found["span"] == {"file": ".gitlab-ci.yml", "line": 1, "column": 35}
 
 
+def test_optional_manual_jobs_are_asked_about_or_skipped(project):
+    file = project / ".gitlab-ci.yml"
+    file.write_text("play: {script: a, when: manual}\n")
+    assert "'Run the job play?', true, 3600)" in run("interpret", file).stdout
+    assert "'Run the job play?', true, 0)" in run("interpret", file, "--manual-jobs", "skip").stdout
+
+
 def test_a_pipeline_with_nothing_left_to_run_says_why(project):
     file = project / ".gitlab-ci.yml"
     file.write_text("release: {script: ./deploy.sh, environment: production}\n")

@@ -142,6 +142,7 @@ def test_strict_makes_warnings_errors(url: str) -> None:
         (b"\xff", "", {}, "not UTF-8"),
         (GOOD, "", {"colour": "red"}, "Unknown fields ['colour']"),
         (GOOD, "", {"rendering": "x"}, "`rendering` is"),
+        (GOOD, "", {"manual_jobs": "x"}, "`manual_jobs` is ask or skip."),
         (GOOD, "", {"strict": "maybe"}, "`strict` is"),
         (GOOD, "?diagnostics=xml", {}, "`diagnostics` is"),
         (GOOD, "", {"run_deploy_jobs": "some"}, "`run_deploy_jobs` is true or false."),
@@ -158,6 +159,13 @@ def test_bad_requests_say_what_is_wrong(
     answer = send(url, text, query, **fields)
     assert (answer.status_code, reason in answer.text) == (400, True), answer.text
     assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_optional_manual_jobs_are_asked_about_or_skipped(url: str) -> None:
+    text = "play: {script: a, when: manual}\nnext: {stage: deploy, script: a}\n"
+    asking, skipping = send(url, text).text, send(url, text, manual_jobs="skip").text
+    assert "wait: 3600" in asking and "stage('jobs')" in asking
+    assert "approved('play', 'Job-1', 'Run the job play?', true, 0)" in skipping and "stage('play')" in skipping
 
 
 def test_bad_requests_that_ask_for_json_get_json(url: str) -> None:
