@@ -139,6 +139,8 @@ class _Reader(Struct):
 
     def scalar(self, event: Any) -> Scalar:
         span = self.span(event)
+        if event.tag == "!reference":
+            return self.misused(span)
         if event.tag is not None and event.tag.startswith("tag:yaml.org,2002:"):
             kind = _YAML_KINDS.get(event.tag.rpartition(":")[2], "string")
             if kind == "string":
@@ -166,6 +168,10 @@ class _Reader(Struct):
     def reference(self, items: list[Node], span: Span) -> Node:
         if items and all(isinstance(i, Scalar) and i.kind == "string" for i in items):
             return Reference(tuple(i.text for i in items if isinstance(i, Scalar)), span)
+        return self.misused(span)
+
+    def misused(self, span: Span) -> Scalar:
+        """What stands for a ``!reference`` of anything but a list of names."""
         self.findings.add(
             "reference-invalid", "`!reference` takes a list of names, numbers in quotes: [job, keyword, ...].", span
         )
@@ -189,6 +195,8 @@ class _Reader(Struct):
                     self.duplicate(entries[key.text], key)
                 own.add(key.text)
                 entries[key.text] = Entry(key.text, key.span, value, key.kind)
+        if event.tag == "!reference":
+            return self.misused(self.span(event)), weight
         return Mapping_(entries, self.span(event)), weight
 
     def duplicate(self, first: Entry, key: Scalar) -> None:

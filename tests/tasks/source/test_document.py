@@ -120,7 +120,10 @@ def test_a_header_is_told_from_the_content() -> None:
         ("text", "yaml-not-a-mapping"),
         ("? [a]\n: b\n", "yaml-key"),
         ("<<: text\n", "merge-key"),
-        ("a: !reference text", None),
+        ("a: !reference text", "reference-invalid"),
+        ("a: !reference {b: c}", "reference-invalid"),
+        ("a: !reference", "reference-invalid"),
+        ("a: !other text", None),
         ("a: !reference [[x]]", "reference-invalid"),
     ],
 )
