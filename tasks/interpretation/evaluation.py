@@ -38,12 +38,14 @@ class Scope(Struct, frozen=True):
         complete: True when a name not in `known` is undefined; False when it is unknown.
         unknown: Names that are unknown although the rest is complete.
         secrets: Stronger than all of `known`. They decide, but never become part of what is left undecided.
+        absent: Names that are undefined although the rest is not complete.
     """
 
     known: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
     unknown: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return shown(self, "secrets")
@@ -54,13 +56,15 @@ class Scope(Struct, frozen=True):
             return value
         if value.name in self.known:
             return Text(self.known[value.name])
-        return Null() if self.complete and value.name not in self.unknown else value
+        undefined = (self.complete and value.name not in self.unknown) or value.name in self.absent
+        return Null() if undefined else value
 
     def over(self, variables: Mapping[str, str]) -> Scope:
         """The same scope with more known variables on top."""
         if not variables:
             return self
-        return Scope({**self.known, **variables}, self.complete, self.unknown - variables.keys(), self.secrets)
+        left = self.unknown - variables.keys()
+        return replace(self, known={**self.known, **variables}, unknown=left, absent=self.absent - variables.keys())
 
     def revealed(self) -> Scope:
         """The same scope with the secrets among what is known: only for what cannot leave a text behind."""

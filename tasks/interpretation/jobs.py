@@ -15,6 +15,7 @@ from tasks.interpretation import fields
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
+from tasks.interpretation.inheriting import heir_of, not_inherited
 from tasks.interpretation.job_names import asked_by_rules, environment_variables, job_names, known_to_rules, raw
 from tasks.interpretation.keywords import ENVIRONMENT_NAME
 from tasks.interpretation.open_paths import open_paths
@@ -45,6 +46,7 @@ def _decided(draft: JobDraft, state: State, judge: Judge) -> JobDraft:
     parallel = draft.node.get("parallel")
     apart = parallel is not None or draft.node.get("environment") is not None
     texts = asked_by_rules(draft) if apart else []
+    state = heir_of(state, draft.node)
     if parallel is None or not any(map(_tells_apart, texts) if isinstance(parallel, Scalar) else texts):
         own = _known(draft, Instance(draft.name), state, texts)
         return replace(draft, decision=_decision(draft, _scope(own, state), state, judge))
@@ -121,7 +123,7 @@ def forwarded(state: State, draft: JobDraft, instance: Instance, *, reopened: bo
 
     With `reopened`, references to others of them stay.
     """
-    wide = wide_variables(state)
+    wide = wide_variables(heir_of(state, draft.node))
     outcome = draft.decision.certain or Outcome()
     own = Variables({**instance.variables, **outcome.variables}).over(draft.variables)
     own = own.hiding(state.context.variables or {})
@@ -171,7 +173,7 @@ class Builder(Struct, frozen=True, dict=True):
     def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
         """The variables the job has from the text, those that its rule brings among them."""
         own = Variables({**instance.variables, **brought}).over(draft.variables)
-        own = own.hiding(self.state.context.variables or {}).replacing(self.state.variables)
+        own = own.hiding(self.state.context.variables or {}).replacing(heir_of(self.state, draft.node).variables)
         return own.without(self.state.context.overrides).without(self.state.context.secrets)
 
     def job(self, draft: JobDraft, instance: Instance) -> Job:
@@ -218,7 +220,7 @@ class Builder(Struct, frozen=True, dict=True):
             interruptible=_interruptible(draft, outcome),
             span=draft.span,
             unresolved_variables=frozenset(expanded.unresolved & shown.keys()),
-            excluded_variables=self.excluded(node),
+            excluded_variables=not_inherited(self.state, node),
         )
 
     def rules(self, draft: JobDraft, instance: Instance, plain: Expanded) -> tuple[Undecided, ...]:
@@ -264,7 +266,7 @@ class Builder(Struct, frozen=True, dict=True):
         """A rule that brings variables, with all that are others than without it."""
         own = self.own(draft, instance, rule.variables)
         found = self.expanded(draft, instance, own)
-        gone = set(self.excluded(draft.node))
+        gone = set(not_inherited(self.state, draft.node))
         values = {
             name: text
             for name, text in found.values.items()
@@ -279,7 +281,7 @@ class Builder(Struct, frozen=True, dict=True):
         usual = own.values.keys() <= self.state.variables.values.keys() and all(
             self.state.variables.values[k] == v for k, v in own.values.items()
         )
-        if usual and draft.node.get("environment") is None:
+        if usual and draft.node.get("environment") is None and not not_inherited(self.state, draft.node):
             return self.settled
         return self.resolved(draft, instance, own)
 
@@ -288,11 +290,13 @@ class Builder(Struct, frozen=True, dict=True):
     ) -> Expanded:
         """The same, made anew; references to those `kept` stay."""
         given = raw(_job_names(draft, instance))
-        plain = own.over(self.wide).over(given).expanded(kept)
+        heir = heir_of(self.state, draft.node)
+        wide = self.wide if heir is self.state else wide_variables(heir)
+        plain = own.over(wide).over(given).expanded(kept)
         if draft.node.get("environment") is None:
             return plain
         there = environment_variables(draft, plain.values).without({"CI_ENVIRONMENT_URL"})  # which reports may make
-        return own.over(there).over(self.wide).over(given).expanded(kept)
+        return own.over(there).over(wide).over(given).expanded(kept)
 
     def reopened(self, job: Job, draft: JobDraft, instance: Instance, *, told: bool) -> Job:
         """The job whose variables refer to others as the build has them: of the text, where it is `told` reports."""
@@ -322,27 +326,19 @@ class Builder(Struct, frozen=True, dict=True):
 
     def variables(self, own: Variables, expanded: Expanded, node: Mapping_) -> dict[str, str]:
         """The job's variables that differ from what every job gets."""
+        others = (*self.renamed(node, expanded.values), *self.open)
         return {
             name: expanded.values[name]
-            for name in dict.fromkeys((*expanded.first(own.values), *own.values, *self.renamed(node), *self.open))
+            for name in dict.fromkeys((*expanded.first(own.values), *own.values, *others))
             if expanded.values[name] != self.settled.values.get(name)
             or (name in expanded.unresolved) != (name in self.settled.unresolved)
         }
 
-    def renamed(self, node: Mapping_) -> list[str]:
-        """The global variables that may refer to the job's own environment."""
-        gone = self.excluded(node)
-        return [] if node.get("environment") is None else [n for n in self.state.variables.values if n not in gone]
-
-    def excluded(self, node: Mapping_) -> tuple[str, ...]:
-        """The global variables the job does not inherit."""
-        inherit = node.get("inherit")
-        given = inherit.get("variables") if isinstance(inherit, Mapping_) else None
-        if given is None:
-            return ()
-        kept = inherited(self.state.variables, given).values
-        context = self.state.context
-        return tuple(n for n in self.state.variables.values if n not in kept and not context.given(n))
+    def renamed(self, node: Mapping_, there: Mapping[str, str]) -> list[str]:
+        """The variables of all jobs that may refer to the job's own environment, or to what it does not inherit."""
+        if node.get("environment") is None and not not_inherited(self.state, node):
+            return []
+        return [name for name in (*self.state.variables.values, *self.state.context.overrides) if name in there]
 
 
 def _note_name(environment: JobEnvironment | None, node: Mapping_, findings: Findings) -> None:
