@@ -29,7 +29,7 @@ class Instance(Struct, frozen=True):
 
 
 def instances(name: str, node: Node | None, findings: Findings) -> tuple[Instance, ...]:
-    """The jobs `name` stands for; just itself without `parallel`."""
+    """The jobs `name` stands for; just itself without `parallel`, none with a matrix without values."""
     if isinstance(node, Scalar):
         total = int(node.text)
         count = range(1, total + 1)
@@ -43,7 +43,8 @@ def instances(name: str, node: Node | None, findings: Findings) -> tuple[Instanc
         findings.add("matrix-limit", f"`parallel:matrix` makes more than {MAX_JOBS} jobs, GitLab's limit.", node.span)
         rows = rows[:MAX_JOBS]
     if not rows:
-        return (Instance(name),)
+        message = f"The job `{name}` is left out: its `parallel:matrix` has no values, of which GitLab makes no job."
+        findings.add("matrix-empty", message, node.span)
     count_text = str(len(rows))
     made = (
         Instance(instance_name(name, row), {**row, "CI_NODE_INDEX": str(i), "CI_NODE_TOTAL": count_text}, row)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tasks.interpretation.compiler import Examined
+from tasks.interpretation.parallel import instances
 from tasks.interpretation.pipeline import Job, Need
 from tasks.interpretation.rules import Decision, assumes_policy
 from tasks.interpretation.state import JobDraft, State
+from tasks.source.diagnostics import Findings
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ def verdicts(examined: Examined) -> list[Verdict]:
     rank = {stage: place for place, stage in enumerate(state.stages)}
     found: list[Verdict] = []
     for draft in sorted(state.judged, key=lambda draft: rank.get(draft.stage, 0)):
-        instances = state.instances.get(draft.name, ())
-        for instance in instances:
+        made = state.instances.get(draft.name, ())
+        for instance in made:
             running = _running(draft.decided(instance.name), jobs[instance.name], state)
             found += [running, *_children(instance.name, examined)]
-        if not instances:
+        if not made:
             found.append(_absent(draft, out.get(draft.name), state))
     return found
 
@@ -74,6 +76,8 @@ def _absent(draft: JobDraft, left_out: str | None, state: State) -> Verdict:
         reason, place = "`workflow:rules` let no pipeline run", ""
     elif left_out is not None:
         reason = left_out
+    elif not instances(draft.name, parallel := draft.node.get("parallel"), Findings()) and parallel is not None:
+        reason, place = "its `parallel:matrix` has no values", str(parallel.span)
     return Verdict(draft.name, draft.stage, "never", False, None, reason, place)
 
 

@@ -190,6 +190,9 @@ _WARNINGS = {
         "A job needs more than 50 others, after `parallel`: GitLab refuses it unless its administrator allows more.",
         "Need fewer jobs, or have the limit raised.",
     ),
+    "matrix-empty": _warning(
+        "A `parallel:matrix` without values makes no job: it is left out, as on GitLab.", "Give it values."
+    ),
     "need-dropped": _warning("A needed job never runs; the need is dropped.", "Make the rules agree."),
     "dependency-same-stage": _warning(
         "`dependencies` names a job of the same stage, from which nothing can be fetched.", "Use `needs`."

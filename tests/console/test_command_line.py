@@ -171,6 +171,16 @@ def test_jobs_tells_what_is_not_for_merge_requests(tmp_path):
     ]
 
 
+def test_jobs_tells_of_a_matrix_without_values(tmp_path):
+    path = tmp_path / "ci.yml"
+    path.write_text("a: {script: a, parallel: {matrix: [{A: []}]}, rules: [{if: $A}]}\nb: {script: b}\n")
+    rows = json.loads(run("jobs", path, "--json").stdout)
+    assert [(r["name"], r["when"], r["reason"], r["place"]) for r in rows] == [
+        ("a", "never", "its `parallel:matrix` has no values", "ci.yml:1:26"),
+        ("b", "on_success", "no condition", ""),
+    ]
+
+
 @pytest.mark.parametrize("command", [["jobs"], ["interpret", "--expanded"]])
 def test_errors_are_told_once(tmp_path, command):
     (tmp_path / "ci.yml").write_text("a:\n  script: [x]\n  needs: [zz]\n  foo: 1\n")

@@ -89,6 +89,7 @@ def test_every_code_of_a_warning_or_info_about_a_keyword_is_in_a_row() -> None:
             "dependency-same-stage",
             "variables-unreadable",
             "workflow-never",
+            "matrix-empty",
             "edge-stages-only",
         ),
         *(
