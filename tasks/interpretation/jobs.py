@@ -111,11 +111,19 @@ def build_jobs(state: State) -> State:
     builder = Builder(state, wide, wide.expanded())
     jobs: list[Job] = []
     names: dict[str, tuple[Instance, ...]] = {}
+    owners = _owners(state)
     for draft in state.drafts:
         made = instances(draft.name, draft.node.get("parallel"), state.findings)
-        names[draft.name] = tuple(i for i in made if not draft.decided(i.name).decision.never)
+        own = (i for i in made if owners.get(i.name) == draft.name)
+        names[draft.name] = tuple(i for i in own if not draft.decided(i.name).decision.never)
         jobs += [builder.job(draft.decided(instance.name), instance) for instance in names[draft.name]]
     return replace(state, jobs=tuple(jobs), instances=names)
+
+
+def _owners(state: State) -> dict[str, str]:
+    """Of which written job each name is: where `parallel` makes one that is written too, the last one counts."""
+    parallels = ((draft.name, draft.node.get("parallel")) for draft in state.judged)
+    return {made.name: name for name, node in parallels for made in instances(name, node, Findings())}
 
 
 def forwarded(state: State, draft: JobDraft, instance: Instance, *, reopened: bool = False) -> Variables:

@@ -140,13 +140,16 @@ class _Linker(Struct, dict=True):
 
     def written(self, name: str) -> tuple[str, str | None]:
         """The job as it is written, and which of those `parallel` makes of it is meant (None = all)."""
-        base = None if name in self.state.declared else written_name(name)
-        return (base, name) if base is not None and base in self.state.declared else (name, None)
+        base = written_name(name)
+        if base is None or base not in self.state.declared:
+            return name, None
+        taken = name in self.state.declared and all(i.name != name for i in self.state.instances.get(base, ()))
+        return (name, None) if taken else (base, name)
 
     def chosen(self, draft: JobDraft, name: str, item: Node) -> list[Instance]:
         """Those jobs of a `parallel` that an item of `needs` means: their names, made of its matrix, must be theirs."""
         matrix = item.get("parallel") if isinstance(item, Mapping_) else None
-        every = list(self.state.instances[name])
+        every = [*self.state.instances[name], *(i for n in self.parallel(name) for i in self.others(n, name))]
         made = self.parallel(name) if isinstance(matrix, Mapping_) else ()
         if not isinstance(matrix, Mapping_) or not made:
             return every  # of a job that is no several GitLab does not look at the matrix
@@ -172,6 +175,10 @@ class _Linker(Struct, dict=True):
         """The names of all jobs that `parallel` makes of a job, also of those that do not run; empty without it."""
         node = self.parallels[name]
         return () if node is None else tuple(i.name for i in instances(name, node, Findings()))
+
+    def others(self, name: str, base: str) -> tuple[Instance, ...]:
+        """The job that is written under the name of one that `parallel` makes of `base`."""
+        return () if name == base else self.state.instances.get(name, ())
 
     def absent(self, draft: JobDraft, name: str, item: Node) -> None:
         if draft.decision.certain is not None and self.state.workflow is True:

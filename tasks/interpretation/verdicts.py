@@ -48,7 +48,7 @@ def verdicts(examined: Examined) -> list[Verdict]:
         for instance in made:
             running = _running(draft.decided(instance.name), jobs[instance.name], state)
             found += [running, *_children(instance.name, examined)]
-        if not made:
+        if not made and draft.name not in jobs:
             found.append(_absent(draft, out.get(draft.name), state))
     return found
 
