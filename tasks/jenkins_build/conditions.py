@@ -25,6 +25,23 @@ String value(String name) {
   return given[name] ?: null
 }
 """
+# What a build without the parameter makes these of, as scripts have them: the ref, the commit, the address it clones.
+_REF = "(env.CI_COMMIT_TAG ?: env.CI_COMMIT_BRANCH ?: env.CI_MERGE_REQUEST_SOURCE_BRANCH_NAME ?: '')"
+_PATH = r"(env.REPO_URL ?: '').replaceFirst('^(\\w+://[^/]*/|[^:]*:)', '').replaceFirst('(\\.git)?/?$', '')"
+_HOST = r"(env.REPO_URL ?: '').replaceFirst('^\\w+://', '').replaceFirst('^[^/@]*@', '')"
+_AS_SLUG = ".toLowerCase().replaceAll('[^a-z0-9]', '-').replaceFirst('^(.{63}).*', '$1').replaceAll('^-+|-+$', '')"
+_MADE = {
+    "CI_COMMIT_REF_NAME": _REF,
+    "CI_COMMIT_REF_SLUG": _REF + _AS_SLUG,
+    "CI_COMMIT_SHA": "env.COMMIT_SHA",
+    "CI_COMMIT_SHORT_SHA": "(env.COMMIT_SHA ?: '').replaceFirst('^(.{8}).*', '$1')",
+    "CI_PROJECT_NAME": f"{_PATH}.replaceFirst('^.*/', '')",
+    "CI_PROJECT_NAMESPACE": f"{_PATH}.replaceFirst('/[^/]*$', '')",
+    "CI_PROJECT_PATH": _PATH,
+    "CI_PROJECT_PATH_SLUG": _PATH + _AS_SLUG,
+    "CI_PROJECT_ROOT_NAMESPACE": f"{_PATH}.replaceFirst('/.*$', '')",
+    "CI_SERVER_HOST": f"{_HOST}.replaceFirst('[:/].*$', '')",
+}
 # Jenkins compiles no map of more than 125 entries.
 _IN_MAP = 100
 
@@ -96,7 +113,8 @@ def value_function(names: Iterable[str], known: Mapping[str, str], usual: Mappin
 def _given(name: str, known: Mapping[str, str], usual: Mapping[str, str]) -> str:
     if name in known:
         return literal(known[name])
-    return f"params.{name} ?: env.{name}" + (f" ?: {literal(usual[name])}" if name in usual else "")
+    made = literal(usual[name]) if name in usual else _MADE.get(name)
+    return f"params.{name} ?: env.{name}" + (f" ?: {made}" if made else "")
 
 
 def _listed(entries: list[str], indent: str) -> str:

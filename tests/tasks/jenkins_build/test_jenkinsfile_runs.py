@@ -386,6 +386,56 @@ def test_rules_left_to_the_build(runner: Runner) -> None:
     assert f"T=it's main main {runner.sha}\n" in console
 
 
+@pytest.mark.parametrize("rendering", ["stages", "graph"])
+@pytest.mark.parametrize(
+    ("parameters", "made"),
+    [
+        (
+            {"CI_COMMIT_BRANCH": "Fix/Ünder_score", "REPO_URL": "https://robot@git.example:8443/Top/mid/My.App.git"},
+            {
+                "CI_COMMIT_REF_NAME": "Fix/Ünder_score",
+                "CI_COMMIT_REF_SLUG": "fix--nder-score",
+                "CI_PROJECT_PATH": "Top/mid/My.App",
+                "CI_PROJECT_NAMESPACE": "Top/mid",
+                "CI_SERVER_HOST": "git.example",
+                "CI_PROJECT_NAME": "My.App",
+                "CI_PROJECT_ROOT_NAMESPACE": "Top",
+                "CI_PROJECT_PATH_SLUG": "top-mid-my-app",
+            },
+        ),
+        (
+            {"CI_COMMIT_TAG": "v1", "CI_COMMIT_BRANCH": "", "REPO_URL": "git@git.example:top/app"},
+            {
+                "CI_COMMIT_REF_NAME": "v1",
+                "CI_PROJECT_PATH": "top/app",
+                "CI_PROJECT_NAMESPACE": "top",
+                "CI_PROJECT_NAME": "app",
+                "CI_PROJECT_ROOT_NAMESPACE": "top",
+                "CI_SERVER_HOST": "git.example",
+            },
+        ),
+        (
+            {
+                "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "topic",
+                "CI_PROJECT_PATH": "told/it",
+                "REPO_URL": "https://h/a/b/",
+            },
+            {"CI_COMMIT_REF_NAME": "topic", "CI_PROJECT_PATH": "told/it", "CI_PROJECT_NAME": "b"},
+        ),
+    ],
+)
+def test_rules_know_what_scripts_know_of_ref_commit_and_project(
+    runner: Runner, parameters: dict[str, str], made: dict[str, str], rendering: Literal["stages", "graph"]
+) -> None:
+    made = {**made, "CI_COMMIT_SHA": runner.sha, "CI_COMMIT_SHORT_SHA": runner.sha[:8]}
+    asked = [
+        job(name, "a", variables={"GIT_STRATEGY": "none"}, rules=(Undecided(Equal(Var(name), Text(text))),))
+        for name, text in made.items()
+    ]
+    result, states, _ = runner.run(*asked, decided=False, parameters=parameters, rendering=rendering)
+    assert (result, states) == ("SUCCESS", dict.fromkeys(made, "success"))
+
+
 @pytest.mark.parametrize("given", ["", "own"])
 def test_a_build_knows_its_project_by_the_address_it_clones(runner: Runner, given: str) -> None:
     repository = Path(runner.url.removeprefix("file://"))

@@ -23,6 +23,12 @@ from tasks.jenkins_build.jenkinsfile import ImageBuild
 
 ALLOWED = AllowFailure(always=True)
 MAIN = Equal(Var("CI_COMMIT_BRANCH"), Text("main"))
+MADE = (
+    *(Equal(Var(name), Text("main")) for name in ("CI_COMMIT_REF_NAME", "CI_COMMIT_REF_SLUG")),
+    Match(Var("CI_COMMIT_SHORT_SHA"), Pattern("^\\w{8}$")),
+    Match(Var("CI_PROJECT_PATH_SLUG"), Pattern("^[a-z0-9]+(-+[a-z0-9]+)+$")),
+    Equal(Var("CI_SERVER_HOST"), Null()),  # of file://
+)
 ADDS = Undecided(MAIN, variables={"X": "on $CI_COMMIT_BRANCH"}, unresolved_variables=frozenset({"X"}))
 HOSTILE = "it's \"$(touch no)\" ${x} \\u0041 \\ ''' $$ \u00fc\U0001f600 */ \u2028 `id`"
 
@@ -331,6 +337,7 @@ CASES: dict[str, Case] = {
             job("ask", "c", rules=(Undecided(MAIN, when="manual"),)),
             job("sad", "c", rules=(Undecided(MAIN, when="on_failure"),)),
             job("flag", "c", rules=(Undecided(Match(Var("CI_COMMIT_BRANCH"), Pattern("^MA", "i"))),)),
+            job("made", "c", rules=(Undecided(And(MADE)),)),
         ),
         {
             "main": "success",
@@ -344,6 +351,7 @@ CASES: dict[str, Case] = {
             "ask": "success",
             "sad": "skipped",
             "flag": "success",
+            "made": "success",
         },
         ("T=it's main",),
         answers={"Job-9": ("proceed", {})},
