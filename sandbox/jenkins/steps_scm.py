@@ -148,7 +148,7 @@ class _Git:
             shutil.rmtree(source.folder, ignore_errors=True)
         source.folder.mkdir(parents=True, exist_ok=True)
         self._fetch()
-        commit = self._resolve()
+        commit, branch = self._resolve()
         if source.clean:
             self._run("clean", "-fdx")
         self.build.line(
@@ -159,7 +159,6 @@ class _Git:
             self._run("submodule", "update", "--init", "--recursive")
         message = self._run("log", "-1", "--format=%s").strip()
         self.build.line(f'Commit message: "{message}"')
-        branch = "detached" if _SHA.fullmatch(source.branch) else source.branch.replace("*/", "origin/")
         return {"GIT_COMMIT": commit, "GIT_URL": source.url, "GIT_BRANCH": branch}
 
     def _fetch(self) -> None:
@@ -183,7 +182,8 @@ class _Git:
             raise throw("AbortException", _NO_REVISION)
         raise throw("AbortException", "Error cloning remote repo 'origin'")
 
-    def _resolve(self) -> str:
+    def _resolve(self) -> tuple[str, str]:
+        """The commit, and what the plugin calls that which it was found as."""
         name = self.source.branch
         plain = re.sub(r"^(\*/|\*\*/|origin/|refs/heads/|refs/remotes/origin/)", "", name)
         if name in ("", "*", "**"):
@@ -195,7 +195,8 @@ class _Git:
         for candidate in candidates:
             status, output = self._execute("rev-parse", "--verify", "-q", candidate + "^{commit}")
             if status == 0:
-                return output.strip()
+                label = "detached" if _SHA.fullmatch(name) else candidate.removeprefix("refs/remotes/")
+                return output.strip(), label
         raise throw("AbortException", _NO_REVISION)
 
     def _run(self, *arguments: str) -> str:

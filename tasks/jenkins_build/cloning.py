@@ -17,7 +17,7 @@ _DESCRIBE = """\
 #!/bin/sh
 commit=${COMMIT_SHA-}
 if [ -z "$commit" ] && [ -n "${CHANGE_ID-}" ]; then
-  commit=$(git rev-parse -q --verify "refs/remotes/origin/$BRANCH_NAME^{commit}") || commit=
+  commit=$(git merge-base HEAD $(git for-each-ref --format='%(objectname)' "refs/remotes/*/$BRANCH_NAME")) || commit=
 fi
 export TZ=UTC0
 git -c log.showSignature=false -c i18n.logOutputEncoding=UTF-8 log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ \

@@ -54,14 +54,9 @@ else
 fi
 LC_ALL=C tr '\n\000' '?\n' < "$list"
 """
-_HISTORY = """#!/bin/sh
-test -z "$EVERYTHING" || git fetch -q origin '+refs/heads/*:refs/remotes/origin/*' || true
-test -z "$BEFORE" || git cat-file -e "$BEFORE^{commit}" || git fetch -q origin "$BEFORE"
-"""
 
 
-FUNCTIONS = Path(__file__).with_name("files.groovy").read_text(encoding="ascii")
-FUNCTIONS = FUNCTIONS.replace("@LIST@", returned(_LIST)).replace("@HISTORY@", returned(_HISTORY))
+FUNCTIONS = Path(__file__).with_name("files.groovy").read_text(encoding="ascii").replace("@LIST@", returned(_LIST))
 
 
 def questions_of(conditions: Iterable[object]) -> list[terms.Files]:

@@ -50,15 +50,8 @@ String builtBefore(String branch) {
 // Fetches the commit and `before`; everything there is where the point must be found from which histories part. False
 // when the server does not have `before` any more.
 boolean history(String before, boolean everything, String credentials) {
-  if (ownSource) {
-    ownSources()
-    return ownHistory(before, everything)
-  }
   String all = everything ? '+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/* ' : ''
-  Map remote = [url: env.REPO_URL, refspec: (all + env.COMMIT_SHA + ' ' + before).trim()]
-  if (credentials) {
-    remote['credentialsId'] = credentials
-  }
+  Map remote = remoteOf((all + env.COMMIT_SHA + ' ' + before).trim(), credentials)
   Map depth = [$class: 'CloneOption', shallow: !everything, depth: everything ? 0 : 1, noTags: !everything, honorRefspec: true]
   try {
     checkout([$class: 'GitSCM', branches: [[name: env.COMMIT_SHA]], userRemoteConfigs: [remote], extensions: [depth]])
@@ -73,23 +66,6 @@ boolean history(String before, boolean everything, String credentials) {
     history('', everything, credentials)
     return false
   }
-}
-
-// The same where the sources are Jenkins' own: what it did not fetch is there for projects that anybody may read.
-boolean ownHistory(String before, boolean everything) {
-  int status = 0
-  withEnv(["BEFORE=${before}", "EVERYTHING=${everything ? 'yes' : ''}", 'GIT_TERMINAL_PROMPT=0']) {
-    status = sh(label: 'find the history', returnStatus: true, script: ownHistoryScript())
-  }
-  if (status != 0) {
-    echo "${before} cannot be fetched, so everything counts as changed"
-  }
-  return status == 0
-}
-
-@NonCPS
-String ownHistoryScript() {
-  @HISTORY@
 }
 
 // The paths of the commit, one a line, or those that differ from `base`, or from where both histories part.

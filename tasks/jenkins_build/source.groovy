@@ -17,11 +17,8 @@ void identify(boolean described, String credentials) {
       if (ownSource) {
         takeOver(checkout(scm))
       } else {
-        Map remote = [url: params.REPO_URL, refspec: params.COMMIT_SHA]
-        if (credentials) {
-          remote['credentialsId'] = credentials
-        }
-        checkout([$class: 'GitSCM', branches: [[name: params.COMMIT_SHA]], userRemoteConfigs: [remote],
+        checkout([$class: 'GitSCM', branches: [[name: params.COMMIT_SHA]],
+          userRemoteConfigs: [remoteOf(params.COMMIT_SHA, credentials)],
           extensions: [[$class: 'CloneOption', shallow: true, depth: 1, noTags: true, honorRefspec: true]]])
       }
       describeCommit(sh(label: 'describe the commit', returnStdout: true, encoding: 'UTF-8', script: description()))
@@ -29,20 +26,47 @@ void identify(boolean described, String credentials) {
   }
 }
 
+// Where the sources are, with its login: where Jenkins read this file, or what the parameters say.
+Map remoteOf(String refspec, String credentials) {
+  if (ownSource) {
+    return [url: scm.userRemoteConfigs[0].url, credentialsId: scm.userRemoteConfigs[0].credentialsId, refspec: refspec]
+  }
+  Map remote = [url: env.REPO_URL, refspec: refspec]
+  if (credentials) {
+    remote['credentialsId'] = credentials
+  }
+  return remote
+}
+
 // What Jenkins knows of the branch, the tag or the merge request, under GitLab's names. Parameters are stronger.
 void takeOver(Map found) {
-  String branch = (found.GIT_BRANCH ?: '').replaceFirst('^(refs/)?(remotes/)?origin/', '')
-  env.REPO_URL = found.GIT_URL
+  if (!found.GIT_URL) {
+    error 'Jenkins read this file from something else than git, of which there is no commit to build'
+  }
+  env.REPO_URL = found.GIT_URL.replaceFirst('^(https?://)[^/]*@', '$1')
   if (env.CHANGE_ID) {
     env.CI_PIPELINE_SOURCE = params.CI_PIPELINE_SOURCE ?: 'merge_request_event'
     env.CI_MERGE_REQUEST_IID = params.CI_MERGE_REQUEST_IID ?: env.CHANGE_ID
     env.CI_MERGE_REQUEST_TITLE = params.CI_MERGE_REQUEST_TITLE ?: env.CHANGE_TITLE ?: ''
     env.CI_MERGE_REQUEST_SOURCE_BRANCH_NAME = params.CI_MERGE_REQUEST_SOURCE_BRANCH_NAME ?: env.CHANGE_BRANCH ?: ''
     env.CI_MERGE_REQUEST_TARGET_BRANCH_NAME = params.CI_MERGE_REQUEST_TARGET_BRANCH_NAME ?: env.CHANGE_TARGET ?: ''
-  } else if (env.TAG_NAME || branch ==~ '(refs/)?tags/.*') {
-    env.CI_COMMIT_TAG = params.CI_COMMIT_TAG ?: env.TAG_NAME ?: branch.replaceFirst('^(refs/)?tags/', '')
-  } else if (!params.CI_COMMIT_TAG) {
-    env.CI_COMMIT_BRANCH = params.CI_COMMIT_BRANCH ?: env.BRANCH_NAME ?: (branch == 'detached' ? '' : branch)
+  } else if (!params.CI_COMMIT_TAG && !params.CI_COMMIT_BRANCH) {
+    nameRef(found.GIT_BRANCH ?: 'detached')
+  }
+}
+
+// The branch or the tag. Jenkins calls branches `origin/main`, in multibranch projects `main`, a tag as it was asked
+// for. Parameters of a job may have the names of what multibranch projects set.
+void nameRef(String ref) {
+  String remote = (scm.userRemoteConfigs[0].name ?: 'origin') + '/'
+  if (ref.startsWith(remote)) {
+    env.CI_COMMIT_BRANCH = ref.substring(remote.length())
+  } else if (env.BRANCH_NAME && env.BRANCH_NAME != env.TAG_NAME) {
+    env.CI_COMMIT_BRANCH = env.BRANCH_NAME
+  } else if (env.BRANCH_NAME) {
+    env.CI_COMMIT_TAG = env.TAG_NAME
+  } else if (!(ref ==~ 'detached|.*HEAD|refs/(?!tags/).*')) {
+    env.CI_COMMIT_TAG = ref.replaceFirst('^(refs/)?tags/', '')
   }
 }
 
@@ -66,8 +90,13 @@ void describeCommit(String text) {
   env.CI_COMMIT_DESCRIPTION = params.CI_COMMIT_DESCRIPTION ?: (title.length() < 100 ? rest : message)
 }
 
-// The sources as Jenkins fetches them for this file, at the commit of this build: the branch may have moved on.
+// The sources as the Jenkins job fetches them, but at the commit of this build: the branch may have moved on. What it
+// moved on to is left alone, or Jenkins would take it for built.
 void ownSources() {
-  checkout scm
+  String remote = scm.userRemoteConfigs[0].name ?: 'origin'
+  String refspec = scm.userRemoteConfigs[0].refspec ?: "+refs/heads/*:refs/remotes/${remote}/*"
+  Map own = remoteOf("${refspec} ${env.COMMIT_SHA}", null) + [name: remote]
+  checkout(scm: [$class: 'GitSCM', branches: [[name: env.COMMIT_SHA]], userRemoteConfigs: [own], extensions: scm.extensions],
+    changelog: false, poll: false)
   sh label: 'checkout', script: '#!/bin/sh\ngit checkout -q --detach "$COMMIT_SHA" --'
 }
