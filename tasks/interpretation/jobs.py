@@ -180,7 +180,7 @@ class Builder(Struct, frozen=True, dict=True):
 
     def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
         """The variables the job has from the text, those that its rule brings among them."""
-        own = Variables({**instance.variables, **brought}).over(draft.variables)
+        own = Variables({**instance.variables, **brought}).replacing(draft.variables).over(draft.variables)
         own = own.hiding(self.state.context.variables or {}).replacing(heir_of(self.state, draft.node).variables)
         return own.without(self.state.context.overrides).without(self.state.context.secrets)
 
@@ -278,8 +278,7 @@ class Builder(Struct, frozen=True, dict=True):
         values = {
             name: text
             for name, text in found.values.items()
-            if name not in gone
-            and (name in own.values or name in self.settled.values)
+            if (name in own.values or (name in self.settled.values and name not in gone))
             and (text != plain.values.get(name) or (name in found.unresolved) != (name in plain.unresolved))
         }
         return replace(rule, variables=values, unresolved_variables=frozenset(found.unresolved & values.keys()))
