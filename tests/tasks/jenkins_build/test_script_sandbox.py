@@ -23,7 +23,7 @@ from tests.tasks.jenkins_build.groovy.cases import CASES
 # call them on texts, lists, maps, matchers, exceptions and System.
 ALLOWED = {
     *("contains", "endsWith", "indexOf", "lastIndexOf", "replace", "replaceAll", "split", "startsWith"),
-    *("length", "replaceFirst", "substring", "trim"),
+    *("length", "replaceFirst", "substring", "toLowerCase", "trim"),
     *("add", "addAll", "containsKey", "get", "join", "keySet", "put", "putAll", "remove", "size", "values"),
     *("any", "collect", "findAll"),  # with closures; workflow-cps has them in a form that can be suspended
     *("currentTimeMillis", "find", "parseText"),

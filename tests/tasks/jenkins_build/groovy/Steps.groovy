@@ -158,7 +158,7 @@ abstract class Steps extends Script {
   // Copies the prepared repository, whatever is asked for: what is fetched is git's and the plugin's business.
   Map checkout(Map given) {
     Map scm = given.scm ?: given
-    known(given, given.scm ? ['scm', 'changelog', 'poll'] : scm.keySet().toList())
+    known(given - scm, ['scm', 'changelog', 'poll'])
     known(scm, ['$class', 'branches', 'userRemoteConfigs', 'extensions'])
     List git = ['git', '-c', 'advice.detachedHead=false']
     String url = scm.userRemoteConfigs[0].url
