@@ -1,13 +1,14 @@
-"""What a job knows that does not inherit all global variables (``inherit:variables``)."""
+"""What a job has of what is set for many: global variables, and those of the workflow's rules."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
 from tasks.interpretation.runner_text import is_predefined
+from tasks.interpretation.shapes import flattened
 from tasks.interpretation.state import State
-from tasks.interpretation.variables import inherited
-from tasks.source.nodes import Mapping_
+from tasks.interpretation.variables import inherited, read_variables
+from tasks.source.nodes import Mapping_, Sequence
 
 
 def not_inherited(state: State, node: Mapping_) -> tuple[str, ...]:
@@ -29,3 +30,11 @@ def heir_of(state: State, node: Mapping_) -> State:
     absent = frozenset(n for n in gone if n not in below and n not in state.context.unknown and not is_predefined(n))
     scope = replace(state.scope, known=known, absent=absent)
     return replace(state, variables=state.variables.without(gone), scope=scope)
+
+
+def brought_by_rules(node: Mapping_) -> set[str]:
+    """Names of the variables that the job's own rules bring, and not those of the workflow."""
+    rules = node.get("rules")
+    listed = flattened(rules) if isinstance(rules, Sequence) else []
+    found = (read_variables(rule.get("variables")) for rule in listed if isinstance(rule, Mapping_))
+    return {name for variables in found for name in variables.values}

@@ -15,7 +15,7 @@ from tasks.interpretation import fields
 from tasks.interpretation.context import Context
 from tasks.interpretation.evaluation import Scope
 from tasks.interpretation.expansion import Expanded, expand, references
-from tasks.interpretation.inheriting import heir_of, not_inherited
+from tasks.interpretation.inheriting import brought_by_rules, heir_of, not_inherited
 from tasks.interpretation.job_names import asked_by_rules, environment_variables, job_names, known_to_rules, raw
 from tasks.interpretation.keywords import ENVIRONMENT_NAME
 from tasks.interpretation.open_paths import open_paths
@@ -180,6 +180,9 @@ class Builder(Struct, frozen=True, dict=True):
 
     def own(self, draft: JobDraft, instance: Instance, brought: Mapping[str, str]) -> Variables:
         """The variables the job has from the text, those that its rule brings among them."""
+        if self.state.workflow_choices and instance.variables:  # the workflow's are weaker than a matrix
+            weak = instance.variables.keys() - brought_by_rules(draft.node)
+            brought = {name: text for name, text in brought.items() if name not in weak}
         own = Variables({**instance.variables, **brought}).replacing(draft.variables).over(draft.variables)
         own = own.hiding(self.state.context.variables or {}).replacing(heir_of(self.state, draft.node).variables)
         return own.without(self.state.context.overrides).without(self.state.context.secrets)
