@@ -277,6 +277,11 @@ class Pipeline(Struct, frozen=True, dict=True):
         return {job.name: place for place, job in enumerate(self.jobs)}
 
     @cached_property
+    def ranks(self) -> Mapping[str, int]:
+        """Where in `stages` each stage is, by name."""
+        return {stage: rank for rank, stage in enumerate(self.stages)}
+
+    @cached_property
     def reporters(self) -> tuple[Job, ...]:
         """The jobs whose dotenv reports others may get."""
         return tuple(job for job in self.jobs if job.artifacts.reports.get("dotenv"))

@@ -98,11 +98,16 @@ def has_stash(job: Job) -> bool:
 
 def givers_of(pipeline: Pipeline) -> tuple[Job, ...]:
     """The jobs whose files a job behind all others takes; those of child pipelines stay there."""
-    return tuple(job for job in pipeline.jobs if has_stash(job) and job.parent is None)
+    return _by_stage((job for job in pipeline.jobs if has_stash(job) and job.parent is None), pipeline)
+
+
+def _by_stage(jobs: Iterable[Job], pipeline: Pipeline) -> tuple[Job, ...]:
+    """Jobs as GitLab makes them: stage by stage, whatever their order in the text. Files of the last one win."""
+    return tuple(sorted(jobs, key=lambda job: pipeline.ranks.get(job.stage, 0)))
 
 
 def sources_of(job: Job, pipeline: Pipeline, among: tuple[Job, ...] | None = None) -> tuple[Job, ...]:
-    """The jobs whose artifacts GitLab would put into this job's folder, in the order of the pipeline.
+    """The jobs whose artifacts GitLab would put into this job's folder, stage by stage, then as in the text.
 
     Args:
         job: The job.
@@ -123,4 +128,4 @@ def sources_of(job: Job, pipeline: Pipeline, among: tuple[Job, ...] | None = Non
     if wanted is not None:
         names &= wanted
     names |= {name for name in job.taken if name in places}
-    return tuple(pipeline.jobs[place] for place in sorted(places[name] for name in names))
+    return _by_stage((pipeline.jobs[place] for place in sorted(places[name] for name in names)), pipeline)

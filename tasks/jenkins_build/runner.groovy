@@ -23,7 +23,7 @@
 // By job: how many of its needs have not ended, and which jobs wait for it.
 @Field Map missing = [:]
 @Field Map waiting = [:]
-// Jobs that hand on files or variables.
+// Jobs that hand on files or variables, stage by stage: where several have the same, that of the last one counts.
 @Field List givers = []
 // By job: the rule that holds for it.
 @Field Map rules = [:]
@@ -84,6 +84,7 @@ List begin() {
       }
     }
   }
+  givers.sort { jobs[it].stage }
   return opened(0, project.stages)
 }
 
