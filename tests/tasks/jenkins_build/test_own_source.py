@@ -136,14 +136,14 @@ def test_a_commit_that_the_jenkins_job_names_has_no_branch(project: Project) -> 
 
 
 def test_a_login_in_the_address_stays_with_jenkins(project: Project) -> None:
-    address = "https://robot:s3cret@git.example/group/app.git"
+    address = "https://robot:pw-9f3@git.example/group/app.git"
     instead = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{project.url}.insteadOf",
         "GIT_CONFIG_VALUE_0": address,
     }
     text = (
-        "tell: {script: 'echo $CI_REPOSITORY_URL $CI_PROJECT_PATH; env | grep -v ^GIT_CONFIG | grep s3cret || true'}\n"
+        "tell: {script: 'echo $CI_REPOSITORY_URL $CI_PROJECT_PATH; env | grep -v ^GIT_CONFIG | grep pw-9f3 || true'}\n"
     )
     ran = project.run(text, scm=project.scm("main", url=address), environment=instead)
     assert ran.lines["tell"] == ["https://git.example/group/app.git group/app"]
