@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
 from typing import cast
@@ -99,6 +99,12 @@ def _decision(draft: JobDraft, scope: Scope, state: State, judge: Judge) -> Deci
         if not found.choices or found.choices[-1].condition is not True:  # no later rule of the workflow counts
             choices.append(Choice(workflow.condition, Outcome(when="never"), workflow.span))
     return Decision(tuple(choices))
+
+
+def _settled(names: Mapping[str, str], rules: Iterable[Undecided]) -> Mapping[str, str]:
+    """Those that are the same whichever of the rules holds: an image's name refers to the others in the build."""
+    chosen = {name for rule in rules for name in rule.variables}
+    return {name: text for name, text in names.items() if name not in chosen} if chosen else names
 
 
 def _when(draft: JobDraft, outcome: Outcome) -> When:
@@ -202,7 +208,9 @@ class Builder(Struct, frozen=True, dict=True):
         names = self.names(draft, instance, expanded)
         environment = fields.environment_of(node.get("environment"), partial(expand, values=names))
         _note_name(environment, node, self.state.findings)
-        put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
+        put = partial(expand, values=names)
+        rules = self.rules(draft, instance, expanded)
+        run = partial(run_text, values=_settled(names, rules), unresolved=expanded.unresolved)
         artifacts = fields.artifacts_of(node.get("artifacts"), put, fields.published_of(draft.name, node))
         return Job(
             name=instance.name,
@@ -222,7 +230,7 @@ class Builder(Struct, frozen=True, dict=True):
             allow_failure=_allow_failure(draft, outcome),
             retry=fields.retry_of(node.get("retry")),
             timeout_seconds=fields.seconds_of(node.get("timeout")),
-            rules=self.rules(draft, instance, expanded),
+            rules=rules,
             environment=environment,
             secrets=fields.secrets_of(node.get("secrets")),
             coverage=fields.text_of(node.get("coverage")),
@@ -315,7 +323,8 @@ class Builder(Struct, frozen=True, dict=True):
         kept = frozenset(own.values if told else ()) | late.keys()
         expanded = self.resolved(draft, instance, own, kept)
         names = {n: v for n, v in expanded.values.items() if n not in kept}
-        put, run = partial(expand, values=names), partial(run_text, values=names, unresolved=expanded.unresolved)
+        put = partial(expand, values=names)
+        run = partial(run_text, values=_settled(names, job.rules), unresolved=expanded.unresolved)
         unresolved = expanded.unresolved | late.keys()
         shown = in_order({**self.variables(own, expanded, draft.node), **late}, unresolved)
         environment = fields.environment_of(draft.node.get("environment"), put)
