@@ -25,7 +25,7 @@ ALLOWED = {
     *("contains", "endsWith", "indexOf", "lastIndexOf", "replace", "replaceAll", "split", "startsWith"),
     *("length", "replaceFirst", "substring", "toLowerCase", "trim"),
     *("add", "addAll", "containsKey", "get", "join", "keySet", "put", "putAll", "remove", "size", "values"),
-    *("any", "collect", "findAll"),  # with closures; workflow-cps has them in a form that can be suspended
+    *("any", "collect", "findAll", "sort"),  # with closures; workflow-cps has them in a form that can be suspended
     *("currentTimeMillis", "find", "parseText"),
 }
 CLASSES = {"groovy.json.JsonSlurper"}
