@@ -47,7 +47,10 @@ AGENT_VARIABLES: Mapping[str, str] = {
     "CI_JOB_STARTED_AT": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
 }
 _REF = "${CI_COMMIT_TAG:-${CI_COMMIT_BRANCH:-${CI_MERGE_REQUEST_SOURCE_BRANCH_NAME-}}}"
-_AS_SLUG = "LC_ALL=C tr A-Z a-z | LC_ALL=C tr -c a-z0-9 - | cut -c1-63 | sed 's/^-*//; s/-*$//'"
+# One dash a character, of which UTF-8's later bytes are none.
+_AS_SLUG = (
+    "LC_ALL=C tr -d '\\200-\\277' | LC_ALL=C tr A-Z a-z | LC_ALL=C tr -c a-z0-9 - | cut -c1-63 | sed 's/^-*//; s/-*$//'"
+)
 # The commit's, where the build's parameters say which it is.
 COMMIT_VARIABLES: Mapping[str, str] = {
     "CI_COMMIT_SHA": "$COMMIT_SHA",

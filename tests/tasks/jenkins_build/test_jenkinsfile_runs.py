@@ -429,9 +429,12 @@ def test_rules_know_what_scripts_know_of_ref_commit_and_project(
 ) -> None:
     made = {**made, "CI_COMMIT_SHA": runner.sha, "CI_COMMIT_SHORT_SHA": runner.sha[:8]}
     asked = [
-        job(name, "a", variables={"GIT_STRATEGY": "none"}, rules=(Undecided(Equal(Var(name), Text(text))),))
+        job(
+            name, "a", f'test "${name}" = "{text}"', variables={"GIT_STRATEGY": "none"},
+            rules=(Undecided(Equal(Var(name), Text(text))),),
+        )
         for name, text in made.items()
-    ]
+    ]  # fmt: skip
     result, states, _ = runner.run(*asked, decided=False, parameters=parameters, rendering=rendering)
     assert (result, states) == ("SUCCESS", dict.fromkeys(made, "success"))
 
