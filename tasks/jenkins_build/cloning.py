@@ -25,6 +25,15 @@ git -c log.showSignature=false -c i18n.logOutputEncoding=UTF-8 log -1 --date=for
 """
 SOURCE = "\n" + Path(__file__).with_name("source.groovy").read_text(encoding="ascii")
 SOURCE = SOURCE.replace("@DESCRIBE@", returned(_DESCRIBE))
+# What a Jenkinsfile to keep finds out: by git, and by Jenkins where the build is of a merge request.
+DESCRIBED = (
+    *("CI_COMMIT_AUTHOR", "CI_COMMIT_DESCRIPTION", "CI_COMMIT_MESSAGE", "CI_COMMIT_TIMESTAMP", "CI_COMMIT_TITLE"),
+)
+FOUND = (
+    *DESCRIBED,
+    *("CI_MERGE_REQUEST_IID", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
+    "CI_MERGE_REQUEST_TITLE",
+)
 
 REFSPEC = """
 // What is fetched: the commit, as its branch or its tag where the build says of which it is: scripts find those.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from tasks.interpretation.pipeline import Image, Job, Undecided
 from tasks.interpretation.pipeline import Secret as JobSecret
 from tasks.jenkins_build import caches, checkouts, conditions, containers, dotenv, folders, helpers, job_script
+from tasks.jenkins_build.cloning import FOUND
 from tasks.jenkins_build.groovy import (
     Block,
     Call,
@@ -23,7 +24,7 @@ from tasks.jenkins_build.groovy import (
 )
 from tasks.jenkins_build.job_script import word
 from tasks.jenkins_build.job_traits import has_rule_variables, keeps_services, place
-from tasks.jenkins_build.plan import FOUND, Plan
+from tasks.jenkins_build.plan import Plan
 from tasks.jenkins_build.settings import BoundVariable
 
 SETUP = "setup"

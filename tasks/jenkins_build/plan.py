@@ -16,7 +16,7 @@ from tasks.jenkins_build import conditions, helpers, job_script, resumable
 from tasks.jenkins_build.artifacts import givers_of, has_stash, sources_of
 from tasks.jenkins_build.cancelling import HALT
 from tasks.jenkins_build.children import CHILDREN
-from tasks.jenkins_build.cloning import PLAIN_NAME, REFSPEC, SOURCE, checkout
+from tasks.jenkins_build.cloning import DESCRIBED, FOUND, PLAIN_NAME, REFSPEC, SOURCE, checkout
 from tasks.jenkins_build.dotenv import READ, lent, stronger, told
 from tasks.jenkins_build.file_questions import BASE_VARIABLES, questions_of
 from tasks.jenkins_build.job_script import word
@@ -29,15 +29,6 @@ from tasks.source.durations import go_seconds
 COMMIT_PARAMETER = "COMMIT_SHA"
 BUILD_KEY_PARAMETER = "BUILD_KEY"
 URL_PARAMETER = "REPO_URL"
-# What a Jenkinsfile to keep finds out: by git, and by Jenkins where the build is of a merge request.
-DESCRIBED = (
-    *("CI_COMMIT_AUTHOR", "CI_COMMIT_DESCRIPTION", "CI_COMMIT_MESSAGE", "CI_COMMIT_TIMESTAMP", "CI_COMMIT_TITLE"),
-)
-FOUND = (
-    *DESCRIBED,
-    *("CI_MERGE_REQUEST_IID", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
-    "CI_MERGE_REQUEST_TITLE",
-)
 USUAL = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_PIPELINE_SOURCE")  # what most rules ask for
 _IMAGE = "CI_REGISTRY_IMAGE"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
