@@ -17,6 +17,7 @@ from tasks.jenkins_build.groovy import (
     Statement,
     Text,
     literal,
+    optional,
     returned,
 )
 from tasks.source.globs import costly, java_pattern, top_level
@@ -77,8 +78,8 @@ def functions(questions: list[terms.Files]) -> list[list[Statement]]:
 def ask(questions: list[terms.Files], credentials: str | None) -> list[Statement]:
     """The statements that have all questions answered."""
     parts = range(1, 1 + -(-len(questions) // _IN_FUNCTION))
-    given = literal(credentials) if credentials else "null"
-    return [*(Source(f"questions{number}()") for number in parts), Source(f"askFiles({given})")] if questions else []
+    asked = Source(f"askFiles({optional(credentials)})")
+    return [*(Source(f"questions{number}()") for number in parts), asked] if questions else []
 
 
 def _data(asked: terms.Files) -> MapOf:

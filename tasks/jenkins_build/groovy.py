@@ -188,6 +188,11 @@ def _indented(body: Iterable[Statement]) -> list[str]:
     return [INDENT + line if line else line for node in body for line in lines(node)]
 
 
+def optional(text: str | None) -> str:
+    """The text as a literal; `null` where there is none."""
+    return literal(text) if text else "null"
+
+
 def returned(text: str) -> str:
     """The one statement of a function that returns a script, for a Groovy text that is kept in a file."""
     return "\n  ".join(lines(Lines(tuple(Text(line) for line in text.splitlines()))))

@@ -17,7 +17,7 @@ from tasks.interpretation.pipeline import Pipeline
 from tasks.jenkins_build import file_questions, graph, helpers, image_stage
 from tasks.jenkins_build.artifacts import givers_of
 from tasks.jenkins_build.folders import unmarked
-from tasks.jenkins_build.groovy import Block, Code, Comment, Source, Statement, Step, Text, literal
+from tasks.jenkins_build.groovy import Block, Code, Comment, Source, Statement, Step, Text, literal, optional
 from tasks.jenkins_build.groovy import render as render_paragraphs
 from tasks.jenkins_build.job_functions import functions
 from tasks.jenkins_build.job_stage import agent, fetch, pipeline_stages
@@ -131,9 +131,8 @@ def _files(plan: Plan) -> list[list[Statement]]:
 def _guard(plan: Plan) -> list[Statement]:
     sha = plan.settings.commit_sha
     if not plan.pipeline.decided:
-        credentials = plan.settings.git_credentials_id
-        given = literal(credentials) if credentials else "null"
-        return [Source(f"identify({str(plan.is_described).lower()}, {given})")]
+        credentials = optional(plan.settings.git_credentials_id)
+        return [Source(f"identify({str(plan.is_described).lower()}, {credentials})")]
     return _commit_guard(sha)
 
 

@@ -110,8 +110,8 @@ class Plan(Struct, frozen=True, dict=True):
         variables |= {bound.name: f"${{{bound.name}-}}" for bound in self.settings.bound_variables}
         if self.pipeline.decided:
             return variables
-        found = {**job_script.COMMIT_VARIABLES, **job_script.ADDRESS_VARIABLES}
-        made = {n: v for n, v in found.items() if n not in self.pipeline.variables or n in job_script.COMMIT_VARIABLES}
+        address = {n: v for n, v in job_script.ADDRESS_VARIABLES.items() if n not in self.pipeline.variables}
+        made = {**job_script.COMMIT_VARIABLES, **address}
         given = {name: f"${{{name}-}}" for name in (*self.parameters[3:], *FOUND)}
         usual = {name: f"${{{name}:-{text}}}" for name, text in self.usual_values.items()}
         asked = {name: f"${{{name}:-{made[name]}}}" for name in given.keys() & made.keys()}
